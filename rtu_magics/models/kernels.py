@@ -1,0 +1,145 @@
+"""Kernel and cell states."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from .base import Model
+
+__all__ = [
+    "FINISHED_STATES",
+    "KERNEL_ALIVE_STATES",
+    "CellState",
+    "CellStateName",
+    "KernelDetails",
+    "KernelSession",
+    "KernelStateName",
+    "KernelStatusUpdate",
+    "kernel_channel",
+]
+
+
+class KernelStateName:
+    """The names of kernel states on the wire (RTU protocol, kernels channel)."""
+
+    NOT_STARTED = "not_started"  # a client's own default, never sent
+    REQUESTED = "requested"
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    RESTARTING = "restarting"
+    SHUTTING_DOWN = "shutting down"
+    SHUTDOWN = "shutdown"
+    CULLED = "culled"
+    FAILED = "failed"
+
+
+KERNEL_ALIVE_STATES = frozenset(
+    {
+        KernelStateName.REQUESTED,
+        "scheduled",
+        "preparing",
+        "launching",
+        "launched",
+        KernelStateName.STARTING,
+        "started",
+        KernelStateName.IDLE,
+        KernelStateName.BUSY,
+        KernelStateName.RESTARTING,
+        "forced-restart",
+    }
+)
+"""States of a kernel that runs or soon will."""
+
+
+class CellStateName:
+    """The names of cell states on the wire (RTU protocol, kernels channel)."""
+
+    NOT_RUN = "not_run"
+    QUEUED = "queued"
+    EXECUTING = "executing"
+    FINISHED = "finished_with_no_error"
+    FAILED = "finished_with_error"
+    DEQUEUED = "dequeued"
+    INTERRUPTED = "interrupted"
+    CATASTROPHIC_FAILURE = "catastrophic_failure"
+
+
+FINISHED_STATES = frozenset({CellStateName.FINISHED, CellStateName.FAILED})
+"""The only states that end a wait for a cell, in every client."""
+
+
+class KernelDetails(Model):
+    """A kernel's name and state.
+
+    Attributes
+    ----------
+    name
+        Name of the kernelspec.
+    execution_state
+        One of `KernelStateName`.
+    last_activity
+        Time of the last message, UTC.
+    """
+
+    name: str
+    execution_state: str
+    last_activity: datetime | None = None
+
+
+class KernelStatusUpdate(Model):
+    """The state of the kernel session of one notebook.
+
+    ``reason`` (our addition) says why a kernel failed or went away.
+    """
+
+    session_id: UUID
+    kernel: KernelDetails
+    reason: str | None = Field(default=None, exclude_if=lambda v: v is None)
+
+
+class KernelSession(Model):
+    """A kernel session as the REST API shows it."""
+
+    id: UUID
+    kernel: KernelDetails
+
+
+class CellState(Model):
+    """The state of one cell.
+
+    Attributes
+    ----------
+    cell_id
+        The cell.
+    state
+        One of `CellStateName`.
+    execution_id
+        Id of the execute delta behind it (our addition).
+    execution_count
+        The kernel's count, once known (our addition).
+    cause
+        Why a cell that did not run to its end failed (our addition).
+    """
+
+    cell_id: str
+    state: str
+    execution_id: UUID | None = Field(default=None, exclude_if=lambda v: v is None)
+    execution_count: int | None = Field(default=None, exclude_if=lambda v: v is None)
+    cause: str | None = Field(default=None, exclude_if=lambda v: v is None)
+    kernel_session_id: Any = Field(default=None, exclude_if=lambda v: v is None)
+
+
+def kernel_channel(file_id: UUID) -> str:
+    """Return the kernels channel of a notebook: its prefix and 20 hex digits of the file id.
+
+    Examples
+    --------
+    >>> kernel_channel(UUID("12345678-9abc-def0-1234-56789abcdef0"))
+    'kernels/notebook-kernel-123456789abcdef01234'
+    """
+    return f"kernels/notebook-kernel-{file_id.hex[:20]}"

@@ -1,0 +1,1 @@
+"""RTU messages: one module per channel, and one parser per direction."""

@@ -1,0 +1,301 @@
+"""The files channel: subscription, deltas, outputs, presence."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from ..base import Model
+from ..deltas import FileDelta
+from ..kernels import CellState, KernelStatusUpdate
+from ..outputs import Output, OutputCollection, OutputContent
+from .base import BaseRTURequest, BaseRTUResponse, BooleanReplyData
+
+__all__ = [
+    "AppendOutputEvent",
+    "FileSubscribeReply",
+    "FileSubscribeReplyData",
+    "FileSubscribeRequest",
+    "FileSubscribeRequestData",
+    "FileUnsubscribeReply",
+    "FileUnsubscribeRequest",
+    "FileVersionsChangedEvent",
+    "InputReplyReply",
+    "InputReplyRequest",
+    "InputReplyRequestData",
+    "InputRequestEvent",
+    "InputRequestEventData",
+    "NewDeltaEvent",
+    "NewDeltaReply",
+    "NewDeltaRequest",
+    "NewDeltaRequestData",
+    "RemoveUserFileSubscriptionEvent",
+    "RemoveUserFileSubscriptionEventData",
+    "TransformViewToCodeReply",
+    "TransformViewToCodeRequest",
+    "UpdateOutputCollectionEvent",
+    "UpdateOutputsByDisplayIdEvent",
+    "UpdateOutputsByDisplayIdEventData",
+    "UpdateUserCellSelectionReply",
+    "UpdateUserCellSelectionRequest",
+    "UpdateUserCellSelectionRequestData",
+    "UpdateUserFileSubscriptionEvent",
+    "UpdateUserFileSubscriptionEventData",
+    "UsageMetricsEvent",
+    "UsageMetricsEventData",
+    "V0CreateWidgetModelEvent",
+]
+
+
+class FileSubscribeRequestData(Model):
+    """From where to follow the chain: a version or a delta, exactly one of them."""
+
+    from_version_id: UUID | None = None
+    from_delta_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.from_version_id is None) == (self.from_delta_id is None):
+            raise ValueError("give exactly one of from_version_id and from_delta_id")
+        return self
+
+
+class FileSubscribeRequest(BaseRTURequest):
+    """Asks for the deltas since a point, and for every later event."""
+
+    event: Literal["subscribe_request"] = "subscribe_request"
+    data: FileSubscribeRequestData
+
+
+class UpdateUserFileSubscriptionEventData(Model):
+    """One person's presence in a notebook. ``user_name`` and ``role`` are our additions."""
+
+    user_id: UUID
+    file_id: UUID
+    subscribed: bool
+    last_event_at: datetime
+    cell_id_selected: str | None = None
+    user_name: str | None = Field(default=None, exclude_if=lambda v: v is None)
+    role: str | None = Field(default=None, exclude_if=lambda v: v is None)
+
+
+class FileSubscribeReplyData(Model):
+    """Everything needed to catch up.
+
+    ``latest_delta_id`` is the head, ``deltas_to_apply`` included; the nil UUID when the chain is
+    empty. ``kernel_session`` is None when no kernel is alive.
+    """
+
+    deltas_to_apply: list[FileDelta]
+    cell_states: list[CellState]
+    latest_delta_id: UUID | None = None
+    kernel_session: KernelStatusUpdate | None = None
+    success: bool = True
+    user_subscriptions: list[UpdateUserFileSubscriptionEventData] = Field(default_factory=list)
+    role: str | None = Field(default=None, exclude_if=lambda v: v is None)
+
+
+class FileSubscribeReply(BaseRTUResponse):
+    """Answers a `FileSubscribeRequest`; later events follow it on the same connection."""
+
+    event: Literal["subscribe_reply"] = "subscribe_reply"
+    data: FileSubscribeReplyData
+
+
+class FileUnsubscribeRequest(BaseRTURequest):
+    """Ends a subscription."""
+
+    event: Literal["unsubscribe_request"] = "unsubscribe_request"
+
+
+class FileUnsubscribeReply(BaseRTUResponse):
+    """Answers a `FileUnsubscribeRequest`."""
+
+    event: Literal["unsubscribe_reply"] = "unsubscribe_reply"
+    data: BooleanReplyData
+
+
+class NewDeltaRequestData(Model):
+    """A delta to append to the chain."""
+
+    delta: FileDelta
+    output_collection_id_to_copy: UUID | None = None
+
+
+class NewDeltaRequest(BaseRTURequest):
+    """Asks the server to append a delta."""
+
+    event: Literal["new_delta_request"] = "new_delta_request"
+    data: NewDeltaRequestData
+
+
+class NewDeltaReply(BaseRTUResponse):
+    """Whether the delta was accepted. A false one is followed by ``delta_rejected``."""
+
+    event: Literal["new_delta_reply"] = "new_delta_reply"
+    data: BooleanReplyData
+
+
+class NewDeltaEvent(BaseRTUResponse):
+    """A delta that was accepted, sent to every subscriber in chain order."""
+
+    event: Literal["new_delta_event"] = "new_delta_event"
+    data: FileDelta
+
+
+class AppendOutputEvent(BaseRTUResponse):
+    """A new output, or (``continues``) the next piece of the last stream output."""
+
+    event: Literal["append_output_event"] = "append_output_event"
+    data: Output
+
+
+class UpdateOutputCollectionEvent(BaseRTUResponse):
+    """A collection is now exactly this, for example after ``clear_output``."""
+
+    event: Literal["update_output_collection_event"] = "update_output_collection_event"
+    data: OutputCollection | dict[str, Any] | None = None
+
+
+class UpdateOutputsByDisplayIdEventData(Model):
+    """New content of every output with this display id; keys from ``display_id`` on are ours."""
+
+    output_ids: list[UUID]
+    content: OutputContent | None = None
+    available_mimetypes: list[str] = Field(default_factory=list)
+    display_id: str | None = None
+    data: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    execution_id: UUID | None = None
+
+
+class UpdateOutputsByDisplayIdEvent(BaseRTUResponse):
+    """Outputs that were displayed earlier show something new (``update_display_data``)."""
+
+    event: Literal["update_outputs_by_display_id_event"] = "update_outputs_by_display_id_event"
+    data: UpdateOutputsByDisplayIdEventData
+
+
+class UpdateUserCellSelectionRequestData(Model):
+    """The cell that the user is in; any string, None for none."""
+
+    id: str | None
+
+
+class UpdateUserCellSelectionRequest(BaseRTURequest):
+    """Says which cell the user is in."""
+
+    event: Literal["update_user_cell_selection_request"] = "update_user_cell_selection_request"
+    data: UpdateUserCellSelectionRequestData
+
+
+class UpdateUserCellSelectionReply(BaseRTUResponse):
+    """Answers an `UpdateUserCellSelectionRequest`."""
+
+    event: Literal["update_user_cell_selection_reply"] = "update_user_cell_selection_reply"
+    data: BooleanReplyData
+
+
+class UpdateUserFileSubscriptionEvent(BaseRTUResponse):
+    """Somebody came, or went to another cell."""
+
+    event: Literal["update_user_file_subscription_event"] = "update_user_file_subscription_event"
+    data: UpdateUserFileSubscriptionEventData
+
+
+class RemoveUserFileSubscriptionEventData(Model):
+    """Who left."""
+
+    user_id: UUID
+
+
+class RemoveUserFileSubscriptionEvent(BaseRTUResponse):
+    """A user's last connection is gone."""
+
+    event: Literal["remove_user_file_subscription_event"] = "remove_user_file_subscription_event"
+    data: RemoveUserFileSubscriptionEventData
+
+
+class UsageMetricsEventData(Model):
+    """Load of the kernel's machine, whole percents."""
+
+    cpu_usage_percent: int
+    memory_usage_percent: int
+
+
+class UsageMetricsEvent(BaseRTUResponse):
+    """Load of the kernel's machine."""
+
+    event: Literal["usage_metrics_event"] = "usage_metrics_event"
+    data: UsageMetricsEventData
+
+
+class FileVersionsChangedEvent(BaseRTUResponse):
+    """A version was saved."""
+
+    event: Literal["v0_file_versions_changed_event"] = "v0_file_versions_changed_event"
+    data: dict[str, Any] | None = None
+
+
+class V0CreateWidgetModelEvent(BaseRTUResponse):
+    """A kernel-side widget was created; its content is not modelled."""
+
+    event: Literal["v0_create_widget_model_event"] = "v0_create_widget_model_event"
+
+
+class TransformViewToCodeRequest(BaseRTURequest):
+    """Asks for code that reproduces a data view; our server does not offer it."""
+
+    event: Literal["transform_view_to_code_request"] = "transform_view_to_code_request"
+
+
+class TransformViewToCodeReply(BaseRTUResponse):
+    """Answers a `TransformViewToCodeRequest`."""
+
+    event: Literal["transform_view_to_code_reply"] = "transform_view_to_code_reply"
+    data: BooleanReplyData
+
+
+class InputRequestEventData(Model):
+    """A running cell asks for a line of text (our addition).
+
+    ``password`` means that the answer must not be shown.
+    """
+
+    request_id: UUID
+    cell_id: str
+    execution_id: UUID
+    prompt: str = ""
+    password: bool = False
+
+
+class InputRequestEvent(BaseRTUResponse):
+    """Goes to the connection that started the run (our addition)."""
+
+    event: Literal["input_request_event"] = "input_request_event"
+    data: InputRequestEventData
+
+
+class InputReplyRequestData(Model):
+    """The answer to an `InputRequestEvent`."""
+
+    request_id: UUID
+    value: str = Field(repr=False)
+
+
+class InputReplyRequest(BaseRTURequest):
+    """Answers an `InputRequestEvent`."""
+
+    event: Literal["input_reply_request"] = "input_reply_request"
+    data: InputReplyRequestData
+
+
+class InputReplyReply(BaseRTUResponse):
+    """Whether the answer reached the kernel."""
+
+    event: Literal["input_reply_reply"] = "input_reply_reply"
+    data: BooleanReplyData
