@@ -1,0 +1,78 @@
+"""How a person names a cell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..errors import AmbiguousCell, CellNotFound
+
+__all__ = ["resolve_cell"]
+
+_POSITION = re.compile(r"[+-]?[0-9]{1,9}")
+_SHOWN = 4  # candidates named in the message about an ambiguous prefix
+
+
+def resolve_cell(ref: str, cell_ids: Sequence[str], last_touched: str | None = None) -> str:
+    """Return the id of the cell that `ref` names.
+
+    Tried in this order: ``.`` (the cell last touched), a whole id, a position, the beginning of an
+    id. A number that is no position of this notebook may still be the beginning of an id.
+
+    Parameters
+    ----------
+    ref
+        ``.``, an id, a 1-based position such as ``3``, a position from the end such as ``-1``, or
+        the beginning of an id.
+    cell_ids
+        The ids of the notebook's cells, in order.
+    last_touched
+        The cell that ``.`` stands for, if there is one.
+
+    Raises
+    ------
+    AmbiguousCell
+        Several ids begin with `ref`.
+    CellNotFound
+        No cell fits.
+
+    Examples
+    --------
+    >>> cells = ["a1f0", "a2c4", "b7d2"]
+    >>> resolve_cell("b", cells), resolve_cell("1", cells), resolve_cell("-1", cells)
+    ('b7d2', 'a1f0', 'b7d2')
+    >>> resolve_cell(".", cells, last_touched="a2c4")
+    'a2c4'
+    """
+    ref = ref.strip()
+    if ref == ".":
+        return _last_touched(cell_ids, last_touched)
+    if ref in cell_ids:
+        return ref
+    is_number = bool(_POSITION.fullmatch(ref))
+    if is_number:
+        position = int(ref)
+        if 1 <= position <= len(cell_ids):
+            return cell_ids[position - 1]
+        if -len(cell_ids) <= position <= -1:
+            return cell_ids[position]
+    found = [cell_id for cell_id in cell_ids if ref and cell_id.startswith(ref)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
+        raise AmbiguousCell(f"{ref!r} fits {len(found)} cells ({shown}): give more of the id")
+    if not cell_ids:
+        raise CellNotFound(f"no cell {ref!r}: the notebook is empty, add one with %%rtu_add")
+    if is_number:
+        n = len(cell_ids)
+        raise CellNotFound(f"no cell at position {ref}: positions are 1 to {n}, or -1 to -{n}")
+    raise CellNotFound(f"no cell {ref[:80]!r}: %rtu_cells lists the cells and their ids")
+
+
+def _last_touched(cell_ids: Sequence[str], last_touched: str | None) -> str:
+    if last_touched is None:
+        raise CellNotFound("no cell was touched yet, so '.' names none: give an id or a position")
+    if last_touched not in cell_ids:
+        raise CellNotFound(f"the cell last touched ({last_touched}) has been deleted: name another")
+    return last_touched

@@ -1,0 +1,145 @@
+"""The linear chain of deltas, put in order by parent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+from uuid import UUID
+
+from ..models import NIL_UUID, FileDeltaBase
+
+__all__ = ["DeltaChain"]
+
+_REMEMBERED = 1 << 16  # ids of applied deltas kept to recognise duplicates
+
+
+class DeltaChain(Sequence[FileDeltaBase]):
+    """Deltas that wait for their parents.
+
+    The head (the id of the delta applied last) belongs to the notebook and is passed in. As a
+    sequence, the chain shows what waits, in order of arrival.
+
+    Every operation is constant time, whatever waits; so n deltas in any order cost O(n).
+
+    Examples
+    --------
+    >>> from uuid import uuid4
+    >>> from rtu_magics.models import CellExecuteAll
+    >>> first = CellExecuteAll(file_id=NIL_UUID, parent_delta_id=NIL_UUID)
+    >>> second = CellExecuteAll(file_id=NIL_UUID, parent_delta_id=first.id)
+    >>> chain = DeltaChain()
+    >>> chain.add(second, now=0.0), chain.add(first, now=0.0), chain.add(first, now=0.0)
+    (True, True, False)
+    >>> chain.pop(NIL_UUID) is first, chain.pop(first.id) is second, chain.pop(second.id)
+    (True, True, None)
+    """
+
+    def __init__(self) -> None:
+        # One child per parent: the server's chain is linear.
+        self._waiting: dict[UUID, FileDeltaBase] = {}
+        self._waiting_ids: set[UUID] = set()
+        # A dict for its order: the oldest ids are forgotten first.
+        self._known: dict[UUID, None] = {}
+        self._gap_since: float | None = None
+        self.forked = False
+        """Whether two deltas named the same parent, which no sound server sends."""
+
+    # -- the sequence view --------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[FileDeltaBase]:
+        return iter(self._waiting.values())
+
+    @overload
+    def __getitem__(self, index: int) -> FileDeltaBase: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[FileDeltaBase]: ...
+    def __getitem__(self, index: int | slice) -> FileDeltaBase | list[FileDeltaBase]:
+        return list(self._waiting.values())[index]
+
+    def __repr__(self) -> str:
+        return f"<DeltaChain: {len(self._waiting)} waiting>"
+
+    # -- order --------------------------------------------------------------------------------
+
+    def knows(self, delta_id: UUID) -> bool:
+        """Return whether the delta waits here or was applied lately."""
+        return delta_id in self._known or delta_id in self._waiting_ids
+
+    def add(self, delta: FileDeltaBase, now: float) -> bool:
+        """Take a delta that arrived; return False for one that is here or was applied already.
+
+        Parameters
+        ----------
+        delta
+            A delta of this notebook's chain.
+        now
+            A monotonic time in seconds: since when it waits.
+        """
+        if self.knows(delta.id):
+            return False
+        parent = delta.parent_delta_id or NIL_UUID
+        if parent in self._waiting:
+            self.forked = True
+            return False
+        self._waiting[parent] = delta
+        self._waiting_ids.add(delta.id)
+        if self._gap_since is None:
+            self._gap_since = now
+        return True
+
+    def pop(self, head: UUID | None) -> FileDeltaBase | None:
+        """Take out the delta that comes after `head`, None if it has not arrived.
+
+        It is then known: the same delta will not be taken again.
+
+        Parameters
+        ----------
+        head
+            The id of the delta applied last. With None (nothing is known about the head), the first
+            arrival whose parent does not wait here comes next, unchecked.
+        """
+        if not self._waiting:
+            return None
+        if head is None:
+            head = next((p for p in self._waiting if p not in self._waiting_ids), None)
+            if head is None:
+                return None
+        delta = self._waiting.pop(head, None)
+        if delta is None:
+            return None
+        self._waiting_ids.discard(delta.id)
+        self.remember(delta.id)
+        # Something moved, so whatever still waits starts to wait anew.
+        self._gap_since = None
+        return delta
+
+    def remember(self, delta_id: UUID) -> None:
+        """Note a delta that was applied without passing through here."""
+        self._known[delta_id] = None
+        if len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
+
+    def gap(self, now: float) -> float | None:
+        """Return for how long (seconds) a gap has kept everything waiting, None without a gap.
+
+        Ask after every applicable delta was popped. A fork never closes: it counts as infinite.
+        """
+        if self.forked:
+            return float("inf")
+        if not self._waiting:
+            return None
+        if self._gap_since is None:
+            self._gap_since = now
+        return now - self._gap_since
+
+    def clear(self, *, forget: bool = False) -> None:
+        """Drop what waits; with `forget` also the memory of what was applied (a new notebook)."""
+        self._waiting.clear()
+        self._waiting_ids.clear()
+        self._gap_since = None
+        self.forked = False
+        if forget:
+            self._known.clear()

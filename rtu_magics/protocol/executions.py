@@ -1,0 +1,120 @@
+"""Which waits for a cell a finished state ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from ..models import FINISHED_STATES, CellState
+
+__all__ = ["ExecutionLedger"]
+
+T = TypeVar("T")
+
+_REMEMBERED = 1 << 14  # execute deltas whose place in the chain is kept
+
+
+@dataclass(slots=True)
+class _Wait(Generic[T]):
+    execution_id: UUID
+    token: T
+    # Without execution ids, an old finished state can only be told from ours by the "queued" that
+    # the server sends between them.
+    seen_unfinished: bool = field(default=False)
+
+
+class ExecutionLedger(Generic[T]):
+    """Waits for cells to finish: several per cell, each for one execute delta.
+
+    The kernel runs execute deltas in the order of the chain. So a finished state that carries an
+    execution id ends every wait for that cell whose execute delta came no later. A server that
+    sends no execution ids is followed by states alone: finished counts after unfinished was seen.
+    """
+
+    def __init__(self) -> None:
+        self._waits: dict[str, list[_Wait[T]]] = {}
+        self._order: dict[UUID, int] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waits.values()))
+
+    def squashed(self, execution_id: UUID) -> None:
+        """Note the next execute delta of the chain, anybody's."""
+        self._count += 1
+        self._order[execution_id] = self._count
+        if len(self._order) > _REMEMBERED:
+            del self._order[next(iter(self._order))]
+
+    def arm(self, execution_id: UUID, cell_id: str, token: T) -> None:
+        """Wait for a cell; the execute delta has just been squashed."""
+        self._waits.setdefault(cell_id, []).append(_Wait(execution_id, token))
+
+    def states(self, states: Iterable[CellState], *, fresh: bool = False) -> list[tuple[T, str]]:
+        """Take the full list of cell states; return what it ends, as (token, cell id).
+
+        Parameters
+        ----------
+        states
+            The states, all of them.
+        fresh
+            They came with the reply to a subscription: what happened before is unknown, and a
+            finished state is the last word on all that was accepted until then.
+        """
+        ended: list[tuple[T, str]] = []
+        if not self._waits:
+            return ended
+        for state in states:
+            waits = self._waits.get(state.cell_id)
+            if waits is None:
+                continue
+            left: list[_Wait[T]] = []
+            for wait in waits:
+                if self._ends(wait, state, fresh):
+                    ended.append((wait.token, state.cell_id))
+                else:
+                    left.append(wait)
+            if left:
+                self._waits[state.cell_id] = left
+            else:
+                del self._waits[state.cell_id]
+        return ended
+
+    def _ends(self, wait: _Wait[T], state: CellState, fresh: bool) -> bool:
+        if state.state not in FINISHED_STATES:
+            if state.execution_id is None:
+                wait.seen_unfinished = True
+            return False
+        if state.execution_id is None:
+            return fresh or wait.seen_unfinished
+        if state.execution_id == wait.execution_id:
+            return True
+        theirs = self._order.get(state.execution_id)
+        if theirs is None:
+            return fresh and wait.execution_id not in self._order
+        return theirs > self._order.get(wait.execution_id, 0)
+
+    def forget_order(self) -> None:
+        """Forget the chain's order: the notebook was loaded anew, deltas were skipped."""
+        self._order.clear()
+
+    def cell_gone(self, cell_id: str) -> list[T]:
+        """Drop the waits for a cell that was deleted; return their tokens."""
+        return [wait.token for wait in self._waits.pop(cell_id, [])]
+
+    def drop(self, token: T) -> None:
+        """Drop one wait, wherever it is."""
+        for cell_id, waits in list(self._waits.items()):
+            left = [wait for wait in waits if wait.token is not token]
+            if left:
+                self._waits[cell_id] = left
+            else:
+                del self._waits[cell_id]
+
+    def drain(self) -> list[T]:
+        """Drop every wait; return their tokens."""
+        tokens = [wait.token for waits in self._waits.values() for wait in waits]
+        self._waits.clear()
+        return tokens

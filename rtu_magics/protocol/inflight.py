@@ -1,0 +1,89 @@
+"""What was asked of the server and is not settled yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+__all__ = ["InFlight", "Pending"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Pending(Generic[T]):
+    """One request.
+
+    Attributes
+    ----------
+    transaction_id, delta_id
+        The ids under which answers to it arrive.
+    owner
+        Whatever the caller wants to find again.
+    sends
+        How often it was handed to a connection.
+    predates_reload
+        It was sent before the notebook was loaded anew: the new copy may contain it already.
+    """
+
+    transaction_id: UUID
+    delta_id: UUID
+    owner: T
+    sends: int = 0
+    predates_reload: bool = False
+
+
+class InFlight(Generic[T]):
+    """Requests by transaction id and by delta id, in the order in which they were made.
+
+    After a reconnect, whatever the catch-up settled is gone from here; all that is left is to be
+    sent again with the same ids, in order. The server takes a repeated delta id for the retry it
+    is.
+    """
+
+    def __init__(self) -> None:
+        self._by_delta: dict[UUID, Pending[T]] = {}
+        self._by_transaction: dict[UUID, Pending[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_delta)
+
+    def __iter__(self) -> Iterator[Pending[T]]:
+        return iter(list(self._by_delta.values()))
+
+    def add(self, transaction_id: UUID, delta_id: UUID, owner: T) -> Pending[T]:
+        """Remember a request.
+
+        Raises
+        ------
+        ValueError
+            One with this delta id or transaction id is in flight already.
+        """
+        if delta_id in self._by_delta or transaction_id in self._by_transaction:
+            raise ValueError(f"delta {delta_id} is in flight already; wait for its result")
+        pending = Pending(transaction_id, delta_id, owner)
+        self._by_delta[delta_id] = self._by_transaction[transaction_id] = pending
+        return pending
+
+    def by_delta(self, delta_id: UUID) -> Pending[T] | None:
+        """Return the request with this delta."""
+        return self._by_delta.get(delta_id)
+
+    def by_transaction(self, transaction_id: UUID) -> Pending[T] | None:
+        """Return the request with this transaction id."""
+        return self._by_transaction.get(transaction_id)
+
+    def settle(self, delta_id: UUID) -> Pending[T] | None:
+        """Forget a request that got its answer; return it if it was still here."""
+        pending = self._by_delta.pop(delta_id, None)
+        if pending is not None:
+            self._by_transaction.pop(pending.transaction_id, None)
+        return pending
+
+    def reloaded(self) -> None:
+        """Note that the notebook was loaded anew since everything here was sent."""
+        for pending in self._by_delta.values():
+            if pending.sends:
+                pending.predates_reload = True

@@ -1,0 +1,165 @@
+"""Connections over websockets: the only module of the client that imports that library."""
+
+from __future__ import annotations
+
+import inspect
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as ws_connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    InvalidURI,
+    WebSocketException,
+)
+
+from ..errors import ConnectFailed, ConnectionLost
+
+__all__ = ["WebSocketConnection", "connect"]
+
+MAX_MESSAGE = 64 * 1024 * 1024
+"""Bytes of the largest message taken. A catch-up after a long absence is one message."""
+
+# websockets 14 has no proxy support, hence no such argument.
+_KNOWS_PROXIES = "proxy" in inspect.signature(ws_connect.__init__).parameters
+
+
+class WebSocketConnection:
+    """A `Connection` over one websocket."""
+
+    def __init__(self, ws: ClientConnection) -> None:
+        self._ws = ws
+        # Bound once, for the hot path.
+        self._recv = ws.recv
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the upgrade response."""
+        response = self._ws.response
+        return {} if response is None else response.headers
+
+    async def send(self, text: str) -> None:
+        """Send one text frame."""
+        try:
+            await self._ws.send(text)
+        except ConnectionClosed as exc:
+            raise ConnectionLost(_why_closed(exc)) from exc
+
+    async def recv(self) -> str | bytes:
+        """Wait for the next message; its UTF-8 stays undecoded, since the parser wants bytes."""
+        try:
+            return await self._recv(decode=False)
+        except ConnectionClosed as exc:
+            raise ConnectionLost(_why_closed(exc)) from exc
+
+    async def close(self) -> None:
+        """Close the websocket."""
+        await self._ws.close()
+
+
+async def connect(url: str, *, open_timeout: float = 10.0) -> WebSocketConnection:
+    """Open a websocket.
+
+    Parameters
+    ----------
+    url
+        A ``ws:`` or ``wss:`` URL.
+    open_timeout
+        Seconds until the attempt is given up.
+
+    Raises
+    ------
+    ConnectFailed
+        With the reason in one line.
+    """
+    options: dict[str, Any] = {
+        "open_timeout": open_timeout,
+        "max_size": MAX_MESSAGE,
+        # Messages are small and the delay counts; deflating each costs more than it saves.
+        "compression": None,
+        "close_timeout": 2.0,
+        # The reader has its own queue, so reading is seldom worth pausing.
+        "max_queue": 256,
+    }
+    if _KNOWS_PROXIES and _is_loopback(url):
+        options["proxy"] = None
+    where = _where(url)
+    try:
+        return WebSocketConnection(await ws_connect(url, **options))
+    except TimeoutError as exc:
+        raise ConnectFailed(
+            f"no answer from {where} within {open_timeout:g} s: check address and network"
+        ) from exc
+    except (OSError, WebSocketException, ValueError) as exc:
+        raise ConnectFailed(_why_failed(exc, where)) from exc
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _where(url: str) -> str:
+    """Return the URL without what may be secret: user, password, query."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "that address"
+    host = parts.hostname or "?"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{parts.path}"
+
+
+def _one_line(exc: BaseException) -> str:
+    return " ".join(str(exc).split())[:200] or type(exc).__name__
+
+
+def _why_failed(exc: Exception, where: str) -> str:
+    # websockets wraps the failure of a handshake around the error of the socket or the parser.
+    cause = exc.__cause__
+    if isinstance(exc, InvalidURI | ValueError) and not isinstance(exc, OSError):
+        return f"{where} is not a websocket address: it begins with ws:// or wss://"
+    if isinstance(exc, InvalidStatus):
+        return _why_status(exc.response.status_code, where)
+    if isinstance(exc, ssl.SSLError) or isinstance(cause, ssl.SSLError):
+        return f"no secure connection to {where} ({_one_line(exc)}): check http or https"
+    if isinstance(exc, socket.gaierror):
+        return f"the host of {where} is unknown: check the address"
+    if isinstance(exc, ConnectionRefusedError) or _all_refused(exc):
+        return f"nothing listens at {where}: is the server running, and is the port right?"
+    if isinstance(exc, InvalidHandshake) or isinstance(exc, EOFError):
+        return f"{where} does not answer as a websocket server ({_one_line(exc)}): check the port"
+    return f"no connection to {where} ({_one_line(exc)}): check address and network"
+
+
+def _all_refused(exc: Exception) -> bool:
+    # asyncio joins the errors of several addresses (IPv6 and IPv4) into one OSError's text.
+    text = str(exc)
+    return text.startswith("Multiple exceptions") and "refused" in text
+
+
+def _why_status(status: int, where: str) -> str:
+    if status in (401, 403):
+        return f"{where} refuses the connection (HTTP {status}): check the token"
+    if status == 404:
+        return f"no RTU server at {where} (HTTP 404): check the address"
+    if status >= 500:
+        return f"the server at {where} has a problem (HTTP {status}): try again later"
+    return f"{where} answers HTTP {status} and opens no websocket: check the address"
+
+
+def _why_closed(exc: ConnectionClosed) -> str:
+    if exc.rcvd is None:
+        return "the connection broke off"
+    reason = " ".join(exc.rcvd.reason.split())[:120]
+    return f"the server closed the connection ({exc.rcvd.code}{f', {reason}' if reason else ''})"
