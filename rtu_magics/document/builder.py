@@ -1,0 +1,404 @@
+"""`NotebookBuilder`: the notebook as its deltas have made it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from ..errors import CellNotFound, SquashError
+from ..models import (
+    NULL_PRIOR_VALUE_SENTINEL,
+    CellContentsReplace,
+    CellContentsUpdate,
+    CellExecute,
+    CellExecuteAfter,
+    CellExecuteAll,
+    CellExecuteBefore,
+    CellMetadataReplace,
+    CellMetadataUpdate,
+    CellOutputCollectionReplace,
+    CodeCell,
+    FileDeltaBase,
+    MarkdownCell,
+    NBCellsAdd,
+    NBCellsDelete,
+    NBCellsMove,
+    NBMetadataUpdate,
+    Notebook,
+    RawCell,
+)
+from .order import Cell, CellOrder, Node
+from .patch import apply_patch
+from .plain import copy_cell, copy_json
+
+__all__ = ["VALID_CELL_ID", "NotebookBuilder"]
+
+logger = logging.getLogger(__name__)
+
+VALID_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What an added cell's id has to match whole (nbformat 4.5 schema)."""
+
+_CELL_CLASSES: dict[str, type[Cell]] = {"code": CodeCell, "markdown": MarkdownCell, "raw": RawCell}
+
+
+class NotebookBuilder:
+    """Keeps a notebook and squashes deltas into it.
+
+    Squashing one takes the same time whatever the number of cells. The builder owns its cells:
+    nothing passed in is kept or changed, and the cells that it hands out are its own live ones, to
+    be read and not written.
+
+    Parameters
+    ----------
+    seed_notebook
+        The notebook to start from, usually a saved version. Cells that share an id are all kept;
+        deltas reach the first of them.
+
+    Attributes
+    ----------
+    last_applied_delta_id
+        The head: the delta that was squashed last, None before the first.
+    deleted_cell_ids
+        Ids of cells that deltas have deleted; they are never used again.
+
+    Examples
+    --------
+    >>> from uuid import uuid4
+    >>> builder = NotebookBuilder(Notebook(cells=[CodeCell(id="a", source="x = 1")]))
+    >>> builder.apply_delta(
+    ...     NBCellsAdd(
+    ...         file_id=uuid4(),
+    ...         properties={"id": "b", "cell": {"cell_type": "markdown"}, "after_id": "a"},
+    ...     )
+    ... )
+    >>> builder.cell_ids
+    ['a', 'b']
+    """
+
+    last_applied_delta_id: UUID | None
+    deleted_cell_ids: set[str]
+
+    def __init__(self, seed_notebook: Notebook) -> None:
+        if not isinstance(seed_notebook, Notebook):
+            raise TypeError("seed_notebook has to be a Notebook; see also from_nbformat")
+        self.last_applied_delta_id = None
+        self.deleted_cell_ids = set()
+        self._order = CellOrder()
+        self._nodes: dict[str, Node] = {}
+        self._twins: dict[str, list[Node]] = {}
+        node = self._order.root
+        for cell in seed_notebook.cells:
+            node = self._order.insert_after(node, copy_cell(cell))
+            if cell.id in self._nodes:
+                logger.warning("several cells share the id %s; deltas reach the first", cell.id)
+                self._twins.setdefault(cell.id, []).append(node)
+            else:
+                self._nodes[cell.id] = node
+        self._nb = seed_notebook.model_copy(
+            update={
+                "nbformat": 4,
+                "nbformat_minor": max(5, seed_notebook.nbformat_minor),  # cell ids are of 4.5
+                "metadata": copy_json(seed_notebook.metadata),
+                "cells": [],
+            }
+        )
+        self._index: dict[str, int] | None = None  # None: positions in _nb and here are out of date
+
+    @classmethod
+    def from_nbformat(cls, nb: Any) -> NotebookBuilder:
+        """Build from an ``nbformat`` NotebookNode, or any mapping in nbformat 4's shape.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            It is no notebook of format 4.
+        """
+        return cls(Notebook.model_validate(copy_json(nb)))
+
+    def copy(self) -> NotebookBuilder:
+        """Return an independent builder in the same state."""
+        twin = type(self)(self.nb)
+        twin.last_applied_delta_id = self.last_applied_delta_id
+        twin.deleted_cell_ids = set(self.deleted_cell_ids)
+        return twin
+
+    # Reading
+
+    @property
+    def nb(self) -> Notebook:
+        """The notebook. Its list of cells is a new one after each change of their order."""
+        self._positions()
+        return self._nb
+
+    @property
+    def cells(self) -> Iterator[Cell]:
+        """The live cells, in order."""
+        return iter(self.nb.cells)
+
+    @property
+    def cell_ids(self) -> list[str]:
+        """The ids of the cells, in order."""
+        return [cell.id for cell in self.nb.cells]
+
+    def __contains__(self, cell_id: object) -> bool:
+        return cell_id in self._nodes
+
+    def __len__(self) -> int:
+        return len(self.nb.cells)
+
+    def index_of(self, cell_id: str) -> int:
+        """Return the 0-based position of a cell.
+
+        Raises
+        ------
+        CellNotFound
+            The notebook has no such cell.
+        """
+        return self.get_cell(cell_id)[0]
+
+    def get_cell(self, cell_id: str) -> tuple[int, Cell]:
+        """Return the 0-based position of a cell, and the cell.
+
+        Raises
+        ------
+        CellNotFound
+            The notebook has no such cell.
+        """
+        cell = self.cell(cell_id)
+        return self._positions()[cell_id], cell
+
+    def cell(self, cell_id: str) -> Cell:
+        """Return a cell, in the same time whatever the number of cells.
+
+        Raises
+        ------
+        CellNotFound
+            The notebook has no such cell.
+        """
+        node = self._nodes.get(cell_id)
+        if node is None:
+            raise CellNotFound(f"{self._unknown(cell_id)}; list the cells to see those there are")
+        return node.cell
+
+    def dumps(self, indent: bool = True) -> bytes:
+        """Return the notebook as JSON in nbformat 4.5, in UTF-8."""
+        return self.nb.__pydantic_serializer__.to_json(self.nb, indent=1 if indent else None)
+
+    def _positions(self) -> dict[str, int]:
+        if self._index is None:
+            cells = self._nb.cells = list(self._order)
+            self._index = {cell.id: at for at, cell in reversed(list(enumerate(cells)))}
+        return self._index
+
+    # Squashing
+
+    def apply_delta(self, delta: FileDeltaBase, *, strict: bool = False) -> None:
+        """Squash one delta.
+
+        Parameters
+        ----------
+        delta
+            Any of the thirteen kinds.
+        strict
+            Whether to refuse metadata and output deltas for deleted cells too. Squashing a chain
+            ignores them; whoever decides what enters a chain refuses them, for a copy that starts
+            after the deletion knows nothing of the cell.
+
+        Raises
+        ------
+        SquashError
+            It cannot be applied (`PatchFailed` for a text patch that does not fit). Notebook and
+            head are exactly as they were; the message says why, in one line.
+        """
+        squash = _SQUASH.get(type(delta)) or _inherited(type(delta))
+        squash(self, delta, strict)
+        self.last_applied_delta_id = delta.id
+
+    def apply_deltas(self, deltas: Iterable[FileDeltaBase]) -> None:
+        """Squash deltas one after the other.
+
+        Raises
+        ------
+        SquashError
+            One cannot be applied. Those before it are, it and the rest are not.
+        """
+        for delta in deltas:
+            self.apply_delta(delta)
+
+    def _node(self, cell_id: str) -> Node:
+        node = self._nodes.get(cell_id)
+        if node is None:
+            raise SquashError(self._unknown(cell_id))
+        return node
+
+    def _unknown(self, cell_id: str) -> str:
+        gone = "was deleted" if cell_id in self.deleted_cell_ids else "is not in the notebook"
+        return f"cell {cell_id[:80]!r} {gone}"
+
+    def _is_gone(self, delta: FileDeltaBase, strict: bool) -> bool:
+        if strict or delta.resource_id not in self.deleted_cell_ids:
+            return False
+        logger.info(
+            "ignored %s %s for the deleted cell %s",
+            delta.delta_type,
+            delta.delta_action,
+            delta.resource_id,
+        )
+        return True
+
+    def _anchor(self, after_id: str | None) -> Node:
+        # None is the top. So is an empty id, which no cell has and which other clients write.
+        return self._node(after_id) if after_id else self._order.root
+
+    def _add(self, delta: NBCellsAdd, strict: bool) -> None:
+        new = delta.properties
+        if not VALID_CELL_ID.fullmatch(new.id):
+            raise SquashError(
+                f"{new.id[:80]!r} cannot be a cell's id: use 1 to 64 letters, digits, '-' and '_'"
+            )
+        if new.id in self._nodes:
+            raise SquashError(f"cell {new.id!r} is already in the notebook; use another id")
+        if new.id in self.deleted_cell_ids:
+            raise SquashError(f"cell {new.id!r} was deleted and its id is spent; use another id")
+        if new.before_id and not new.after_id:
+            anchor = self._node(new.before_id).prev
+        else:
+            anchor = self._anchor(new.after_id)
+        try:
+            cell = copy_cell(new.cell)
+        except ValueError as exc:
+            raise SquashError(f"the new cell cannot be stored: {exc}") from None
+        cell.id = new.id
+        self._nodes[new.id] = self._order.insert_after(anchor, cell)
+        self._index = None
+
+    def _delete(self, delta: NBCellsDelete, strict: bool) -> None:
+        cell_id = delta.properties.id
+        self._order.remove(self._node(cell_id))
+        twins = self._twins.get(cell_id)
+        if twins:
+            self._nodes[cell_id] = twins.pop(0)
+        else:
+            del self._nodes[cell_id]
+            self.deleted_cell_ids.add(cell_id)
+        self._index = None
+
+    def _move(self, delta: NBCellsMove, strict: bool) -> None:
+        node, anchor = self._node(delta.properties.id), self._anchor(delta.properties.after_id)
+        if node is anchor:
+            raise SquashError(f"cell {delta.properties.id!r} cannot be moved after itself")
+        self._order.move_after(node, anchor)
+        self._index = None
+
+    def _patch_contents(self, delta: CellContentsUpdate, strict: bool) -> None:
+        cell = self._node(delta.resource_id).cell
+        cell.source = apply_patch(cell.source, delta.properties.patch)
+
+    def _replace_contents(self, delta: CellContentsReplace, strict: bool) -> None:
+        self._node(delta.resource_id).cell.source = delta.properties.source
+
+    def _update_cell_metadata(self, delta: CellMetadataUpdate, strict: bool) -> None:
+        if not self._is_gone(delta, strict):
+            metadata = self._node(delta.resource_id).cell.metadata
+            _set_path(metadata, delta)
+
+    def _update_nb_metadata(self, delta: NBMetadataUpdate, strict: bool) -> None:
+        _set_path(self._nb.metadata, delta)
+
+    def _replace_cell_metadata(self, delta: CellMetadataReplace, strict: bool) -> None:
+        if self._is_gone(delta, strict):
+            return
+        node = self._node(delta.resource_id)
+        cell_type, language = delta.properties.type, delta.properties.language
+        if cell_type and cell_type not in _CELL_CLASSES:
+            raise SquashError(
+                f"{cell_type[:80]!r} is no cell type: use code, markdown or raw "
+                "(SQL is code with the language sql)"
+            )
+        if language:
+            _rtu_metadata(node.cell)["cell_type"] = language
+        if cell_type and cell_type != node.cell.cell_type:
+            node.cell = _change_type(node.cell, _CELL_CLASSES[cell_type])
+            self._index = None
+
+    def _replace_output_collection(self, delta: CellOutputCollectionReplace, strict: bool) -> None:
+        if not self._is_gone(delta, strict):
+            metadata = _rtu_metadata(self._node(delta.resource_id).cell)
+            metadata["output_collection_id"] = str(delta.properties.output_collection_id)
+
+    def _execute(self, delta: FileDeltaBase, strict: bool) -> None:
+        self._node(delta.resource_id)
+
+    def _execute_all(self, delta: FileDeltaBase, strict: bool) -> None:
+        """Nothing in the notebook changes, and there is no cell that could be unknown."""
+
+
+_Squash = Callable[[NotebookBuilder, Any, bool], None]
+_SQUASH: dict[type[FileDeltaBase], _Squash] = {
+    NBCellsAdd: NotebookBuilder._add,
+    NBCellsDelete: NotebookBuilder._delete,
+    NBCellsMove: NotebookBuilder._move,
+    CellContentsUpdate: NotebookBuilder._patch_contents,
+    CellContentsReplace: NotebookBuilder._replace_contents,
+    CellMetadataUpdate: NotebookBuilder._update_cell_metadata,
+    CellMetadataReplace: NotebookBuilder._replace_cell_metadata,
+    NBMetadataUpdate: NotebookBuilder._update_nb_metadata,
+    CellOutputCollectionReplace: NotebookBuilder._replace_output_collection,
+    CellExecute: NotebookBuilder._execute,
+    CellExecuteBefore: NotebookBuilder._execute,
+    CellExecuteAfter: NotebookBuilder._execute,
+    CellExecuteAll: NotebookBuilder._execute_all,
+}
+
+
+def _inherited(delta_class: type[FileDeltaBase]) -> _Squash:
+    for base in delta_class.__mro__:
+        if base in _SQUASH:
+            return _SQUASH[base]
+    raise SquashError(f"{delta_class.__name__} is none of the thirteen kinds of delta")
+
+
+def _rtu_metadata(cell: Cell) -> dict[str, Any]:
+    """Return the protocol's part of a cell's metadata, made if it is missing."""
+    found = cell.metadata.setdefault("noteable", {})
+    if not isinstance(found, dict):
+        raise SquashError(f"metadata 'noteable' of cell {cell.id!r} is no object")
+    return found
+
+
+def _change_type(cell: Cell, new_class: type[Cell]) -> Cell:
+    kept: dict[str, Any] = {"id": cell.id, "source": cell.source, "metadata": cell.metadata}
+    if new_class is not CodeCell and not isinstance(cell, CodeCell):
+        kept["attachments"] = cell.attachments
+    changed = new_class.model_construct(**kept)
+    changed.metadata = cell.metadata
+    return changed
+
+
+def _set_path(metadata: dict[str, Any], delta: CellMetadataUpdate | NBMetadataUpdate) -> None:
+    path, prior = delta.properties.path, delta.properties.prior_value
+    if not path or not all(isinstance(key, str) for key in path):
+        raise SquashError("a metadata path is one key or more, all of them strings")
+    *parents, last = path
+    inner: Any = metadata
+    missing = len(parents)
+    for depth, key in enumerate(parents):
+        if key not in inner:
+            missing = depth
+            break
+        inner = inner[key]
+        if not isinstance(inner, dict):
+            raise SquashError(f"the metadata path leads through {key[:80]!r}, which is no object")
+    try:
+        value = copy_json(delta.properties.value, len(path))
+    except ValueError as exc:
+        raise SquashError(f"the metadata value cannot be stored: {exc}") from None
+    # From here on nothing fails.
+    for key in parents[missing:]:
+        inner = inner.setdefault(key, {})
+    if prior and prior != NULL_PRIOR_VALUE_SENTINEL and last in inner and inner[last] != prior:
+        logger.info("metadata at %s was not what the delta's author saw", path)
+    inner[last] = value

@@ -1,0 +1,75 @@
+"""Making text patches, and merging two edits of one text."""
+
+from __future__ import annotations
+
+from diff_match_patch import diff_match_patch
+
+from ..errors import PatchFailed
+from .patch import apply_patch
+
+__all__ = ["make_patch", "merge_text"]
+
+
+def make_patch(old: str, new: str) -> str:
+    r"""Return the patch that turns one text into another, in diff-match-patch's text format.
+
+    Applied to ``old`` it always gives ``new``; applied to a text that others changed elsewhere, it
+    makes the same change there.
+
+    Parameters
+    ----------
+    old
+        The text that the user saw.
+    new
+        What the user made of it.
+
+    Examples
+    --------
+    >>> make_patch("x = 1", "x = 2")
+    '@@ -1,5 +1,5 @@\n x = \n-1\n+2\n'
+    >>> make_patch("same", "same")
+    ''
+    """
+    if old == new:
+        return ""
+    library = diff_match_patch()
+    patch = str(library.patch_toText(library.patch_make(old, new)))
+    try:
+        if apply_patch(old, patch) == new:
+            return patch
+    except PatchFailed:
+        pass
+    # The library's choice of context can mislead its own matching (control characters, repeated
+    # text). One hunk over the whole text cannot be misunderstood.
+    whole = [(operation, text) for operation, text in ((-1, old), (1, new)) if text]
+    return str(library.patch_toText(library.patch_make(old, whole)))
+
+
+def merge_text(base: str, mine: str, theirs: str) -> str:
+    r"""Merge two edits of one text.
+
+    Parameters
+    ----------
+    base
+        The text that both started from.
+    mine, theirs
+        What each made of it.
+
+    Returns
+    -------
+    str
+        ``theirs`` with the change from ``base`` to ``mine`` made in it.
+
+    Raises
+    ------
+    PatchFailed
+        The edits touch the same place.
+
+    Examples
+    --------
+    >>> merge_text("import numpy\nx = 1\n", "import numpy\nx = 2\n", "import scipy\nx = 1\n")
+    'import scipy\nx = 2\n'
+    """
+    if theirs in (base, mine):
+        return mine
+    return apply_patch(theirs, make_patch(base, mine))

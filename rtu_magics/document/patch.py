@@ -1,0 +1,207 @@
+"""Applying text patches in diff-match-patch's format.
+
+Every copy of a notebook applies the same patch, so all have to come to the same text, to the
+character. The measure is ``patch_apply`` of diff-match-patch 20200713 with its default settings;
+later releases on PyPI up to 20241021 changed nothing in it.
+
+Most patches meet exactly the text that they were made for. Then all that the library's padding,
+splitting and fuzzy matching come to is a splice, which `_splice` does directly. Anything else, and
+every doubt, goes to the library.
+
+Why a splice is the same: ``patch_apply`` surrounds the text with four control characters, extends
+the first and last hunk by them where these have less than four characters of context, and cuts long
+hunks into pieces that overlap by four characters. If a hunk's old text (as extended) stands exactly
+at its place, then so does each piece's in the text as the pieces before it left it, for a piece's
+leading overlap is what its predecessor wrote and its trailing overlap is not yet touched. Each
+piece is then replaced where it stands, without a search. The one exception is a hunk that changes
+nothing: splitting drops it from the list while it is walked, which can end in an error.
+
+Offsets count code points.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from diff_match_patch import diff_match_patch
+
+from ..errors import PatchFailed
+
+__all__ = ["Hunk", "apply_patch", "parse_patch"]
+
+_HEADER = re.compile(r"@@ -(\d+),?(\d*) \+(\d+),?(\d*) @@")
+_MARGIN = 4  # Patch_Margin of diff-match-patch: the context that it wants around a change
+
+_DELETE, _INSERT, _EQUAL = -1, 1, 0
+_OPERATIONS = {"-": _DELETE, "+": _INSERT, " ": _EQUAL}
+
+
+class Hunk(NamedTuple):
+    """One hunk of a patch.
+
+    Attributes
+    ----------
+    start1, start2
+        0-based place in the text before the patch, and in the text as the hunks before this one
+        left it; -1 if the header has a 0 where that makes no sense.
+    length1, length2
+        Lengths according to the header, which may lie.
+    diffs
+        ``(-1 | 0 | 1, text)``: deleted, equal, inserted.
+    """
+
+    start1: int
+    length1: int
+    start2: int
+    length2: int
+    diffs: list[tuple[int, str]]
+
+
+def _span(start: str, length: str) -> tuple[int, int]:
+    # "7" is one character at 7, "7,0" is the gap after 7, "7,5" five from 7; counted from 1.
+    if length == "0":
+        return int(start), 0
+    return int(start) - 1, int(length) if length else 1
+
+
+def parse_patch(patch_text: str) -> list[Hunk]:
+    r"""Parse a patch as diff-match-patch's ``patch_fromText`` does.
+
+    Raises
+    ------
+    PatchFailed
+        The text is no patch; ``hunk`` is 0.
+
+    Examples
+    --------
+    >>> [hunk] = parse_patch("@@ -1,5 +1,6 @@\n hell\n+%C3%B6\n o\n")
+    >>> hunk.diffs
+    [(0, 'hell'), (1, 'ö'), (0, 'o')]
+    """
+    hunks: list[Hunk] = []
+    if not patch_text:
+        return hunks
+    diffs: list[tuple[int, str]] = []
+    for line in patch_text.split("\n"):
+        sign = line[:1]
+        if sign == "@" or not hunks:
+            header = _HEADER.fullmatch(line)
+            if header is None:
+                raise PatchFailed("not a text patch: a hunk has no valid header; make it anew")
+            try:
+                start1, length1 = _span(header[1], header[2])
+                start2, length2 = _span(header[3], header[4])
+            except ValueError:  # Python refuses numbers of thousands of digits
+                raise PatchFailed("not a text patch: an offset is absurd; make it anew") from None
+            diffs = []
+            hunks.append(Hunk(start1, length1, start2, length2, diffs))
+        elif sign:
+            operation = _OPERATIONS.get(sign)
+            if operation is None:
+                raise PatchFailed("not a text patch: a line has no valid sign; make it anew")
+            text = line[1:]
+            diffs.append((operation, unquote(text) if "%" in text else text))
+    return hunks
+
+
+def _splice(text: str, hunks: list[Hunk]) -> str | None:
+    """Apply hunks that stand exactly where they should; None if one does not."""
+    last = len(hunks) - 1
+    for number, (_, _, start, _, diffs) in enumerate(hunks):
+        old, new, changes = "", "", False
+        for operation, piece in diffs:
+            if operation == _EQUAL:
+                old += piece
+                new += piece
+            else:
+                changes = True
+                if operation == _DELETE:
+                    old += piece
+                else:
+                    new += piece
+        if not changes or start < 0 or not text.startswith(old, start):
+            return None
+        end = start + len(old)
+        # Too little context at the ends of the patch is allowed only at the ends of the text.
+        if number == 0 and start and not _has_context(diffs[0]):
+            return None
+        if number == last and end != len(text) and not _has_context(diffs[-1]):
+            return None
+        text = text[:start] + new + text[end:]
+    return text
+
+
+def _has_context(diff: tuple[int, str]) -> bool:
+    return diff[0] == _EQUAL and len(diff[1]) >= _MARGIN
+
+
+class _Pieces(list[Any]):
+    """The library's patches, each remembering which hunk it was cut from."""
+
+    def __init__(self, patches: list[Any]) -> None:
+        super().__init__(patches)
+        self.numbers = list(range(1, len(patches) + 1))
+        self._cut = 0
+
+    def __delitem__(self, index: Any) -> None:
+        self._cut = self.numbers.pop(index)
+        super().__delitem__(index)
+
+    def insert(self, index: Any, patch: Any) -> None:
+        self.numbers.insert(index, self._cut)
+        super().insert(index, patch)
+
+
+class _Library(diff_match_patch):  # type: ignore[misc]  # the library is not typed
+    pieces: _Pieces
+
+    def patch_deepCopy(self, patches: list[Any]) -> _Pieces:
+        self.pieces = _Pieces(super().patch_deepCopy(patches))
+        return self.pieces
+
+
+def _apply_with_library(text: str, patch_text: str) -> str:
+    library = _Library()
+    try:
+        patched, applied = library.patch_apply(library.patch_fromText(patch_text), text)
+    except Exception as exc:  # a patch can be built so that the library stumbles over it
+        raise PatchFailed(f"the text patch is malformed ({type(exc).__name__})") from exc
+    if not all(applied):
+        hunk = library.pieces.numbers[applied.index(False)]
+        raise PatchFailed(
+            f"hunk {hunk} of the text patch does not apply: the text there has changed; "
+            "look at the present text and edit again",
+            hunk,
+        )
+    return str(patched)
+
+
+def apply_patch(text: str, patch_text: str) -> str:
+    r"""Apply a patch to a text.
+
+    Parameters
+    ----------
+    text
+        The present text.
+    patch_text
+        A patch in diff-match-patch's text format; an empty one changes nothing.
+
+    Raises
+    ------
+    PatchFailed
+        The patch cannot be parsed (``hunk`` 0), or a hunk does not apply (its 1-based number).
+
+    Examples
+    --------
+    >>> apply_patch("x = 1", "@@ -1,5 +1,5 @@\n x = \n-1\n+2\n")
+    'x = 2'
+    >>> apply_patch("print('unrelated')", "@@ -1,5 +1,5 @@\n x = \n-1\n+2\n")
+    Traceback (most recent call last):
+    ...
+    rtu_magics.errors.PatchFailed: hunk 1 of the text patch does not apply: ...
+    """
+    hunks = parse_patch(patch_text)
+    spliced = _splice(text, hunks)
+    return _apply_with_library(text, patch_text) if spliced is None else spliced

@@ -1,0 +1,81 @@
+"""Owning copies of JSON values and cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from ..models import CodeCell, DisplayDataOutput, ErrorOutput, ExecuteResultOutput
+from .order import Cell
+
+__all__ = ["MAX_DEPTH", "copy_cell", "copy_json"]
+
+MAX_DEPTH = 100
+"""How deep values may be nested. Beyond about 200 levels JSON parsers, ours among them, give up,
+and a notebook that nobody can read any more must not come about one small delta at a time."""
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+def copy_json(value: Any, depth: int = 0) -> Any:
+    """Return a copy of a JSON value that shares nothing mutable with it.
+
+    Mappings become plain dicts, tuples lists, and what JSON does not know (a UUID, a date) the
+    string that stands for it on the wire.
+
+    Parameters
+    ----------
+    value
+        What to copy.
+    depth
+        How deep it will be nested itself.
+
+    Raises
+    ------
+    ValueError
+        The value is nested too deeply, or cannot be put into JSON.
+
+    Examples
+    --------
+    >>> copy_json({"a": (1, 2)})
+    {'a': [1, 2]}
+    """
+    if isinstance(value, _SCALARS):
+        return value
+    if depth >= MAX_DEPTH:
+        raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+    depth += 1
+    if isinstance(value, dict):
+        return {str(key): copy_json(item, depth) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [copy_json(item, depth) for item in value]
+    return copy_json(to_jsonable_python(value), depth)
+
+
+def copy_cell(cell: Cell) -> Cell:
+    """Return a copy of a cell that shares nothing mutable with it.
+
+    Raises
+    ------
+    ValueError
+        Something in it is nested too deeply, or cannot be put into JSON.
+    """
+    copy = cell.model_copy()
+    copy.metadata = copy_json(cell.metadata)
+    if isinstance(copy, CodeCell):
+        if copy.outputs:
+            copy.outputs = [_copy_output(output) for output in copy.outputs]
+    elif copy.attachments is not None:
+        copy.attachments = copy_json(copy.attachments)
+    return copy
+
+
+def _copy_output(output: Any) -> Any:
+    copy = output.model_copy()
+    if isinstance(copy, (DisplayDataOutput, ExecuteResultOutput)):
+        copy.data = copy_json(copy.data)
+        copy.metadata = copy_json(copy.metadata)
+    elif isinstance(copy, ErrorOutput):
+        copy.traceback = list(copy.traceback)
+    return copy
