@@ -1,0 +1,127 @@
+"""What all magics share: the session they mean, their words, and errors in one line.
+
+Light on purpose: ``%load_ext`` imports this module, so sessions, client and models load when a
+magic first needs them.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics
+from IPython.core.magic_arguments import argument, parse_argstring
+
+from ..errors import RTUError
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["RtuMagics", "guarded", "interrupted", "session_argument", "unquote"]
+
+logger = logging.getLogger("rtu_magics")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def session_argument(fn: F) -> F:
+    """Add ``-s NAME`` to a magic."""
+    return argument(  # type: ignore[no-any-return]
+        "-s", "--session", metavar="NAME", help="the session; the newest by default"
+    )(fn)
+
+
+def unquote(text: str) -> str:
+    """Take the quotes off an argument: IPython leaves them on.
+
+    Examples
+    --------
+    >>> unquote('"my notebook.ipynb"')
+    'my notebook.ipynb'
+    """
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1]
+    return text
+
+
+def interrupted(message: str) -> KeyboardInterrupt:
+    """Return a KeyboardInterrupt that IPython shows as one line."""
+    exc = KeyboardInterrupt(message)
+    exc._render_traceback_ = lambda: [f"KeyboardInterrupt: {message}"]  # type: ignore[attr-defined]
+    return exc
+
+
+def guarded(fn: F) -> F:
+    """Let nothing but one line out of a magic: no frames of ours, whatever happens."""
+
+    @functools.wraps(fn)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return fn(self, *args, **kwargs)
+        except (RTUError, UsageError):
+            raise
+        except KeyboardInterrupt as exc:
+            if hasattr(exc, "_render_traceback_"):
+                raise
+            raise interrupted(f"%{fn.__name__} was stopped") from None
+        except Exception as exc:
+            logger.debug("internal error in %%%s", fn.__name__, exc_info=True)
+            text = " ".join(str(exc).split())[:200]
+            raise RTUError(
+                f"internal error in %{fn.__name__}: {type(exc).__name__}: {text}; please report "
+                f"it (logging.getLogger('rtu_magics') has the details at DEBUG)"
+            ) from None
+
+    return wrapper  # type: ignore[return-value]
+
+
+class RtuMagics(Magics):  # type: ignore[misc]
+    """Base of the magics."""
+
+    def parse(self, magic: Any, line: str) -> Any:
+        """Parse a magic's arguments.
+
+        Raises
+        ------
+        UsageError
+            They are wrong; the message names the help.
+        """
+        try:
+            args = parse_argstring(magic, line)
+        except UsageError as exc:
+            text = str(exc).replace("\n", " ")
+            raise UsageError(f"{text}; see %{magic.__name__}?") from None
+        except ValueError as exc:  # an open quote
+            raise UsageError(f"{exc}; see %{magic.__name__}?") from None
+        for key, value in vars(args).items():
+            if isinstance(value, str):
+                setattr(args, key, unquote(value))
+            elif isinstance(value, list):
+                setattr(args, key, [unquote(v) if isinstance(v, str) else v for v in value])
+        return args
+
+    def session(self, args: Any) -> Session:
+        """Return the session that the arguments name, by default the newest.
+
+        Raises
+        ------
+        SessionError
+            There is none.
+        """
+        from ..session import sessions
+
+        return sessions.get(args.session)
+
+    def say(self, line: str) -> None:
+        """Print one line into the calling cell, secrets masked."""
+        from ..session.targets import mask
+
+        print(mask(line), flush=True)
+
+
+def body(text: str) -> str:
+    """Return a cell magic's body as a cell's source: without the line end at its end."""
+    return text[:-1] if text.endswith("\n") else text

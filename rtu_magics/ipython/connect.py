@@ -1,0 +1,136 @@
+"""Magics for sessions: connect, disconnect, list, status."""
+
+from __future__ import annotations
+
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.magic import line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from .base import RtuMagics, guarded, session_argument
+
+__all__ = ["ConnectMagics"]
+
+
+def _ask(prompt: str) -> str:
+    """Ask for a secret without echo; empty where nobody can be asked."""
+    import getpass
+
+    try:
+        return getpass.getpass(prompt)
+    except (StdinNotImplementedError, EOFError, OSError):
+        return ""
+
+
+@magics_class
+class ConnectMagics(RtuMagics):
+    """Opening, closing and showing sessions."""
+
+    @magic_arguments()
+    @argument(
+        "target",
+        nargs="?",
+        metavar="TARGET",
+        help="a notebook file, new or existing, or the URL of a notebook on a server; "
+        "rtu_scratch.ipynb in the working directory by default",
+    )
+    @argument("-s", "--session", metavar="NAME", help="what to call the session")
+    @argument(
+        "--token",
+        metavar="T",
+        help="the server's token; better set RTU_TOKEN, or leave it out and be asked",
+    )
+    @line_magic
+    @guarded
+    def rtu_connect(self, line: str) -> None:
+        """Connect to a live notebook.
+
+        For a file on this machine a server starts here, or the one that serves its directory
+        already is used. The remote kernel starts with the first execution.
+
+        Examples::
+
+            %rtu_connect
+            %rtu_connect lesson.ipynb
+            %rtu_connect http://lab.example:8888/lab/tree/lesson.ipynb
+            %rtu_connect https://hub.example/rtu/f/<id> -s shared
+        """
+        from ..session import connect
+        from ..session.targets import RemoteTarget, parse_target
+
+        args = self.parse(self.rtu_connect, line)
+        parsed = parse_target(args.target)
+        exposed = args.token or (isinstance(parsed, RemoteTarget) and parsed.token)
+        if exposed:
+            self.say(
+                "note: the token stays in this cell, the history and the saved notebook; "
+                "next time set RTU_TOKEN, or leave it out and be asked"
+            )
+        session = connect(
+            args.target, name=args.session, token=args.token, say=self.say, ask=_ask
+        )
+        count = len(session.cells())
+        kernel = "running" if session.kernel_alive else "starts with the first execution"
+        self.say(
+            f"connected to {session.path} as {session.name!r}: {count} cell"
+            f"{'' if count == 1 else 's'}, kernel {kernel}"
+        )
+
+    @magic_arguments()
+    @session_argument
+    @argument("--all", action="store_true", help="every session")
+    @line_magic
+    @guarded
+    def rtu_disconnect(self, line: str) -> None:
+        """Close a session, the newest by default. What runs remotely goes on.
+
+        The server that was started for it on this machine ends shortly after its last session.
+
+        Examples::
+
+            %rtu_disconnect
+            %rtu_disconnect -s lesson
+            %rtu_disconnect --all
+        """
+        from ..session import sessions
+
+        args = self.parse(self.rtu_disconnect, line)
+        closing = list(sessions) if args.all else [self.session(args)]
+        for session in closing:
+            session.close()
+            self.say(f"disconnected {session.name!r} from {session.path}")
+        if not closing:
+            self.say("no session is open")
+
+    @magic_arguments()
+    @line_magic
+    @guarded
+    def rtu_sessions(self, line: str) -> None:
+        """List the open sessions; the one with the star is the default.
+
+        Examples::
+
+            %rtu_sessions
+        """
+        from ..session import sessions
+        from .render import session_table
+
+        self.parse(self.rtu_sessions, line)
+        self.say(session_table(list(sessions)))
+
+    @magic_arguments()
+    @session_argument
+    @line_magic
+    @guarded
+    def rtu_status(self, line: str) -> None:
+        """Show connection, kernel and cells of a session.
+
+        Examples::
+
+            %rtu_status
+            %rtu_status -s lesson
+        """
+        from .render import status_text
+
+        args = self.parse(self.rtu_status, line)
+        self.say(status_text(self.session(args).status()))
+

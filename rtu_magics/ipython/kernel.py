@@ -1,0 +1,90 @@
+"""Magics for the remote kernel, and for saving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+from IPython.core.magic import line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from .base import RtuMagics, guarded, session_argument
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["KernelMagics"]
+
+ACTIONS = ("start", "restart", "interrupt", "stop", "status")
+
+
+@magics_class
+class KernelMagics(RtuMagics):
+    """The remote kernel."""
+
+    @magic_arguments()
+    @argument("action", nargs="?", choices=ACTIONS, default="status", help="what to do")
+    @argument("--name", metavar="K", help="start: the kernel to start, such as python3")
+    @session_argument
+    @line_magic
+    @guarded
+    def rtu_kernel(self, line: str) -> None:
+        """Start, restart, interrupt or stop the remote kernel, or show how it is.
+
+        The kernel belongs to the notebook: everybody who is connected uses the same one.
+
+        Examples::
+
+            %rtu_kernel
+            %rtu_kernel start --name python3
+            %rtu_kernel restart
+            %rtu_kernel interrupt
+        """
+        args = self.parse(self.rtu_kernel, line)
+        if args.name is not None and args.action != "start":
+            raise UsageError("--name goes with start; to change the kernel, stop it first")
+        session = self.session(args)
+        if args.action == "start":
+            self._start(session, args.name)
+        elif args.action == "restart":
+            self.say("restarting the remote kernel …")
+            session.kernel_restart()
+            self.say("kernel restarted; its variables are gone")
+        elif args.action == "interrupt":
+            session.kernel_interrupt()
+            self.say("interrupt sent")
+        elif args.action == "stop":
+            session.kernel_stop()
+            self.say("kernel stopped")
+        else:
+            self._status(session)
+
+    def _start(self, session: Session, name: str | None) -> None:
+        was_ready = session.client.kernel_state in ("idle", "busy")
+        status = session.kernel_start(name)
+        if was_ready:
+            self.say(f"kernel {status.kernel.name} runs already, {status.kernel.execution_state}")
+
+    def _status(self, session: Session) -> None:
+        status = session.kernel_status()
+        default, names = session.kernel_names()
+        if status is None:
+            self.say(f"no kernel runs; the first execution starts one (default: {default})")
+        else:
+            self.say(f"kernel {status.kernel.name} is {status.kernel.execution_state}")
+        listed = ", ".join(f"{name} ({title})" for name, title in sorted(names.items()))
+        self.say(f"installed there: {listed}")
+
+    @magic_arguments()
+    @session_argument
+    @line_magic
+    @guarded
+    def rtu_save(self, line: str) -> None:
+        """Have the server write the notebook to its file now; it does so by itself, too.
+
+        Examples::
+
+            %rtu_save
+        """
+        args = self.parse(self.rtu_save, line)
+        self.say(f"saved {self.session(args).save()}")

@@ -1,0 +1,196 @@
+"""Remote outputs, shown in the calling cell as if they were local.
+
+Everything is published on the calling thread: what another thread publishes lands in whichever
+cell ran last.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from ..session.events import (
+    Event,
+    OutputAppended,
+    OutputContinued,
+    OutputsCleared,
+    OutputsUpdated,
+)
+from ..session.progress import stream_text
+
+if TYPE_CHECKING:
+    from ..models import Output
+
+__all__ = ["DROPPED_MIMETYPES", "DisplayIds", "Replay", "filter_bundle"]
+
+DROPPED_MIMETYPES = (
+    "application/vnd.jupyter.widget-view+json",  # the widget's model lives in the other kernel
+    "application/javascript",  # remote scripts are not trusted
+)
+
+
+def filter_bundle(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a mimebundle without what must not or cannot be shown here.
+
+    Examples
+    --------
+    >>> filter_bundle({"application/javascript": "alert(1)", "text/plain": "<JS>"})
+    {'text/plain': '<JS>'}
+    >>> filter_bundle({"application/javascript": "alert(1)"})
+    {'text/plain': '[application/javascript of the remote cell is not shown here]'}
+    """
+    kept = {mimetype: value for mimetype, value in data.items() if mimetype not in DROPPED_MIMETYPES}
+    dropped = [mimetype for mimetype in data if mimetype in DROPPED_MIMETYPES]
+    if dropped and not kept:
+        kept["text/plain"] = f"[{dropped[0]} of the remote cell is not shown here]"
+    return kept
+
+
+class DisplayIds:
+    """Which local display shows which remote output.
+
+    A remote ``display_id`` is only unique in its kernel, so the local one carries the run in its
+    name. One instance serves a session: a later run may update what an earlier one displayed.
+
+    Parameters
+    ----------
+    limit
+        The number of outputs to remember; the oldest are forgotten.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._local: OrderedDict[UUID, str] = OrderedDict()
+
+    def assign(self, output: Output) -> str | None:
+        """Return the local display id for a new output, None if it has no remote one."""
+        if output.display_id is None:
+            return None
+        run = output.execution_id or output.parent_collection_id
+        local = f"rtu-{run.hex[:12]}-{output.display_id}"
+        self._local[output.id] = local
+        while len(self._local) > self._limit:
+            self._local.popitem(last=False)
+        return local
+
+    def find(self, output_ids: tuple[UUID, ...]) -> list[str]:
+        """Return the local displays of these outputs, each once."""
+        return list(dict.fromkeys(self._local[i] for i in output_ids if i in self._local))
+
+
+class Replay:
+    """Shows the outputs of one run in the calling cell.
+
+    Parameters
+    ----------
+    shell
+        The IPython shell.
+    display_ids
+        The session's display ids.
+    owns_cell
+        Whether the calling cell holds nothing but this run's outputs. Only then may a remote
+        ``clear_output`` clear it: otherwise it would take the cell's other outputs with it.
+    """
+
+    def __init__(self, shell: Any, display_ids: DisplayIds, *, owns_cell: bool) -> None:
+        self.shell = shell
+        self.display_ids = display_ids
+        self.owns_cell = owns_cell
+        self.clear_pending = False
+
+    def show(self, event: Event) -> None:
+        """Show an output event; other events are ignored."""
+        if isinstance(event, OutputAppended):
+            self._append(event.output)
+        elif isinstance(event, OutputContinued):
+            self._stream(event.output)
+        elif isinstance(event, OutputsUpdated):
+            self._update(event)
+        elif isinstance(event, OutputsCleared):
+            # Cleared for good only when nothing takes the place at once: no flicker.
+            self.clear_pending = self.owns_cell
+            for output in event.outputs:
+                self._append(output)
+
+    def idle(self) -> None:
+        """Do what was put off until nothing more comes at once."""
+        if self.clear_pending:
+            self.clear_pending = False
+            self._clear(wait=False)
+
+    def _before(self) -> None:
+        if self.clear_pending:
+            self.clear_pending = False
+            self._clear(wait=True)
+
+    def _clear(self, *, wait: bool) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.shell.display_pub.clear_output(wait=wait)
+
+    def _append(self, output: Output) -> None:
+        if output.type == "stream":
+            self._stream(output)
+        elif output.type == "error":
+            self._error(output)
+        else:
+            self._before()
+            _flush()
+            self._publish(
+                output.data or _only_content(output),
+                output.metadata or {},
+                self.display_ids.assign(output),
+            )
+
+    def _stream(self, output: Output) -> None:
+        text = stream_text(output)
+        if not text and output.content is not None and output.content.url:
+            text = f"[long output, all of it: {output.content.url}]\n"
+        if not text:
+            return
+        self._before()
+        target = sys.stderr if output.stream_name == "stderr" else sys.stdout
+        target.write(text)
+        target.flush()
+
+    def _error(self, output: Output) -> None:
+        self._before()
+        lines = output.traceback or [f"{output.ename}: {output.evalue}"]
+        sys.stdout.flush()
+        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.flush()
+
+    def _update(self, event: OutputsUpdated) -> None:
+        for display_id in self.display_ids.find(event.output_ids):
+            _flush()
+            self._publish(event.data, event.metadata, display_id, update=True)
+
+    def _publish(
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any],
+        display_id: str | None,
+        update: bool = False,
+    ) -> None:
+        transient = {"display_id": display_id} if display_id else None
+        self.shell.display_pub.publish(
+            filter_bundle(data), metadata, transient=transient, update=update
+        )
+
+
+def _flush() -> None:
+    # Streams are buffered and displays are not: without this they would change places.
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _only_content(output: Output) -> dict[str, Any]:
+    """Return the bundle of an output of a server that sends one representation only."""
+    content = output.content
+    if content is None:
+        return {"text/plain": "[an output without content]"}
+    if content.raw is not None:
+        return {content.mimetype: content.raw}
+    return {"text/plain": f"[{content.mimetype} at {content.url}]"}

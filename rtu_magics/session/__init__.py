@@ -1,0 +1,36 @@
+"""Sessions: synchronous verbs over the asynchronous client, and the only thread.
+
+`connect` opens a `Session`; `sessions` knows those that are open; `stop_background` ends the thread.
+"""
+
+from .editing import EditConflict
+from .execution import (
+    CellFinished,
+    CellStarted,
+    Execution,
+    Finished,
+    Reconnected,
+    Reconnecting,
+)
+from .loop import background, stop_background
+from .opening import connect
+from .registry import sessions
+from .session import Session
+from .views import CellView, SessionStatus
+
+__all__ = [
+    "CellFinished",
+    "CellStarted",
+    "CellView",
+    "EditConflict",
+    "Execution",
+    "Finished",
+    "Reconnected",
+    "Reconnecting",
+    "Session",
+    "SessionStatus",
+    "background",
+    "connect",
+    "sessions",
+    "stop_background",
+]

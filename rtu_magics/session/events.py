@@ -1,0 +1,227 @@
+"""What happens to a remote notebook, as typed events for executions, magics and widgets.
+
+One set of callbacks on the client feeds one `EventHub`; everyone else subscribes there. Subscribers
+are called on the background thread, in the order in which things happened, and must only hand the
+event on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from ..client import RTUClient
+    from ..models import CellState, FileDeltaBase, KernelStatusUpdate, Output
+
+__all__ = [
+    "CellStatesChanged",
+    "ConnectionChanged",
+    "DeltaApplied",
+    "Event",
+    "EventHub",
+    "KernelChanged",
+    "OutputAppended",
+    "OutputContinued",
+    "OutputsCleared",
+    "OutputsUpdated",
+    "feed",
+]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to the notebook."""
+
+
+@dataclass(frozen=True)
+class OutputAppended(Event):
+    """A run made a new output."""
+
+    output: Output
+
+    @property
+    def execution_id(self) -> UUID | None:
+        """The run's execute delta."""
+        return self.output.execution_id
+
+
+@dataclass(frozen=True)
+class OutputContinued(Event):
+    """The last stream output of a run got more text, ``output.content.raw``."""
+
+    output: Output
+
+    @property
+    def execution_id(self) -> UUID | None:
+        """The run's execute delta."""
+        return self.output.execution_id
+
+
+@dataclass(frozen=True)
+class OutputsUpdated(Event):
+    """Outputs that stand somewhere already show something new."""
+
+    output_ids: tuple[UUID, ...]
+    data: dict[str, Any]
+    metadata: dict[str, Any]
+    display_id: str | None = None
+    execution_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class OutputsCleared(Event):
+    """A run's outputs are now exactly these, usually none."""
+
+    collection_id: UUID
+    outputs: tuple[Output, ...]
+    cell_id: str | None = None
+    execution_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class CellStatesChanged(Event):
+    """The states of all cells that have one, by cell id."""
+
+    states: dict[str, CellState]
+
+
+@dataclass(frozen=True)
+class KernelChanged(Event):
+    """The kernel's state changed."""
+
+    status: KernelStatusUpdate
+
+
+@dataclass(frozen=True)
+class DeltaApplied(Event):
+    """A delta was squashed into the local copy."""
+
+    delta: FileDeltaBase
+
+
+@dataclass(frozen=True)
+class ConnectionChanged(Event):
+    """The connection is ``connecting``, ``live``, ``reconnecting`` or ``closed``."""
+
+    state: str
+    detail: str = ""
+
+
+class EventHub:
+    """Hands each event to every subscriber."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._subscribers: tuple[Callable[[Event], None], ...] = ()
+
+    def subscribe(self, fn: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `fn` with every later event; returns a function that ends this.
+
+        Parameters
+        ----------
+        fn
+            Called on the background thread; must return at once.
+        """
+        with self._lock:
+            self._subscribers = (*self._subscribers, fn)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._subscribers = tuple(s for s in self._subscribers if s is not fn)
+
+        return unsubscribe
+
+    def publish(self, event: Event) -> None:
+        """Hand an event to every subscriber; one that fails is logged and stops nothing."""
+        for fn in self._subscribers:
+            try:
+                fn(event)
+            except Exception:
+                logger.exception("a subscriber failed on %s", type(event).__name__)
+
+
+def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
+    """Publish everything that a client sees; returns a function that ends this.
+
+    Parameters
+    ----------
+    hub
+        Where to publish.
+    client
+        The client, before it is initialised.
+    """
+    from .. import models as m
+
+    async def appended(msg: Any) -> None:
+        output = msg.data
+        hub.publish(OutputContinued(output) if output.continues else OutputAppended(output))
+
+    async def collection(msg: Any) -> None:
+        found = msg.data
+        if isinstance(found, m.OutputCollection):  # other servers leave it empty
+            hub.publish(
+                OutputsCleared(found.id, tuple(found.outputs), found.cell_id, found.execution_id)
+            )
+
+    async def updated(msg: Any) -> None:
+        new = msg.data
+        data = new.data
+        if data is None and new.content is not None and new.content.raw is not None:
+            data = {new.content.mimetype: new.content.raw}
+        if data is not None:
+            hub.publish(
+                OutputsUpdated(
+                    tuple(new.output_ids),
+                    data,
+                    new.metadata or {},
+                    new.display_id,
+                    new.execution_id,
+                )
+            )
+
+    async def states(msg: Any) -> None:
+        hub.publish(CellStatesChanged({state.cell_id: state for state in msg.data.cell_states}))
+
+    async def kernel(msg: Any) -> None:
+        hub.publish(KernelChanged(msg.data))
+
+    async def caught_up(msg: Any) -> None:
+        # States inside the reply are those after a reconnect; no event repeats them when the
+        # kernel is gone.
+        if msg.data.kernel_session is not None:
+            hub.publish(KernelChanged(msg.data.kernel_session))
+        hub.publish(CellStatesChanged({state.cell_id: state for state in msg.data.cell_states}))
+
+    async def applied(delta: Any) -> None:
+        hub.publish(DeltaApplied(delta))
+
+    def connection(state: str, detail: str = "") -> None:
+        hub.publish(ConnectionChanged(state, detail))
+
+    ends: list[Any] = [
+        client.register_rtu_event_callback(m.AppendOutputEvent, appended),
+        client.register_rtu_event_callback(m.UpdateOutputCollectionEvent, collection),
+        client.register_rtu_event_callback(m.UpdateOutputsByDisplayIdEvent, updated),
+        client.register_rtu_event_callback(m.BulkCellStateUpdateResponse, states),
+        client.register_rtu_event_callback(m.KernelStatusUpdateResponse, kernel),
+        client.register_rtu_event_callback(m.FileSubscribeReply, caught_up),
+        client.register_connection_callback(connection),
+    ]
+    handle = client.register_delta_callback(m.FileDeltaBase, applied)
+
+    def end() -> None:
+        for stop in ends:
+            with contextlib.suppress(Exception):
+                stop()
+        with contextlib.suppress(Exception):
+            client.delta_callbacks.remove(handle)
+
+    return end

@@ -1,0 +1,257 @@
+"""The remote kernel's verbs, and the refusal to wait for oneself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from ..errors import APIError, KernelDied, KernelError, KernelNotStarted, KernelUnknown, RTUError
+from ..models import KERNEL_ALIVE_STATES, File, KernelStatusUpdate
+from .events import Event, EventHub, KernelChanged
+
+if TYPE_CHECKING:
+    from ..client import APIClient, RTUClient
+
+__all__ = ["KernelVerbs", "own_kernel_id"]
+
+T = TypeVar("T")
+
+START_TIMEOUT = 90.0  # seconds; a kernel with a large environment on a slow disk takes long
+READY_STATES = frozenset({"idle", "busy"})
+
+
+def own_kernel_id() -> str | None:
+    """Return the id of the Jupyter kernel that this process is, None if it is none.
+
+    Jupyter Server names a kernel's connection file after its id.
+    """
+    module = sys.modules.get("ipykernel.kernelapp")  # not loaded: this is no kernel
+    app_class = getattr(module, "IPKernelApp", None)
+    if app_class is None or not app_class.initialized():
+        return None
+    name = PurePath(str(getattr(app_class.instance(), "connection_file", ""))).name
+    found = re.fullmatch(r"kernel-(.+)\.json", name)
+    return found[1] if found else None
+
+
+class KernelVerbs:
+    """The part of a `Session` that deals with the remote kernel."""
+
+    name: str
+    api: APIClient
+    client: RTUClient
+    file: File
+    hub: EventHub
+    say: Callable[[str], object]
+    kernel_session: KernelStatusUpdate | None
+    _own_kernel_checked: UUID | None
+
+    def call(self, coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run a coroutine on the background loop and wait."""
+        raise NotImplementedError
+
+    @property
+    def kernel_alive(self) -> bool:
+        """Whether a kernel runs or is about to."""
+        return self.client.kernel_state in KERNEL_ALIVE_STATES
+
+    def kernel_status(self) -> KernelStatusUpdate | None:
+        """Return the kernel session's state as the server has it, None if no kernel runs."""
+        return self.call(self._kernel_status())
+
+    async def _kernel_status(self) -> KernelStatusUpdate | None:
+        self.kernel_session = await self.api.get_kernel_session(self.file.id)
+        return self.kernel_session
+
+    def kernel_names(self) -> tuple[str, dict[str, str]]:
+        """Return the default kernel's name, and the names and titles of all that are installed."""
+
+        async def names() -> tuple[str, dict[str, str]]:
+            found: Any = await self.api.list_kernelspecs()
+            specs = found["kernelspecs"]
+            titles = {n: str(spec.get("display_name", n)) for n, spec in specs.items()}
+            return str(found["default"]), titles
+
+        return self.call(names())
+
+    def ensure_kernel(self) -> None:
+        """Start the kernel if none runs, and say so; check that it is not this very process.
+
+        Raises
+        ------
+        KernelUnknown
+            The notebook's kernel is not installed on the server.
+        KernelError
+            It does not start, or it is the kernel that would wait for it.
+        """
+        if self.client.kernel_state not in READY_STATES:
+            self.kernel_start()
+        self._refuse_own_kernel()
+
+    def kernel_start(self, kernel_name: str | None = None) -> KernelStatusUpdate:
+        """Start the kernel, or wait until the one that starts is ready.
+
+        Parameters
+        ----------
+        kernel_name
+            Name of the kernelspec; None for the notebook's own, or else the server's default.
+
+        Raises
+        ------
+        KernelUnknown
+            No kernel of that name is installed on the server.
+        KernelError
+            It does not start, or one of another name runs.
+        """
+        began = time.monotonic()
+        alive = self.kernel_alive
+        if alive:
+            running = self.kernel_status()
+            if running is not None and kernel_name not in (None, running.kernel.name):
+                raise KernelError(
+                    f"the kernel {running.kernel.name} runs already; %rtu_kernel stop ends it, "
+                    f"then start {kernel_name}"
+                )
+        if self.client.kernel_state not in READY_STATES:
+            self.say(f"{'waiting for' if alive else 'starting'} the remote kernel …")
+            status = self.call(self._launch(kernel_name), START_TIMEOUT + 5)
+            self.say(f"kernel {status.kernel.name} ready in {time.monotonic() - began:.1f} s")
+            return status
+        status_now = self.kernel_status()
+        if status_now is None:
+            raise KernelNotStarted("the kernel just ended; %rtu_kernel start starts it")
+        return status_now
+
+    async def _launch(self, kernel_name: str | None) -> KernelStatusUpdate:
+        async def launch() -> None:
+            try:
+                await self.api.launch_kernel(self.file.id, kernel_name=kernel_name or "")
+            except APIError as exc:
+                if exc.status == 422:
+                    raise KernelUnknown(
+                        f"{exc}; choose one with %rtu_kernel start --name NAME"
+                    ) from None
+                raise
+
+        return await self._until_ready(launch)
+
+    async def _until_ready(
+        self, act: Callable[[], Coroutine[Any, Any, None]], *, leaves_first: bool = False
+    ) -> KernelStatusUpdate:
+        """Do something and wait until the kernel is ready after it.
+
+        Parameters
+        ----------
+        act
+            What to do.
+        leaves_first
+            Whether a ready state counts only after another one was seen (a restart).
+        """
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[KernelStatusUpdate] = loop.create_future()
+        left = not leaves_first
+
+        def watch(event: Event) -> None:
+            nonlocal left
+            if not isinstance(event, KernelChanged) or ready.done():
+                return
+            state = event.status.kernel.execution_state
+            if state in READY_STATES and left:
+                ready.set_result(event.status)
+            elif state not in READY_STATES:
+                left = True
+                if state not in KERNEL_ALIVE_STATES and state != "shutting down":
+                    why = event.status.reason or state
+                    ready.set_exception(KernelDied(f"the remote kernel did not start: {why}"))
+
+        stop = self.hub.subscribe(watch)
+        try:
+            await act()
+            if not leaves_first and not ready.done():
+                status = await self._kernel_status()
+                if status is not None and status.kernel.execution_state in READY_STATES:
+                    return status
+            return await asyncio.wait_for(ready, START_TIMEOUT)
+        except (asyncio.TimeoutError, TimeoutError):
+            raise KernelError(
+                f"the remote kernel is not ready after {START_TIMEOUT:.0f} s; "
+                f"%rtu_kernel status shows what it does"
+            ) from None
+        finally:
+            stop()
+            if ready.done() and not ready.cancelled():
+                ready.exception()  # looked at: no complaint when nobody waited for it
+
+    def _session_id(self) -> UUID:
+        status = self.kernel_status()
+        if status is None:
+            raise KernelNotStarted("no remote kernel runs; %rtu_kernel start starts one")
+        return status.session_id
+
+    def kernel_interrupt(self) -> None:
+        """Interrupt what the kernel runs.
+
+        Raises
+        ------
+        KernelNotStarted
+            No kernel runs.
+        """
+        self.call(self.api.interrupt_kernel(self._session_id()))
+
+    def kernel_restart(self) -> KernelStatusUpdate:
+        """Restart the kernel and wait until it is ready; its variables are gone.
+
+        Raises
+        ------
+        KernelNotStarted
+            No kernel runs.
+        """
+        session_id = self._session_id()
+
+        async def restart() -> None:
+            await self.api.restart_kernel(session_id)
+
+        return self.call(self._until_ready(restart, leaves_first=True), START_TIMEOUT + 5)
+
+    def kernel_stop(self) -> None:
+        """End the kernel.
+
+        Raises
+        ------
+        KernelNotStarted
+            No kernel runs.
+        """
+        self.call(self.api.shutdown_kernel(self._session_id()))
+
+    def _refuse_own_kernel(self) -> None:
+        """Refuse to run a cell on the kernel that would wait for it: it would wait for ever.
+
+        Raises
+        ------
+        KernelError
+            The notebook's kernel is this process.
+        """
+        own = own_kernel_id()
+        if own is None:
+            return  # a terminal is nobody's remote kernel
+        session_id = self.kernel_session.session_id if self.kernel_session is not None else None
+        if session_id is None:
+            session_id = self._session_id()
+        if self._own_kernel_checked == session_id:
+            return
+        try:
+            theirs = self.call(self.api.get_kernel_id(session_id))
+        except RTUError:
+            return  # another kind of server, which cannot be asked
+        if theirs == own:
+            raise KernelError(
+                f"{self.file.path} runs on this very kernel, which would wait for itself; run the "
+                f"cell in place, or connect from another notebook"
+            )
+        self._own_kernel_checked = session_id

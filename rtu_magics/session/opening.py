@@ -1,0 +1,218 @@
+"""From a connect target to an open session."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import APIError, AuthenticationFailed, ConnectFailed, FileUnknown, RTUError, TargetError
+from .loop import background
+from .registry import sessions
+from .session import Session
+from .targets import LocalTarget, RemoteTarget, find_token, mask, parse_target
+
+if TYPE_CHECKING:
+    from ..client import APIClient, RTUClient
+    from ..embedded import Lease
+    from ..models import File
+
+__all__ = ["connect"]
+
+CONNECT_TIMEOUT = 60.0  # seconds for the whole way from the first request to the caught-up copy
+
+
+def connect(
+    target: str | None = None,
+    *,
+    name: str | None = None,
+    token: str | None = None,
+    say: Callable[[str], object] = print,
+    ask: Callable[[str], str] | None = None,
+) -> Session:
+    """Connect to a notebook; starts a server on this machine when it is a local file.
+
+    Parameters
+    ----------
+    target
+        The path of a notebook on this machine, new or existing; the URL of one on a server; None
+        for a scratch notebook in the working directory.
+    name
+        What to call the session; the notebook's name by default.
+    token
+        The server's token, for a URL. Else the URL's own ``token=``, else ``RTU_TOKEN``.
+    say
+        Called with a line of text for each thing that happens.
+    ask
+        Called with a prompt when a token is needed and none was given.
+
+    Returns
+    -------
+    Session
+        Connected and caught up. Connecting again to the same notebook gives the same session.
+
+    Raises
+    ------
+    RTUError
+        With one line that says what went wrong and what to do.
+
+    Examples
+    --------
+    ::
+
+        with rtu_magics.connect("lesson.ipynb") as session:
+            cell = session.add("1 + 1")
+            session.run(cell.id)
+    """
+    parsed = parse_target(target)
+    if name is not None:
+        found = next((s for s in sessions if s.name == name), None)
+        if found is not None and not _same(found, parsed):
+            sessions.check_free(name)
+    if isinstance(parsed, LocalTarget):
+        return _connect_local(parsed, name, say)
+    return _connect_remote(parsed, name, find_token(token, parsed, ask), say)
+
+
+def _same(session: Session, parsed: LocalTarget | RemoteTarget) -> bool:
+    if isinstance(parsed, LocalTarget):
+        return session.local_path == parsed.path.resolve()
+    if session.server_url != parsed.base_url:
+        return False
+    return parsed.file_id == session.file.id if parsed.file_id else parsed.path == session.path
+
+
+def _reuse(
+    parsed: LocalTarget | RemoteTarget, name: str | None, say: Callable[[str], object]
+) -> Session | None:
+    """Return the open session on the same notebook, if there is one of the wanted name."""
+    for session in sessions:
+        if session.open and _same(session, parsed) and name in (None, session.name):
+            say(f"already connected to {session.path} as {session.name!r}")
+            sessions.add(session)  # the newest again
+            return session
+    return None
+
+
+def _connect_local(
+    target: LocalTarget, name: str | None, say: Callable[[str], object]
+) -> Session:
+    from ..embedded import open_server
+
+    known = _reuse(target, name, say)
+    if known is not None:
+        return known
+    path = target.path.resolve()
+    server, lease = open_server(path.parent, say, name or path.stem)
+    try:
+        inside = path.relative_to(server.root_dir).as_posix()
+        session = _open(
+            RemoteTarget(server.url.rstrip("/"), path=inside),
+            name or sessions.free_name(path.stem),
+            server.token,
+            say,
+            create=True,
+            lease=lease,
+            local_path=path,
+        )
+    except BaseException:
+        lease.release()
+        raise
+    if target.create:
+        say(f"created {_shown(path)}")
+    elif target.scratch:
+        say(f"joined {_shown(path)}, which was there already")
+    return session
+
+
+def _shown(path: Path) -> str:
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(Path.cwd().resolve()))
+    return str(path)
+
+
+def _connect_remote(
+    target: RemoteTarget,
+    name: str | None,
+    token: str,
+    say: Callable[[str], object],
+) -> Session:
+    known = _reuse(target, name, say)
+    if known is not None:
+        return known
+    return _open(target, name, token, say)
+
+
+def _open(
+    target: RemoteTarget,
+    name: str | None,
+    token: str,
+    say: Callable[[str], object],
+    *,
+    create: bool = False,
+    lease: Lease | None = None,
+    local_path: Path | None = None,
+) -> Session:
+    loop = background()
+    try:
+        api, client, file = loop.run(_reach(target, token, create), CONNECT_TIMEOUT)
+    except TimeoutError:
+        raise ConnectFailed(
+            f"no answer from {target.base_url} within {CONNECT_TIMEOUT:.0f} s; check the address "
+            f"and try again"
+        ) from None
+    session = Session(
+        name or sessions.free_name(Path(file.path).stem),
+        api,
+        client,
+        file,
+        server_url=target.base_url,
+        lease=lease,
+        say=say,
+        local_path=local_path,
+    )
+    sessions.add(session)
+    return session
+
+
+async def _reach(
+    target: RemoteTarget, token: str, create: bool
+) -> tuple[APIClient, RTUClient, File]:
+    from ..client import APIClient
+
+    api = APIClient(authorization_token=token, api_base_url=target.api_url)
+    try:
+        try:
+            file = await _find_file(api, target, create)
+        except RTUError as exc:
+            raise _explained(exc, target) from None
+        client = await api.connect_realtime(file)
+    except BaseException:
+        await api.aclose()
+        raise
+    return api, client, file
+
+
+async def _find_file(api: APIClient, target: RemoteTarget, create: bool) -> File:
+    if target.file_id is not None:
+        return await api.get_file(target.file_id)
+    return await api.open_file(target.path or "", create=create)
+
+
+def _explained(exc: RTUError, target: RemoteTarget) -> RTUError:
+    """Say what a failure of the first request means to somebody who just connects."""
+    what = mask(target.path or str(target.file_id))
+    if isinstance(exc, AuthenticationFailed) or getattr(exc, "status", None) in (401, 403):
+        return AuthenticationFailed(
+            f"{target.base_url} does not accept the token; check it, in RTU_TOKEN or --token"
+        )
+    if isinstance(exc, FileUnknown) or getattr(exc, "status", None) == 404:
+        return FileUnknown(
+            f"{target.base_url} has no notebook {what}, or no rtu_magics; check the address, and "
+            f"that the server has rtu_magics installed",
+            status=404,
+        )
+    if isinstance(exc, APIError) and exc.status == 422:
+        return TargetError(f"{what} cannot be opened: {exc}")
+    return exc

@@ -1,0 +1,93 @@
+"""The background thread."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+
+import pytest
+
+from rtu_magics.errors import ClientClosed, RTUError
+from rtu_magics.session.loop import LoopThread
+
+
+@pytest.fixture
+def loop_thread():
+    thread = LoopThread()
+    yield thread
+    thread.stop()
+    assert not thread.running
+
+
+async def give(value: int) -> int:
+    await asyncio.sleep(0)
+    return value
+
+
+def test_runs_from_any_thread(loop_thread: LoopThread) -> None:
+    assert not loop_thread.running
+    results: list[int] = []
+    threads = [
+        threading.Thread(target=lambda n=n: results.append(loop_thread.run(give(n))))
+        for n in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == list(range(5))
+    assert sum(t.name == "rtu-magics" for t in threading.enumerate()) == 1
+
+
+def test_errors_come_back(loop_thread: LoopThread) -> None:
+    async def fail() -> None:
+        raise RTUError("no")
+
+    with pytest.raises(RTUError, match="no"):
+        loop_thread.run(fail())
+
+
+def test_timeout_cancels(loop_thread: LoopThread) -> None:
+    cancelled = threading.Event()
+
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with pytest.raises(TimeoutError):
+        loop_thread.run(wait(), timeout=0.1)
+    assert cancelled.wait(2)
+
+
+def test_ctrl_c_gets_through(loop_thread: LoopThread) -> None:
+    began = time.monotonic()
+    threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        loop_thread.run(asyncio.sleep(60))
+    assert time.monotonic() - began < 2
+
+
+def test_turns_happen_while_waiting(loop_thread: LoopThread) -> None:
+    turns: list[None] = []
+    loop_thread.run(asyncio.sleep(0.35), on_turn=lambda: turns.append(None))
+    assert 2 <= len(turns) <= 4
+
+
+def test_calling_from_the_loop_is_refused(loop_thread: LoopThread) -> None:
+    async def inner() -> None:
+        loop_thread.run(give(1))
+
+    with pytest.raises(RTUError, match="await instead"):
+        loop_thread.run(inner())
+
+
+def test_stop_ends_whoever_waits_and_starts_again(loop_thread: LoopThread) -> None:
+    threading.Timer(0.2, loop_thread.stop).start()
+    with pytest.raises(ClientClosed):
+        loop_thread.run(asyncio.sleep(60))
+    assert loop_thread.run(give(3)) == 3

@@ -1,0 +1,154 @@
+"""What can be connected to, and what is said about everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from rtu_magics.errors import AuthenticationFailed, TargetError
+from rtu_magics.session.targets import (
+    LocalTarget,
+    RemoteTarget,
+    find_token,
+    mask,
+    parse_target,
+)
+
+ID = UUID("0b3c7c1e-5a7c-4c7b-9f0e-3a1b2c3d4e5f")
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "path", "token"),
+    [
+        ("http://h:8888/lab/tree/a.ipynb", "http://h:8888", "a.ipynb", None),
+        ("http://h:8888/lab/tree/d/a%20b.ipynb?token=t", "http://h:8888", "d/a b.ipynb", "t"),
+        ("https://h/user/ann/lab/tree/a.ipynb#x", "https://h/user/ann", "a.ipynb", None),
+        ("http://h/lab/workspaces/w/tree/a.ipynb", "http://h", "a.ipynb", None),
+        ("http://h/notebooks/d/a.ipynb", "http://h", "d/a.ipynb", None),
+        ("http://h/base/tree/a.ipynb", "http://h/base", "a.ipynb", None),
+        ("http://h/doc/tree/a.ipynb", "http://h", "a.ipynb", None),
+        ("http://h/tree/notebooks/a.ipynb", "http://h", "notebooks/a.ipynb", None),
+        ("http://u:p@h/tree/a.ipynb", "http://h", "a.ipynb", None),
+    ],
+)
+def test_notebook_urls(url: str, base: str, path: str, token: str | None) -> None:
+    assert parse_target(url) == RemoteTarget(base, path=path, token=token)
+    target = parse_target(url)
+    assert isinstance(target, RemoteTarget)
+    assert target.token == token
+    assert target.api_url == f"{base}/rtu/api"
+
+
+def test_share_links() -> None:
+    target = parse_target(f"https://hub/x/rtu/f/{ID}?invite=j")
+    assert isinstance(target, RemoteTarget)
+    assert (target.base_url, target.file_id, target.path) == ("https://hub/x", ID, None)
+    assert target.token == "j"
+    assert "invite" not in repr(target)
+    assert "'j'" not in repr(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        (
+            "ftp://h/a.ipynb",
+            "ftp://h/a.ipynb is not a web address: it has to begin with http:// or https://",
+        ),
+        (
+            "http://h:99999/tree/a.ipynb",
+            "http://h:99999/tree/a.ipynb is no URL: Port out of range 0-65535",
+        ),
+        (
+            "http://h:8888/?token=abc",
+            "http://h:8888/?token=*** names no notebook; the URL of one looks like "
+            "…/rtu/f/<id>, …/lab/tree/<path>, …/notebooks/<path> or …/tree/<path>",
+        ),
+        (
+            "http:///lab/tree/a.ipynb",
+            "http:///lab/tree/a.ipynb names no server: write http://HOST:PORT/lab/tree/PATH.ipynb",
+        ),
+        (
+            "http://h/lab/tree/data.csv",
+            "http://h/lab/tree/data.csv: 'data.csv' is no notebook; open a notebook there and "
+            "copy its address",
+        ),
+        (
+            "http://h/lab/tree",
+            "http://h/lab/tree: that is the list of files; open a notebook there and copy its "
+            "address",
+        ),
+        (
+            "http://h/rtu/f/12",
+            "'12' is not a notebook's id; copy the link again, it ends in /rtu/f/ and "
+            "36 characters",
+        ),
+    ],
+)
+def test_bad_urls(target: str, line: str) -> None:
+    with pytest.raises(TargetError) as info:
+        parse_target(target)
+    assert str(info.value) == line
+
+
+def test_local_paths(tmp_path: Path) -> None:
+    (tmp_path / "old.ipynb").write_text("{}")
+    assert parse_target("old.ipynb", tmp_path) == LocalTarget(tmp_path / "old.ipynb", create=False)
+    assert parse_target("new.ipynb", tmp_path) == LocalTarget(tmp_path / "new.ipynb", create=True)
+    assert parse_target(str(tmp_path / "new.ipynb")).create  # type: ignore[union-attr]
+
+
+def test_scratch(tmp_path: Path) -> None:
+    scratch = tmp_path / "rtu_scratch.ipynb"
+    assert parse_target(None, tmp_path) == LocalTarget(scratch, create=True, scratch=True)
+    scratch.write_text("{}")
+    assert parse_target(" ", tmp_path) == LocalTarget(scratch, create=False, scratch=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("d", "d is a directory; name a notebook in it, for example d/rtu_scratch.ipynb"),
+        ("data.csv", "data.csv is not a notebook: its name has to end in .ipynb"),
+        (
+            "nope",
+            "nope does not exist; the name of a new notebook ends in .ipynb, and a URL begins "
+            "with http:// or https://",
+        ),
+        ("no/a.ipynb", "the directory {root}/no does not exist; create it first"),
+    ],
+)
+def test_bad_paths(tmp_path: Path, target: str, line: str) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "data.csv").write_text("1")
+    with pytest.raises(TargetError) as info:
+        parse_target(target, tmp_path)
+    assert str(info.value) == line.format(root=tmp_path)
+
+
+def test_token_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = RemoteTarget("http://h", path="a.ipynb", token="url")
+    bare = RemoteTarget("http://h", path="a.ipynb")
+    monkeypatch.setenv("RTU_TOKEN", "env")
+    assert find_token("given", target) == "given"
+    assert find_token(None, target) == "url"
+    assert find_token(None, bare) == "env"
+    monkeypatch.delenv("RTU_TOKEN")
+    asked: list[str] = []
+    assert find_token(None, bare, lambda prompt: (asked.append(prompt), " typed ")[1]) == "typed"
+    assert asked == ["token for http://h: "]
+
+
+def test_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RTU_TOKEN", raising=False)
+    with pytest.raises(AuthenticationFailed) as info:
+        find_token(None, RemoteTarget("http://h"), lambda _: "")
+    assert str(info.value) == (
+        "http://h needs a token: set the environment variable RTU_TOKEN or give --token"
+    )
+
+
+def test_mask() -> None:
+    assert mask("x?token=s3cret&invite=e.y.J z") == "x?token=***&invite=*** z"
