@@ -7,6 +7,7 @@ repair stays as it is.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -55,7 +56,7 @@ def normalise_notebook(content: bytes | str | Mapping[str, Any]) -> Notebook:
             f"nbformat {str(major)[:20]} is not supported: save it as a notebook of format 4"
         )
     if major < 4:
-        notebook = _upgrade(notebook)
+        notebook = _upgrade({**notebook, "nbformat": major})
     cells = notebook.get("cells")
     if not isinstance(cells, list):
         raise InvalidMessage("not a notebook: it has no list of cells")
@@ -100,12 +101,12 @@ def _upgrade(notebook: dict[str, Any]) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            old = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
-            new = nbformat.convert(old, 4)  # type: ignore[no-untyped-call]
+            # Its reader, not its converter, joins the lists of lines.
+            new = nbformat.reads(json.dumps(notebook), as_version=4)  # type: ignore[no-untyped-call]
             upgraded: dict[str, Any] = copy_json(new)
     except Exception as exc:  # nbformat assumes that an old notebook is well-formed
         raise InvalidMessage(
-            f"a notebook of format {notebook.get('nbformat', 3)} that cannot be converted to "
+            f"a notebook of format {notebook['nbformat']} that cannot be converted to "
             f"format 4 ({type(exc).__name__})"
         ) from None
     return upgraded

@@ -1,0 +1,27 @@
+"""The one public way into the layer."""
+
+import rtu_magics.document
+
+
+def test_the_public_names_are_what_we_promise() -> None:
+    assert rtu_magics.document.__all__ == [
+        "Appended",
+        "Cleared",
+        "Continued",
+        "NotebookBuilder",
+        "OutputChange",
+        "OutputReducer",
+        "RunOutput",
+        "Updated",
+        "apply_patch",
+        "best_mimetype",
+        "bundle_content",
+        "is_binary",
+        "make_patch",
+        "merge_text",
+        "mime_text",
+        "normalise_notebook",
+        "valid_bundle",
+    ]
+    for name in rtu_magics.document.__all__:
+        assert getattr(rtu_magics.document, name).__doc__ or name == "OutputChange"
