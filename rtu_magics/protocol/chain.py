@@ -44,7 +44,7 @@ class DeltaChain(Sequence[FileDeltaBase]):
         self.forked = False
         """Whether two deltas named the same parent, which no sound server sends."""
 
-    # -- the sequence view --------------------------------------------------------------------
+    # The sequence view
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -62,7 +62,7 @@ class DeltaChain(Sequence[FileDeltaBase]):
     def __repr__(self) -> str:
         return f"<DeltaChain: {len(self._waiting)} waiting>"
 
-    # -- order --------------------------------------------------------------------------------
+    # Order
 
     def knows(self, delta_id: UUID) -> bool:
         """Return whether the delta waits here or was applied lately."""

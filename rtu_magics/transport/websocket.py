@@ -137,7 +137,7 @@ def _why_failed(exc: Exception, where: str) -> str:
         return f"the host of {where} is unknown: check the address"
     if isinstance(exc, ConnectionRefusedError) or _all_refused(exc):
         return f"nothing listens at {where}: is the server running, and is the port right?"
-    if isinstance(exc, InvalidHandshake) or isinstance(exc, EOFError):
+    if isinstance(exc, InvalidHandshake | EOFError):
         return f"{where} does not answer as a websocket server ({_one_line(exc)}): check the port"
     return f"no connection to {where} ({_one_line(exc)}): check address and network"
 

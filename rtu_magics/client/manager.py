@@ -1,0 +1,511 @@
+"""`RTUManager`: one websocket, kept up for as long as the client lives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..errors import ClientClosed, ConnectFailed, ConnectionLost, InvalidMessage, TransportError
+from ..models import BaseRTURequest, BaseRTUResponse, NewDeltaRequest, parse_response
+from ..models.rtu.parse import RESPONSE_CLASSES
+from ..protocol import Backoff
+from ..transport import Connect, Connection
+from .callbacks import MessageCallbacks, in_worker
+
+__all__ = ["RTUManager", "Slot"]
+
+logger = logging.getLogger(__name__)
+
+_DRAIN_TIMEOUT = 5.0  # seconds that an orderly shutdown waits for the queues
+_SETTLE_TIMEOUT = 1.0  # seconds that a lost connection waits for what it had brought
+
+Hook = Callable[..., Awaitable[None]]
+
+
+class Slot:
+    """One connection, from the first attempt to its end.
+
+    What arrives is queued with its slot, so a message of an old connection is told from one of the
+    present, and each connection has futures of its own.
+    """
+
+    __slots__ = ("authed", "ended", "opened_at", "reason", "unauth")
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.unauth: asyncio.Future[Connection] = loop.create_future()
+        self.authed: asyncio.Future[Connection] = loop.create_future()
+        self.ended = asyncio.Event()
+        self.reason: BaseException | None = None
+        self.opened_at = 0.0
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether the server accepted the token on this connection."""
+        return self.authed.done() and not self.authed.exception()
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection while it is open."""
+        if not self.unauth.done() or self.ended.is_set():
+            return None
+        return self.unauth.result()
+
+    def end(self, reason: BaseException) -> None:
+        """Let everybody who waits for this connection know that it is over."""
+        self.reason = reason
+        for future in (self.unauth, self.authed):
+            if not future.done():
+                future.set_exception(reason)
+                future.exception()  # nobody has to be waiting: no "never retrieved" in the log
+        self.ended.set()
+
+
+def _view(inner: asyncio.Future[Connection]) -> asyncio.Future[Connection]:
+    """Return a future that follows `inner`, and sets it when it is set itself.
+
+    Cancelling it, as `asyncio.wait_for` does at a timeout, leaves `inner` and everybody else alone.
+    """
+    if inner.done():
+        return inner
+    outer: asyncio.Future[Connection] = inner.get_loop().create_future()
+
+    def follow(_: object) -> None:
+        if outer.done():
+            return
+        if exc := inner.exception():
+            outer.set_exception(exc)
+            outer.exception()  # nobody has to be waiting
+        else:
+            outer.set_result(inner.result())
+
+    def lead(_: object) -> None:
+        if not inner.done() and not outer.cancelled() and not outer.exception():
+            inner.set_result(outer.result())
+
+    inner.add_done_callback(follow)
+    outer.add_done_callback(lead)
+    return outer
+
+
+class RTUManager:
+    """The websocket side of a client: connects, reconnects, queues in both directions.
+
+    Parameters
+    ----------
+    ws_url
+        The ``ws:`` or ``wss:`` URL of the RTU endpoint.
+    connect
+        Opens a connection; a websocket by default.
+    backoff
+        When to try again.
+
+    Attributes
+    ----------
+    init_hook, connect_hook, auth_hook, disconnect_hook
+        Coroutine functions, called with the manager: when it starts, when a connection is open,
+        after that (it sends the authenticate request), and when a connection is lost, before the
+        next attempt. Without an `auth_hook` a connection counts as authenticated once open.
+    context_hook
+        Coroutine function without arguments, called before each message a worker handles.
+    receive_hook
+        Coroutine function that handles a message before the registered callbacks hear of it.
+    failure_hook
+        Function called with the `TransportError` of an attempt that made no connection.
+    unsent_hook
+        Function called with a message that could not be serialised, and the exception.
+    reconnections
+        How many connections were made after the first.
+    """
+
+    def __init__(
+        self, ws_url: str, *, connect: Connect | None = None, backoff: Backoff | None = None
+    ) -> None:
+        self.ws_url = ws_url
+        self.backoff = backoff or Backoff()
+        self.init_hook: Hook | None = None
+        self.connect_hook: Hook | None = None
+        self.auth_hook: Hook | None = None
+        self.disconnect_hook: Hook | None = None
+        self.context_hook: Hook | None = None
+        self.receive_hook: Callable[[BaseRTUResponse], Awaitable[None]] | None = None
+        self.failure_hook: Callable[[TransportError], None] | None = None
+        self.unsent_hook: Callable[[BaseRTURequest, Exception], None] | None = None
+        self.callbacks = MessageCallbacks()
+        self.reconnections = 0
+        self._connect = connect
+        self._connections = 0
+        self._current: Slot | None = None
+        self._inbound: asyncio.Queue[tuple[Slot, str | bytes]] = asyncio.Queue()
+        self._outbound: asyncio.Queue[tuple[BaseRTURequest, Slot | None]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._inbound_tasks: set[asyncio.Task[Any]] = set()
+        self._closing = False
+        self._stopped = False
+        self._complained: set[str] = set()
+
+    # What callers use
+
+    @property
+    def slot(self) -> Slot:
+        """The present connection, or the attempt to make one."""
+        if self._current is None:
+            self._current = Slot()
+        return self._current
+
+    @property
+    def unauth_ws(self) -> asyncio.Future[Connection]:
+        """The present connection, once it is open."""
+        return _view(self.slot.unauth)
+
+    @property
+    def authed_ws(self) -> asyncio.Future[Connection]:
+        """The present connection, once it is authenticated: requests go out from then on."""
+        return _view(self.slot.authed)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the workers run."""
+        return bool(self._tasks) and not self._closing
+
+    async def initialize(
+        self,
+        queue_size: int = 0,
+        inbound_workers: int = 1,
+        outbound_workers: int = 1,
+        poll_workers: int = 1,
+    ) -> None:
+        """Start the workers and return; the connection follows on its own.
+
+        Parameters
+        ----------
+        queue_size
+            How many messages each queue holds; 0 for any number.
+        inbound_workers, outbound_workers
+            How many tasks handle what arrives and what goes out.
+        poll_workers
+            Accepted for compatibility: one task reads, since one connection has one reader.
+
+        Raises
+        ------
+        ClientClosed
+            It was shut down; make a new one.
+        """
+        del poll_workers
+        if self._closing:
+            raise ClientClosed("this client was shut down: make a new one")
+        if self._tasks:
+            return
+        if queue_size:
+            self._inbound = asyncio.Queue(queue_size)
+            self._outbound = asyncio.Queue(queue_size)
+        if self.init_hook is not None:
+            await self.init_hook(self)
+        for _ in range(max(1, outbound_workers)):
+            self._spawn(self._send_forever())
+        for _ in range(max(1, inbound_workers)):
+            self.add_inbound_worker()
+        self._spawn(self._stay_connected())
+
+    def send(self, message: BaseRTURequest, *, only_on: Slot | None = None) -> None:
+        """Queue a message; it goes out once a connection is authenticated.
+
+        Parameters
+        ----------
+        message
+            The request.
+        only_on
+            Drop the message when this connection is no longer the present one.
+
+        Raises
+        ------
+        ClientClosed
+            The manager was shut down.
+        """
+        if self._closing:
+            raise ClientClosed("the connection was shut down: connect again")
+        self._outbound.put_nowait((message, only_on))
+
+    async def send_now(self, message: BaseRTURequest) -> None:
+        """Send a message over the open connection, before everything queued, authenticated or not.
+
+        Raises
+        ------
+        ConnectionLost
+            No connection is open.
+        """
+        connection = self.slot.connection
+        if connection is None:
+            raise ConnectionLost("not connected")
+        self._trace("sent", message)
+        await connection.send(self.outbound_message_hook(message))
+
+    def register_callback(
+        self,
+        fn: Callable[[Any], Any],
+        on_predicate: Callable[[str, Any], bool] | None = None,
+    ) -> Callable[[], None]:
+        """Call `fn` with every message for which ``on_predicate(topic, message)`` is true.
+
+        The topic is always ``""``. Returns a function that deregisters. A predicate is asked about
+        every message: prefer the client's registrations by event class or transaction id.
+        """
+        return self.callbacks.on_predicate(on_predicate or (lambda topic, message: True), fn)
+
+    async def shutdown(self, now: bool = False) -> None:
+        """End every task and the connection.
+
+        Parameters
+        ----------
+        now
+            Don't wait for what is queued.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        slot = self.slot
+        if not now and slot.is_authenticated and not slot.ended.is_set():
+            for queue in (self._outbound, self._inbound):
+                try:
+                    await asyncio.wait_for(queue.join(), _DRAIN_TIMEOUT)
+                except asyncio.TimeoutError:
+                    logger.warning("shutting down with %d messages unsent or unread", queue.qsize())
+        # A worker or callback may be what calls this: it must not cancel or await itself.
+        self._stopped = True
+        me = asyncio.current_task()
+        mine = [task for task in self._tasks if task is not me]
+        mine += [t for lane in self.callbacks.lanes() if (t := lane.cancel()) is not None]
+        for task in mine:
+            task.cancel()
+        await asyncio.gather(*mine, return_exceptions=True)
+        if (connection := self.slot.connection) is not None:
+            await self._close(connection)
+        self.slot.end(ClientClosed("the client was shut down"))
+
+    async def drop_connection(self) -> None:
+        """Close the present connection, as if it had been lost: the next is made after a delay."""
+        if (connection := self.slot.connection) is not None:
+            await self._close(connection)
+
+    # What applications override
+
+    def inbound_message_hook(self, contents: str | bytes) -> BaseRTUResponse:
+        """Parse one message; never raises.
+
+        A known event whose data do not fit, and a message that is no RTU at all, become a plain
+        `BaseRTUResponse` (event ``unreadable`` in the latter case) and one log line per event.
+        """
+        try:
+            message = parse_response(contents)
+        except InvalidMessage as exc:
+            self._complain("unreadable", f"a message that is not RTU was ignored: {exc}")
+            return BaseRTUResponse(channel="system", event="unreadable")
+        if type(message) is BaseRTUResponse:
+            key = (message.channel_prefix, message.event)
+            what = "do not fit it" if key in RESPONSE_CLASSES else "are of an unknown event"
+            self._complain("/".join(key), f"the data of {message.event[:80]!r} {what}")
+        return message
+
+    def outbound_message_hook(self, contents: BaseRTURequest) -> str:
+        """Serialise one message."""
+        return contents.model_dump_json()
+
+    async def on_exception(self, exc: BaseException) -> None:
+        """Hear of what went wrong in a worker or with the connection; logs it."""
+        if isinstance(exc, TransportError):
+            logger.info("%s: %s", type(exc).__name__, exc)
+        else:
+            logger.error("an RTU worker caught %r", exc, exc_info=exc)
+
+    # The connection
+
+    def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _open(self) -> Connection:
+        if self._connect is None:
+            from ..transport import websocket  # the websockets library loads with first use
+
+            self._connect = websocket.connect
+        try:
+            return await self._connect(self.ws_url)
+        except (TransportError, asyncio.CancelledError):
+            raise
+        except Exception as exc:
+            raise ConnectFailed(f"no connection to {self.ws_url}: {exc!r}") from exc
+
+    async def _stay_connected(self) -> None:
+        in_worker.set(True)
+        loop = asyncio.get_running_loop()
+        while not self._stopped:
+            slot = self.slot
+            try:
+                connection = await self._open()
+            except TransportError as exc:
+                await self.on_exception(exc)
+                if self.failure_hook is not None:
+                    self.failure_hook(exc)
+                await asyncio.sleep(self.backoff.failed(random.random()))
+                continue
+            slot.opened_at = loop.time()
+            authenticated = await self._serve(slot, connection)
+            await asyncio.sleep(
+                self.backoff.lost(
+                    authenticated=authenticated,
+                    lasted=loop.time() - slot.opened_at,
+                    chance=random.random(),
+                )
+            )
+
+    async def _serve(self, slot: Slot, connection: Connection) -> bool:
+        """Read from one connection until it ends; return whether it was authenticated."""
+        slot.unauth.set_result(connection)
+        self._connections += 1
+        self.reconnections = self._connections - 1
+        reason: Exception
+        try:
+            if self.connect_hook is not None:
+                await self.connect_hook(self)
+            if self.auth_hook is not None:
+                await self.auth_hook(self)
+            elif not slot.authed.done():
+                slot.authed.set_result(connection)
+            put, recv = self._inbound.put, connection.recv
+            while True:
+                await put((slot, await recv()))
+        except ConnectionLost as exc:
+            reason = exc
+        except Exception as exc:  # a hook of the application failed: this connection is no use
+            await self.on_exception(exc)
+            reason = ConnectionLost(f"a hook failed on the connection: {exc}")
+        await self._close(connection)
+        # What it brought before it ended still counts: an error message, for one.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._inbound.join(), _SETTLE_TIMEOUT)
+        authenticated = slot.is_authenticated
+        if not self._closing:
+            self._current = Slot()
+        slot.end(reason)
+        # Nothing is awaited between the change of slots and this hook, so nobody sees one half.
+        if self.disconnect_hook is not None:
+            try:
+                await self.disconnect_hook(self)
+            except Exception as exc:
+                await self.on_exception(exc)
+        await self.on_exception(reason)
+        return authenticated
+
+    @staticmethod
+    async def _close(connection: Connection) -> None:
+        try:
+            await connection.close()
+        except Exception as exc:
+            logger.debug("closing a connection raised %r", exc)
+
+    # The workers
+
+    def add_inbound_worker(self) -> None:
+        """Start one more task that handles what arrives."""
+        task = self._spawn(self._handle_forever())
+        self._inbound_tasks.add(task)
+        task.add_done_callback(self._inbound_tasks.discard)
+
+    def step_aside(self) -> None:
+        """Let somebody else read on, if the caller is the task that handles what arrives.
+
+        A handler that waits for an answer would otherwise wait for itself.
+        """
+        task = asyncio.current_task()
+        if task in self._inbound_tasks and not self._closing:
+            self._inbound_tasks.discard(task)
+            self.add_inbound_worker()
+
+    async def _handle_forever(self) -> None:
+        in_worker.set(True)
+        me = asyncio.current_task()
+        while not self._stopped and me in self._inbound_tasks:
+            slot, contents = await self._inbound.get()
+            try:
+                # Messages of an old connection are dropped: catching up brings their content.
+                if slot is self._current:
+                    await self._handle(contents)
+            except Exception as exc:
+                await self.on_exception(exc)
+            finally:
+                self._inbound.task_done()
+
+    async def _handle(self, contents: str | bytes) -> None:
+        if self.context_hook is not None:
+            await self.context_hook()
+        message = self.inbound_message_hook(contents)
+        self._trace("received", message)
+        if self.receive_hook is not None:
+            try:
+                await self.receive_hook(message)
+            except Exception as exc:
+                await self.on_exception(exc)
+        self.callbacks.dispatch(message)
+
+    async def _send_forever(self) -> None:
+        in_worker.set(True)
+        while True:
+            message, only_on = await self._outbound.get()
+            try:
+                if self.context_hook is not None:
+                    await self.context_hook()
+                await self._send(message, only_on)
+            except Exception as exc:
+                await self.on_exception(exc)
+            finally:
+                self._outbound.task_done()
+
+    async def _send(self, message: BaseRTURequest, only_on: Slot | None) -> None:
+        text: str | None = None
+        while only_on is None or only_on is self._current:
+            slot = self.slot
+            try:
+                connection = await (
+                    slot.authed if slot.authed.done() else asyncio.shield(slot.authed)
+                )
+                if text is None:
+                    try:
+                        text = self.outbound_message_hook(message)
+                    except Exception as exc:
+                        if self.unsent_hook is None:
+                            raise
+                        self.unsent_hook(message, exc)
+                        return
+                self._trace("sent", message)
+                await connection.send(text)
+                return
+            except ConnectionLost:
+                # It did not go out: the next connection takes it.
+                await slot.ended.wait()
+
+    # The log
+
+    def _complain(self, kind: str, text: str) -> None:
+        if kind not in self._complained and len(self._complained) < 200:
+            self._complained.add(kind)
+            logger.warning("%s (said once)", text)
+
+    def _trace(self, did: str, message: BaseRTURequest | BaseRTUResponse) -> None:
+        if not logger.isEnabledFor(logging.DEBUG):
+            return
+        delta = message.data.delta if isinstance(message, NewDeltaRequest) else message.data
+        kind = getattr(delta, "delta_type", None)
+        logger.debug(
+            "%s %s%s, transaction %s, channel %s",
+            did,
+            message.event,
+            f" ({kind}/{delta.delta_action})" if kind else "",
+            message.transaction_id,
+            message.channel,
+        )
