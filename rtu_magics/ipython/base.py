@@ -11,27 +11,52 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from IPython.core import magic as _magic
+from IPython.core import magic_arguments as _arguments
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics
-from IPython.core.magic_arguments import argument, parse_argstring
 
 from ..errors import RTUError
 
 if TYPE_CHECKING:
     from ..session import Session
 
-__all__ = ["RtuMagics", "guarded", "interrupted", "session_argument", "unquote"]
+__all__ = [
+    "RtuMagics",
+    "argument",
+    "body",
+    "cell_magic",
+    "guarded",
+    "interrupted",
+    "line_cell_magic",
+    "line_magic",
+    "magic_arguments",
+    "magics_class",
+    "session_argument",
+    "unquote",
+]
 
 logger = logging.getLogger("rtu_magics")
 
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
+
+# IPython's decorators carry no types; here they get them once for all.
+_core: Any = _magic
+_args: Any = _arguments
+magics_class: Callable[[C], C] = _core.magics_class
+line_magic: Callable[[F], F] = _core.line_magic
+cell_magic: Callable[[F], F] = _core.cell_magic
+line_cell_magic: Callable[[F], F] = _core.line_cell_magic
+magic_arguments: Callable[[], Callable[[F], F]] = _args.magic_arguments
+argument: Callable[..., Callable[[F], F]] = _args.argument
 
 
 def session_argument(fn: F) -> F:
     """Add ``-s NAME`` to a magic."""
-    return argument(  # type: ignore[no-any-return]
+    add: Callable[[F], F] = argument(
         "-s", "--session", metavar="NAME", help="the session; the newest by default"
-    )(fn)
+    )
+    return add(fn)
 
 
 def unquote(text: str) -> str:
@@ -78,8 +103,10 @@ def guarded(fn: F) -> F:
     return wrapper  # type: ignore[return-value]
 
 
-class RtuMagics(Magics):  # type: ignore[misc]
+class RtuMagics(_magic.Magics):
     """Base of the magics."""
+
+    shell: Any
 
     def parse(self, magic: Any, line: str) -> Any:
         """Parse a magic's arguments.
@@ -90,7 +117,7 @@ class RtuMagics(Magics):  # type: ignore[misc]
             They are wrong; the message names the help.
         """
         try:
-            args = parse_argstring(magic, line)
+            args = _args.parse_argstring(magic, line)
         except UsageError as exc:
             text = str(exc).replace("\n", " ")
             raise UsageError(f"{text}; see %{magic.__name__}?") from None

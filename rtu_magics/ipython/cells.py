@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import cell_magic, line_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments
 
-from .base import RtuMagics, body, guarded, session_argument
+from .base import (
+    RtuMagics,
+    argument,
+    body,
+    cell_magic,
+    guarded,
+    line_magic,
+    magic_arguments,
+    magics_class,
+    session_argument,
+)
 
 __all__ = ["CellMagics"]
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from IPython.core.error import StdinNotImplementedError
-from IPython.core.magic import line_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments
 
-from .base import RtuMagics, guarded, session_argument
+from .base import (
+    RtuMagics,
+    argument,
+    guarded,
+    line_magic,
+    magic_arguments,
+    magics_class,
+    session_argument,
+)
 
 __all__ = ["ConnectMagics"]
 
@@ -65,9 +71,7 @@ class ConnectMagics(RtuMagics):
                 "note: the token stays in this cell, the history and the saved notebook; "
                 "next time set RTU_TOKEN, or leave it out and be asked"
             )
-        session = connect(
-            args.target, name=args.session, token=args.token, say=self.say, ask=_ask
-        )
+        session = connect(args.target, name=args.session, token=args.token, say=self.say, ask=_ask)
         count = len(session.cells())
         kernel = "running" if session.kernel_alive else "starts with the first execution"
         self.say(
@@ -133,4 +137,3 @@ class ConnectMagics(RtuMagics):
 
         args = self.parse(self.rtu_status, line)
         self.say(status_text(self.session(args).status()))
-

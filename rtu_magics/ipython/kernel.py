@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
-from IPython.core.magic import line_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments
 
-from .base import RtuMagics, guarded, session_argument
+from .base import (
+    RtuMagics,
+    argument,
+    guarded,
+    line_magic,
+    magic_arguments,
+    magics_class,
+    session_argument,
+)
 
 if TYPE_CHECKING:
     from ..session import Session

@@ -42,11 +42,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def first_line(source: str, width: int = 60) -> str:
-    """Return the first line of a text that holds anything, shortened.
+    r"""Return the first line of a text that holds anything, shortened.
 
     Examples
     --------
-    >>> first_line("\\n\\nimport numpy\\nx = 1")
+    >>> first_line("\n\nimport numpy\nx = 1")
     'import numpy …'
     """
     lines = [line for line in source.splitlines() if line.strip()]

@@ -41,7 +41,9 @@ def filter_bundle(data: dict[str, Any]) -> dict[str, Any]:
     >>> filter_bundle({"application/javascript": "alert(1)"})
     {'text/plain': '[application/javascript of the remote cell is not shown here]'}
     """
-    kept = {mimetype: value for mimetype, value in data.items() if mimetype not in DROPPED_MIMETYPES}
+    kept = {
+        mimetype: value for mimetype, value in data.items() if mimetype not in DROPPED_MIMETYPES
+    }
     dropped = [mimetype for mimetype in data if mimetype in DROPPED_MIMETYPES]
     if dropped and not kept:
         kept["text/plain"] = f"[{dropped[0]} of the remote cell is not shown here]"

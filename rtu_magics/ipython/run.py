@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import line_cell_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments
 
-from .base import RtuMagics, body, guarded, session_argument
+from .base import (
+    RtuMagics,
+    argument,
+    body,
+    guarded,
+    line_cell_magic,
+    magic_arguments,
+    magics_class,
+    session_argument,
+)
 
 __all__ = ["RunMagics"]
 
@@ -81,7 +88,7 @@ class RunMagics(RtuMagics):
                 )
         finally:
             if collected is not None:
-                self.shell.user_ns[args.output] = collected.outputs
+                self.shell.push({args.output: collected.outputs})
 
     def _exec_body(self, args: Any, source: str, how: dict[str, Any]) -> None:
         from .running import run_here
@@ -101,7 +108,7 @@ class RunMagics(RtuMagics):
 
     def _is_whole_cell(self, line: str) -> bool:
         """Whether the calling cell is this magic and nothing else."""
-        history = getattr(self.shell.history_manager, "input_hist_raw", None)
+        history = getattr(getattr(self.shell, "history_manager", None), "input_hist_raw", None)
         raw = history[-1].strip() if history else ""
         return raw == f"%rtu_exec {line}".strip()
 

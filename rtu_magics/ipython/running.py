@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RTUError
 from ..session import Execution, Finished, Reconnected, Reconnecting
-from ..session.session import RECONNECTING
+from ..session.base import RECONNECTING
 from .base import interrupted
 from .replay import DisplayIds, Replay
 

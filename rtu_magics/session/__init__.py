@@ -1,6 +1,7 @@
 """Sessions: synchronous verbs over the asynchronous client, and the only thread.
 
-`connect` opens a `Session`; `sessions` knows those that are open; `stop_background` ends the thread.
+`connect` opens a `Session`, `sessions` knows those that are open, `stop_background` ends the
+thread.
 """
 
 from .editing import EditConflict

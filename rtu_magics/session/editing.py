@@ -39,7 +39,7 @@ class EditConflict(DeltaRejected):
 
 
 def three_way(base: str, mine: str, theirs: str) -> str | None:
-    """Merge two edits of one text, exactly; None when they touch the same place.
+    r"""Merge two edits of one text, exactly; None when they touch the same place.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ def three_way(base: str, mine: str, theirs: str) -> str | None:
 
     Examples
     --------
-    >>> three_way("a = 1 + b\\n", "a = 2 + b\\n", "a = 1 + c\\n")
-    'a = 2 + c\\n'
-    >>> three_way("a = 1\\n", "a = 2\\n", "a = 3\\n") is None
+    >>> three_way("a = 1 + b\n", "a = 2 + b\n", "a = 1 + c\n")
+    'a = 2 + c\n'
+    >>> three_way("a = 1\n", "a = 2\n", "a = 3\n") is None
     True
     """
     if theirs in (base, mine):

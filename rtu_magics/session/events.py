@@ -160,18 +160,18 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
     """
     from .. import models as m
 
-    async def appended(msg: Any) -> None:
+    def appended(msg: Any) -> None:
         output = msg.data
         hub.publish(OutputContinued(output) if output.continues else OutputAppended(output))
 
-    async def collection(msg: Any) -> None:
+    def collection(msg: Any) -> None:
         found = msg.data
         if isinstance(found, m.OutputCollection):  # other servers leave it empty
             hub.publish(
                 OutputsCleared(found.id, tuple(found.outputs), found.cell_id, found.execution_id)
             )
 
-    async def updated(msg: Any) -> None:
+    def updated(msg: Any) -> None:
         new = msg.data
         data = new.data
         if data is None and new.content is not None and new.content.raw is not None:
@@ -187,25 +187,27 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
                 )
             )
 
-    async def states(msg: Any) -> None:
+    def states(msg: Any) -> None:
         hub.publish(CellStatesChanged({state.cell_id: state for state in msg.data.cell_states}))
 
-    async def kernel(msg: Any) -> None:
+    def kernel(msg: Any) -> None:
         hub.publish(KernelChanged(msg.data))
 
-    async def caught_up(msg: Any) -> None:
+    def caught_up(msg: Any) -> None:
         # States inside the reply are those after a reconnect; no event repeats them when the
         # kernel is gone.
         if msg.data.kernel_session is not None:
             hub.publish(KernelChanged(msg.data.kernel_session))
         hub.publish(CellStatesChanged({state.cell_id: state for state in msg.data.cell_states}))
 
-    async def applied(delta: Any) -> None:
+    def applied(delta: Any) -> None:
         hub.publish(DeltaApplied(delta))
 
     def connection(state: str, detail: str = "") -> None:
         hub.publish(ConnectionChanged(state, detail))
 
+    # Plain functions, which the client calls at once: coroutine functions would each run in a task
+    # of their own, and the events would lose their order.
     ends: list[Any] = [
         client.register_rtu_event_callback(m.AppendOutputEvent, appended),
         client.register_rtu_event_callback(m.UpdateOutputCollectionEvent, collection),

@@ -32,7 +32,7 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from ..models import CellState, FileDeltaBase, Output
-    from .session import Session
+    from .runs import RunVerbs
 
 __all__ = ["CellFinished", "CellStarted", "Execution", "Finished", "Reconnected", "Reconnecting"]
 
@@ -91,7 +91,7 @@ class Execution:
         The latest state of each of these cells.
     """
 
-    def __init__(self, session: Session, delta: FileDeltaBase) -> None:
+    def __init__(self, session: RunVerbs, delta: FileDeltaBase) -> None:
         self.session = session
         self.id: UUID = delta.id
         self.targets: tuple[str, ...] = ()
@@ -254,9 +254,8 @@ class Execution:
             return
         if state.state == "executing":
             self._queue.put(CellStarted(cell_id))
-        elif state.state.startswith("finished"):
-            if not self._gapped:
-                self._finish_cell(state)
+        elif state.state.startswith("finished") and not self._gapped:
+            self._finish_cell(state)
 
     def _finish_cell(self, state: CellState) -> None:
         ok = state.state == "finished_with_no_error"

@@ -8,19 +8,15 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from ..errors import APIError, KernelDied, KernelError, KernelNotStarted, KernelUnknown, RTUError
-from ..models import KERNEL_ALIVE_STATES, File, KernelStatusUpdate
-from .events import Event, EventHub, KernelChanged
-
-if TYPE_CHECKING:
-    from ..client import APIClient, RTUClient
+from ..errors import KernelDied, KernelError, KernelNotStarted, KernelUnknown, RTUError
+from ..models import KERNEL_ALIVE_STATES, KernelStatusUpdate
+from .base import SessionBase
+from .events import Event, KernelChanged
 
 __all__ = ["KernelVerbs", "own_kernel_id"]
-
-T = TypeVar("T")
 
 START_TIMEOUT = 90.0  # seconds; a kernel with a large environment on a slow disk takes long
 READY_STATES = frozenset({"idle", "busy"})
@@ -40,21 +36,8 @@ def own_kernel_id() -> str | None:
     return found[1] if found else None
 
 
-class KernelVerbs:
+class KernelVerbs(SessionBase):
     """The part of a `Session` that deals with the remote kernel."""
-
-    name: str
-    api: APIClient
-    client: RTUClient
-    file: File
-    hub: EventHub
-    say: Callable[[str], object]
-    kernel_session: KernelStatusUpdate | None
-    _own_kernel_checked: UUID | None
-
-    def call(self, coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """Run a coroutine on the background loop and wait."""
-        raise NotImplementedError
 
     @property
     def kernel_alive(self) -> bool:
@@ -66,14 +49,14 @@ class KernelVerbs:
         return self.call(self._kernel_status())
 
     async def _kernel_status(self) -> KernelStatusUpdate | None:
-        self.kernel_session = await self.api.get_kernel_session(self.file.id)
+        self.kernel_session = await self.api.get_session(self.file.id)
         return self.kernel_session
 
     def kernel_names(self) -> tuple[str, dict[str, str]]:
         """Return the default kernel's name, and the names and titles of all that are installed."""
 
         async def names() -> tuple[str, dict[str, str]]:
-            found: Any = await self.api.list_kernelspecs()
+            found: Any = await self.api.get_kernelspecs()
             specs = found["kernelspecs"]
             titles = {n: str(spec.get("display_name", n)) for n, spec in specs.items()}
             return str(found["default"]), titles
@@ -131,13 +114,9 @@ class KernelVerbs:
     async def _launch(self, kernel_name: str | None) -> KernelStatusUpdate:
         async def launch() -> None:
             try:
-                await self.api.launch_kernel(self.file.id, kernel_name=kernel_name or "")
-            except APIError as exc:
-                if exc.status == 422:
-                    raise KernelUnknown(
-                        f"{exc}; choose one with %rtu_kernel start --name NAME"
-                    ) from None
-                raise
+                await self.api.launch_kernel(self.file.id, kernel_name=kernel_name)
+            except KernelUnknown as exc:
+                raise KernelUnknown(f"{exc}; choose: %rtu_kernel start --name NAME") from None
 
         return await self._until_ready(launch)
 
@@ -246,8 +225,8 @@ class KernelVerbs:
         if self._own_kernel_checked == session_id:
             return
         try:
-            theirs = self.call(self.api.get_kernel_id(session_id))
-        except RTUError:
+            theirs = self.call(self._kernel_id(session_id))
+        except (RTUError, ValueError, KeyError, TypeError):
             return  # another kind of server, which cannot be asked
         if theirs == own:
             raise KernelError(
@@ -255,3 +234,14 @@ class KernelVerbs:
                 f"cell in place, or connect from another notebook"
             )
         self._own_kernel_checked = session_id
+
+    async def _kernel_id(self, session_id: UUID) -> str:
+        """Return the id of a session's kernel, which only Jupyter Server's own API tells."""
+        from ..client.http import RestClient
+
+        rest = RestClient(self.server_url, self.api.authorization_token)
+        try:
+            response = await rest.request("GET", f"/api/sessions/{session_id}")
+            return str(response.json()["kernel"]["id"])
+        finally:
+            await rest.aclose()

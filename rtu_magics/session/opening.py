@@ -7,7 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import APIError, AuthenticationFailed, ConnectFailed, FileUnknown, RTUError, TargetError
+from ..errors import (
+    APIError,
+    AuthenticationFailed,
+    ConnectFailed,
+    FileUnknown,
+    RTUError,
+    TargetError,
+)
 from .loop import background
 from .registry import sessions
 from .session import Session
@@ -95,9 +102,7 @@ def _reuse(
     return None
 
 
-def _connect_local(
-    target: LocalTarget, name: str | None, say: Callable[[str], object]
-) -> Session:
+def _connect_local(target: LocalTarget, name: str | None, say: Callable[[str], object]) -> Session:
     from ..embedded import open_server
 
     known = _reuse(target, name, say)
@@ -203,16 +208,25 @@ async def _find_file(api: APIClient, target: RemoteTarget, create: bool) -> File
 def _explained(exc: RTUError, target: RemoteTarget) -> RTUError:
     """Say what a failure of the first request means to somebody who just connects."""
     what = mask(target.path or str(target.file_id))
-    if isinstance(exc, AuthenticationFailed) or getattr(exc, "status", None) in (401, 403):
+    status = getattr(exc, "status", None)
+    if isinstance(exc, AuthenticationFailed):
         return AuthenticationFailed(
-            f"{target.base_url} does not accept the token; check it, in RTU_TOKEN or --token"
+            f"{target.base_url} does not accept the token; check it (RTU_TOKEN, --token), or get "
+            f"a new one"
         )
-    if isinstance(exc, FileUnknown) or getattr(exc, "status", None) == 404:
+    if isinstance(exc, FileUnknown):
         return FileUnknown(
-            f"{target.base_url} has no notebook {what}, or no rtu_magics; check the address, and "
-            f"that the server has rtu_magics installed",
-            status=404,
+            f"{target.base_url} has no notebook {what}; check the name, or open it there and copy "
+            f"its address",
+            status,
         )
-    if isinstance(exc, APIError) and exc.status == 422:
+    if status == 404:
+        return ConnectFailed(
+            f"{target.base_url} is no server with rtu_magics; check the address, and that "
+            f"rtu_magics is installed beside Jupyter there"
+        )
+    if status == 422:
         return TargetError(f"{what} cannot be opened: {exc}")
+    if isinstance(exc, APIError) and status is None:
+        return ConnectFailed(str(exc))
     return exc

@@ -1,0 +1,174 @@
+"""What every part of a session stands on: the client, the wait, the naming of cells."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from .. import models as m
+from ..errors import ClientClosed, RTUError
+from ..protocol import resolve_cell
+from .events import CellStatesChanged, ConnectionChanged, Event, EventHub, KernelChanged, feed
+from .loop import background
+
+if TYPE_CHECKING:
+    from ..client import APIClient, RTUClient
+    from ..embedded import Lease
+
+__all__ = ["RECONNECTING", "Cell", "SessionBase", "short_ids"]
+
+T = TypeVar("T")
+Cell = m.CodeCell | m.MarkdownCell | m.RawCell
+
+RECONNECTING = "the connection is lost, reconnecting … (Ctrl-C stops waiting)"
+
+
+class SessionBase:
+    """The common ground of the verbs; `Session` documents the attributes."""
+
+    def __init__(
+        self,
+        name: str,
+        api: APIClient,
+        client: RTUClient,
+        file: m.File,
+        *,
+        server_url: str,
+        lease: Lease | None = None,
+        local_path: Path | None = None,
+        say: Callable[[str], object] = print,
+    ) -> None:
+        self.name = name
+        self.api = api
+        self.client = client
+        self.file = file
+        self.server_url = server_url
+        self.lease = lease
+        self.local_path = local_path
+        self.say = say
+        self.hub = EventHub()
+        self.seen: dict[str, str] = {}
+        self.cell_states: dict[str, m.CellState] = dict(client.cell_state_details)
+        self.last_touched: str | None = None
+        self._closed = False
+        self._why_closed = ""
+        self.opened_at = time.time()
+        self._own_kernel_checked: UUID | None = None
+        self.kernel_session: m.KernelStatusUpdate | None = client.kernel_status
+        self.hub.subscribe(self._note)
+        self._unfeed = feed(self.hub, client)
+
+    # ------------------------------------------------------------------ waiting
+
+    def call(self, coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run a coroutine on the background loop and wait, saying so when the connection is lost.
+
+        Raises
+        ------
+        ClientClosed
+            The session is closed.
+        """
+        if not self.open:
+            coro.close()
+            why = f" ({self._why_closed})" if self._why_closed else ""
+            raise ClientClosed(
+                f"session {self.name!r} is closed{why}; %rtu_connect opens a new one"
+            )
+        lost: float | None = None
+
+        def on_turn() -> None:
+            nonlocal lost
+            state = self.client.connection_state
+            if state == "reconnecting" and lost is None:
+                lost = time.monotonic()
+                self.say(RECONNECTING)
+            elif state == "live" and lost is not None:
+                self.say(f"reconnected after {time.monotonic() - lost:.1f} s")
+                lost = None
+
+        return background().run(coro, timeout, on_turn)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, CellStatesChanged):
+            self.cell_states = event.states
+        elif isinstance(event, KernelChanged):
+            self.kernel_session = event.status
+        elif isinstance(event, ConnectionChanged) and event.state == "closed":
+            self._why_closed = event.detail
+
+    @property
+    def path(self) -> str:
+        """The notebook's path below the server's directory."""
+        return self.file.path
+
+    @property
+    def open(self) -> bool:
+        """Whether the session can be used: not closed, and not given up by its client."""
+        return not self._closed and self.client.connection_state != "closed"
+
+    @property
+    def connection(self) -> str:
+        """``connecting``, ``live``, ``reconnecting`` or ``closed``."""
+        return self.client.connection_state if self.open else "closed"
+
+    def resolve(self, ref: str | int) -> str:
+        """Return the id of the cell that `ref` names.
+
+        Raises
+        ------
+        CellNotFound
+            None does, or several do.
+        """
+        return self.call(self._resolve(ref))
+
+    async def _resolve(self, ref: str | int) -> str:
+        cell_id = resolve_cell(str(ref), self.client.cell_ids, self.last_touched)
+        self.last_touched = cell_id
+        return cell_id
+
+    def label(self, cell_id: str) -> str:
+        """Return how to show a cell to people: its position and the beginning of its id."""
+        ids = list(self.client.cell_ids)
+        short = short_ids(ids).get(cell_id, cell_id[:8])
+        return f"{ids.index(cell_id) + 1} ({short})" if cell_id in ids else short
+
+    def _get(self, cell_id: str) -> Cell:
+        found: Cell = self.client.builder.get_cell(cell_id)[1]
+        return found
+
+    def collection_of(self, cell_id: str) -> UUID | None:
+        """Return the id of the collection with the outputs of a cell's latest run, if it ran."""
+        with contextlib.suppress(RTUError, ValueError):
+            cell = self._get(cell_id)
+            if isinstance(cell, m.CodeCell) and cell.output_collection_id is not None:
+                return UUID(cell.output_collection_id)
+        return None
+
+
+def short_ids(ids: list[str], least: int = 8) -> dict[str, str]:
+    """Return for each cell id as much of its beginning as names it.
+
+    Examples
+    --------
+    >>> short_ids(["0123456789ab", "0123456799ab", "1"])
+    {'0123456789ab': '012345678', '0123456799ab': '012345679', '1': '1'}
+    """
+    ordered = sorted(ids)
+    found: dict[str, str] = {}
+    for before, cell_id, after in zip(["", *ordered], ordered, [*ordered[1:], ""], strict=False):
+        same = max(_common(cell_id, before), _common(cell_id, after))
+        found[cell_id] = cell_id[: max(least, same + 1)]
+    return {cell_id: found[cell_id] for cell_id in ids}
+
+
+def _common(one: str, other: str) -> int:
+    length = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        length += 1
+    return length
