@@ -1,0 +1,107 @@
+from uuid import uuid4
+
+from rtu_magics.models import CellState
+from rtu_magics.protocol import ExecutionLedger
+
+
+def state(cell_id, name, execution_id=None):
+    return CellState(cell_id=cell_id, state=name, execution_id=execution_id)
+
+
+OK = "finished_with_no_error"
+
+
+class TestWithExecutionIds:
+    def test_only_its_own_finish_ends_a_wait(self):
+        ledger, earlier, mine = ExecutionLedger(), uuid4(), uuid4()
+        ledger.squashed(earlier)
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        assert ledger.states([state("a", "queued", mine)]) == []
+        assert ledger.states([state("a", OK, earlier)]) == []
+        assert ledger.states([state("a", "executing", mine)]) == []
+        assert ledger.states([state("a", OK, mine)]) == [("token", "a")]
+        assert len(ledger) == 0
+
+    def test_so_does_the_finish_of_a_later_run(self):
+        ledger, mine, later = ExecutionLedger(), uuid4(), uuid4()
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        ledger.squashed(later)
+        assert ledger.states([state("a", "executing", later)]) == []
+        assert ledger.states([state("a", "finished_with_error", later)]) == [("token", "a")]
+
+    def test_a_run_from_before_the_subscription_does_not(self):
+        ledger, mine = ExecutionLedger(), uuid4()
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        assert ledger.states([state("a", OK, uuid4())]) == []
+        assert ledger.states([state("a", OK, uuid4())], fresh=True) == []
+
+    def test_after_a_reload_the_last_word_counts(self):
+        ledger, mine = ExecutionLedger(), uuid4()
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        ledger.forget_order()
+        assert ledger.states([state("a", OK, uuid4())]) == []
+        assert ledger.states([state("a", OK, uuid4())], fresh=True) == [("token", "a")]
+
+    def test_two_runs_of_one_cell_end_one_after_the_other(self):
+        ledger, one, two = ExecutionLedger(), uuid4(), uuid4()
+        for run in (one, two):
+            ledger.squashed(run)
+            ledger.arm(run, "a", run)
+        assert ledger.states([state("a", OK, one)]) == [(one, "a")]
+        assert ledger.states([state("a", OK, one)]) == []
+        assert ledger.states([state("a", OK, two)]) == [(two, "a")]
+
+
+class TestWithoutExecutionIds:
+    def test_a_stale_finish_ends_nothing(self):
+        ledger, mine = ExecutionLedger(), uuid4()
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        assert ledger.states([state("a", OK)]) == []
+        assert ledger.states([state("a", "queued")]) == []
+        assert ledger.states([state("a", OK)]) == [("token", "a")]
+
+    def test_after_a_subscription_the_last_word_counts(self):
+        ledger, mine = ExecutionLedger(), uuid4()
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        assert ledger.states([state("a", OK)], fresh=True) == [("token", "a")]
+
+
+def test_other_cells_are_left_alone():
+    ledger, mine = ExecutionLedger(), uuid4()
+    ledger.squashed(mine)
+    ledger.arm(mine, "a", "ta")
+    ledger.arm(mine, "b", "tb")
+    assert ledger.states([state("b", OK, mine), state("c", OK, mine)]) == [("tb", "b")]
+    assert ledger.drain() == ["ta"]
+    assert len(ledger) == 0
+
+
+def test_a_deleted_cell_gives_its_waits_back():
+    ledger, mine = ExecutionLedger(), uuid4()
+    ledger.arm(mine, "a", "token")
+    assert ledger.cell_gone("a") == ["token"]
+    assert ledger.cell_gone("a") == []
+
+
+def test_a_wait_can_be_dropped():
+    ledger, mine = ExecutionLedger(), uuid4()
+    one, two = object(), object()
+    ledger.arm(mine, "a", one)
+    ledger.arm(mine, "a", two)
+    ledger.arm(mine, "b", one)
+    ledger.drop(one)
+    assert ledger.drain() == [two]
+
+
+def test_the_order_is_remembered_only_so_far(monkeypatch):
+    monkeypatch.setattr("rtu_magics.protocol.executions._REMEMBERED", 5)
+    ledger = ExecutionLedger()
+    for _ in range(20):
+        ledger.squashed(uuid4())
+    assert len(ledger._order) == 5
