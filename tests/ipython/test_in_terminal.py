@@ -1,0 +1,118 @@
+"""The main job in plain terminal IPython."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+pexpect = pytest.importorskip("pexpect")
+
+pytestmark = [pytest.mark.kernel, pytest.mark.server]
+
+PROMPT = re.compile(r"In \[\d+\]: ")
+
+
+class Terminal:
+    """IPython in a pseudo-terminal."""
+
+    def __init__(self, cwd: Path, home: Path) -> None:
+        env = dict(os.environ, IPYTHONDIR=str(home), TERM="dumb")
+        env.pop("RTU_TOKEN", None)
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "IPython", "--simple-prompt", "--colors=NoColor", "--no-banner"],
+            cwd=str(cwd),
+            env=env,
+            encoding="utf-8",
+            timeout=60,
+            dimensions=(50, 400),
+        )
+        self.child.setecho(False)
+        self.child.expect(PROMPT)
+
+    def send(self, cell: str) -> None:
+        """Type a cell; a multi-line one through ``%cpaste``-free simple means."""
+        if "\n" in cell:
+            cell = f"get_ipython().run_cell({cell!r});"
+        self.child.sendline(cell)
+
+    def run(self, cell: str, timeout: float = 60) -> str:
+        """Run a cell; returns what it printed."""
+        self.send(cell)
+        return self.finish(timeout)
+
+    def finish(self, timeout: float = 60) -> str:
+        """Wait for the next prompt; returns what came before it."""
+        self.child.expect(PROMPT, timeout=timeout)
+        return str(self.child.before).replace("\r\n", "\n")
+
+    def close(self) -> None:
+        """Leave."""
+        self.child.sendline("exit")
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    work = tmp_path / "work"
+    work.mkdir()
+    terminal = Terminal(work, tmp_path / "ipython")
+    yield terminal
+    terminal.close()
+
+
+def test_the_main_job(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.run("%load_ext rtu_magics")
+    assert "connected to lesson.ipynb as 'lesson': 0 cells" in terminal.run(
+        "%rtu_connect lesson.ipynb"
+    )
+    added = terminal.run(
+        "%%rtu_add\nimport time\nfor n in range(4):\n    print('line', n)\n    time.sleep(0.4)\n"
+    )
+    assert "added cell 1" in added
+    assert "edited cell 1" in terminal.run(
+        "%%rtu_edit 1\nimport time\nfor n in range(5):\n    print('line', n)\n    time.sleep(0.4)\n"
+    )
+    terminal.run("%%rtu_add\nimport matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\n")
+
+    terminal.send("%rtu_exec --all")
+    terminal.child.expect("line 0", timeout=60)
+    first = time.monotonic()
+    terminal.child.expect("line 4", timeout=20)
+    assert time.monotonic() - first > 1.2
+    assert "Line2D" in terminal.finish()
+
+    failed = terminal.run("%%rtu_exec\n1 / 0\n")
+    assert "ZeroDivisionError" in failed
+    assert re.search(
+        r"RemoteCellError: cell 3 \(\w{8}\) raised ZeroDivisionError: division by zero", failed
+    )
+    assert "rtu_magics/" not in failed
+    assert "kernel      python3, idle" in terminal.run("%rtu_status")
+
+    terminal.send("%%rtu_exec\nimport time\nprint('begun')\ntime.sleep(60)\n")
+    terminal.child.expect("begun", timeout=20)
+    began = time.monotonic()
+    terminal.child.sendintr()
+    assert "KeyboardInterrupt: the remote cell was interrupted" in terminal.finish(10)
+    assert time.monotonic() - began < 2
+    assert "still fine" in terminal.run("%%rtu_exec\nprint('still', 'fine')\n")
+
+    assert "saved lesson.ipynb" in terminal.run("%rtu_save")
+    notebook = nbformat.read(tmp_path / "work" / "lesson.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].outputs[0]["text"] == "".join(f"line {n}\n" for n in range(5))
+    assert any("image/png" in output.get("data", {}) for output in notebook.cells[1].outputs)
+    assert notebook.cells[2].outputs[0]["ename"] == "ZeroDivisionError"
+
+    assert "UsageError: unrecognized arguments: --loud; see %rtu_cells?" in terminal.run(
+        "%rtu_cells --loud"
+    )
