@@ -55,6 +55,8 @@ class Output(Resource):
         this id, which is the last of its collection.
     data, metadata, transient, execution_count, ename, evalue, traceback
         As in the Jupyter messaging protocol.
+    links
+        Where the entries of the bundle are that are too large to stand in ``data``, by mimetype.
     execution_id, cell_id
         The execute delta and the cell that made it.
     """
@@ -71,6 +73,7 @@ class Output(Resource):
     data: dict[str, Any] | None = Field(default=None, exclude_if=_none)
     metadata: dict[str, Any] | None = Field(default=None, exclude_if=_none)
     transient: dict[str, Any] | None = Field(default=None, exclude_if=_none)
+    links: dict[str, str] | None = Field(default=None, exclude_if=_none)
     execution_count: int | None = Field(default=None, exclude_if=_none)
     ename: str | None = Field(default=None, exclude_if=_none)
     evalue: str | None = Field(default=None, exclude_if=_none)

@@ -1,0 +1,6 @@
+"""``python -m rtu_magics.server``: see `rtu_magics.server.launch`."""
+
+from .launch import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

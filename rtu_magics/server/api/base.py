@@ -1,0 +1,189 @@
+"""What all REST handlers share: tokens, bodies, errors of one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timezone
+from functools import wraps
+from typing import Any, TypeVar
+from uuid import UUID
+
+from jupyter_server.base.handlers import JupyterHandler
+from pydantic import BaseModel, ValidationError
+from tornado.web import HTTPError, MissingArgumentError
+
+from ...models import describe_validation_error
+from ..leases import Leases
+from ..people import Action, Person, authorise
+from ..service import Service
+from ..ws import base_of
+
+__all__ = ["Handler", "fail", "public", "signed_in", "when"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_Method = Callable[..., Awaitable[None]]
+
+
+def fail(status: int, message: str) -> HTTPError:
+    """Return the error that answers with a status and one line."""
+    return HTTPError(status, message.replace("%", "%%"))
+
+
+def when(seconds: float | None) -> datetime | None:
+    """Return a stored time as a datetime in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def signed_in(action: Action) -> Callable[[_Method], _Method]:
+    """Mark a method that takes a token; who holds it has to have the right in general."""
+
+    def decorate(method: _Method) -> _Method:
+        @wraps(method)
+        async def wrapper(self: Handler, *args: str, **kwargs: str) -> None:
+            person = self.service.people.identify(self.token)
+            if person is None:
+                self.set_header("WWW-Authenticate", "Bearer")
+                raise fail(401, "the token is missing or not valid")
+            if not authorise(person, action):
+                raise fail(403, f"as {person.role.value} you may not {action.value}")
+            self.person = person
+            await method(self, *args, **kwargs)
+
+        # Jupyter's own check is off: cookies never count here, and its answer would be a redirect.
+        wrapper.__allow_unauthenticated = True  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def public(method: _Method) -> _Method:
+    """Mark a method that takes no token."""
+
+    @wraps(method)
+    async def wrapper(self: Handler, *args: str, **kwargs: str) -> None:
+        await method(self, *args, **kwargs)
+
+    setattr(wrapper, "__allow_unauthenticated", True)
+    return wrapper
+
+
+class Handler(JupyterHandler):
+    """Base of the REST handlers.
+
+    Attributes
+    ----------
+    person
+        Who asks, in methods marked `signed_in`.
+    """
+
+    person: Person
+
+    def initialize(self, service: Service, leases: Leases) -> None:
+        """Take what the application hands in."""
+        self.service = service
+        self.leases = leases
+
+    def prepare(self, **kwargs: Any) -> None:  # type: ignore[override]
+        """Leave authentication to the methods' marks."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Ask for no cookie: none ever authenticates here."""
+
+    def check_trusted_origin(self, origin: str) -> bool:
+        """Take requests from any origin: no cookie ever authenticates here."""
+        return True
+
+    @property
+    def token(self) -> str | None:
+        """The token of the request, from the header or else the query."""
+        kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() in ("bearer", "token") and token.strip():
+            return token.strip()
+        return self.get_query_argument("token", None)
+
+    @property
+    def base(self) -> str:
+        """``scheme://host`` under which the client reaches the server."""
+        return base_of(self)
+
+    def query(self, name: str) -> str:
+        """Return an argument of the query, empty when missing."""
+        return self.get_query_argument(name, "") or ""
+
+    def body(self, model: type[_Model]) -> _Model:
+        """Return the request's JSON as a model.
+
+        Raises
+        ------
+        tornado.web.HTTPError
+            422, with the first thing that is wrong.
+        """
+        try:
+            return model.model_validate_json(self.request.body or b"{}")
+        except ValidationError as exc:
+            raise fail(422, describe_validation_error(exc)) from exc
+        except (ValueError, RecursionError) as exc:
+            raise fail(422, "the body is not JSON that can be read") from exc
+
+    def answer(self, data: Any, status: int = 200) -> None:
+        """Answer with JSON: a model, a list of models, or anything JSON knows."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(_plain(data)))
+
+    def answer_text(self, text: str) -> None:
+        """Answer with JSON that is text already."""
+        self.set_header("Content-Type", "application/json")
+        self.finish(text)
+
+    def nothing(self, status: int = 204) -> None:
+        """Answer without content."""
+        self.set_status(status)
+        self.finish()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error as JSON with one line."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        message = self._reason
+        if isinstance(error, MissingArgumentError):
+            message = f"the argument {error.arg_name} is missing"
+        elif isinstance(error, HTTPError) and error.log_message:
+            message = error.log_message.replace("%%", "%")
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps({"message": message}))
+
+
+class NotFound(Handler):
+    """Answers routes that do not exist."""
+
+    @public
+    async def get(self, *args: str) -> None:
+        """Answer 404."""
+        raise fail(404, "there is no such route")
+
+    post = put = delete = patch = head = options = get
+
+
+def uuid_of(text: str) -> UUID:
+    """Return an id from a path; what is no UUID is an unknown id.
+
+    Raises
+    ------
+    tornado.web.HTTPError
+        404.
+    """
+    try:
+        return UUID(text)
+    except ValueError:
+        raise fail(404, "there is nothing with this id") from None
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, BaseModel):
+        return data.model_dump(mode="json")
+    if isinstance(data, Mapping):
+        return {key: _plain(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_plain(item) for item in data]
+    return data

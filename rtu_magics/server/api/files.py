@@ -1,0 +1,342 @@
+"""Files: opening by path, uploads, downloads, versions."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import posixpath
+from datetime import datetime, timezone
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from ...document import normalise_notebook
+from ...errors import InvalidMessage
+from ...models import Model
+from ..disk import notebooks_below, write_atomically
+from ..disk_format import dumps
+from ..people import Action, authorise
+from ..room import Room
+from ..service import STATE_DIR, BadPath, NotANotebook
+from ..store import deltas as delta_queries
+from ..store import files as queries
+from ..store.files import FileRow
+from ..store.schema import files, projects
+from .base import Handler, fail, public, signed_in, uuid_of, when
+from .shapes import file_of, version_of
+
+__all__ = [
+    "CompleteUpload",
+    "FileHandler",
+    "FileItem",
+    "FileVersions",
+    "Files",
+    "OpenFile",
+    "SaveFile",
+    "Upload",
+    "VersionContent",
+]
+
+MAX_UPLOAD_BYTES = 100 * 1024 * 1024
+
+
+class FileHandler(Handler):
+    """Base of handlers of one file."""
+
+    def file(self, file_id: str, action: Action = Action.READ) -> FileRow:
+        """Return a file's row if the asker may do that with it.
+
+        Raises
+        ------
+        tornado.web.HTTPError
+            404 or 403.
+        """
+        row = self.service.file(uuid_of(file_id))
+        if row is None or not authorise(self.person, Action.READ, row.id):
+            raise fail(404, "there is no such file")
+        if not authorise(self.person, action, row.id):
+            raise fail(403, f"as {self.person.role.value} you may not {action.value}")
+        return row
+
+    async def room(self, file_id: str, action: Action = Action.READ) -> Room:
+        """Return the room of a notebook if the asker may do that there."""
+        row = self.file(file_id, action)
+        room = await self.service.room(row.id)
+        if room is None:
+            raise fail(404, "there is no such notebook")
+        return room
+
+    def answer_file(self, row: FileRow, status: int = 200) -> None:
+        """Answer with a file and a link to its content."""
+        self.answer(file_of(self.service, row, self.person.role.value, self.base), status)
+
+
+class _Open(Model):
+    path: str
+    create: bool = False
+
+
+class OpenFile(FileHandler):
+    """Opening a notebook by its path."""
+
+    @signed_in(Action.READ)
+    async def post(self) -> None:
+        """Answer with the notebook at a path below the root, made known or made if need be."""
+        wanted = self.body(_Open)
+        if wanted.create and not authorise(self.person, Action.MANAGE):
+            raise fail(403, f"as {self.person.role.value} you may not make notebooks")
+        try:
+            row = await self.service.open_path(wanted.path, wanted.create)
+        except BadPath as exc:
+            raise fail(403, str(exc)) from exc
+        except FileNotFoundError as exc:
+            raise fail(404, str(exc.args[0] if exc.args else exc)) from exc
+        except NotANotebook as exc:
+            raise fail(422, str(exc)) from exc
+        except OSError as exc:
+            raise fail(403, f"{wanted.path}: {exc.strerror or exc}") from exc
+        await self.service.room(row.id)
+        self.answer_file(self.service.file(row.id) or row)
+
+
+class _NewFile(Model):
+    project_id: UUID
+    path: str = Field(max_length=1024)
+    type: Literal["file", "notebook"]
+    file_size_bytes: int | None = Field(default=None, ge=0)
+
+
+class Files(FileHandler):
+    """All files."""
+
+    @signed_in(Action.READ)
+    async def get(self) -> None:
+        """List the notebooks below the root; new ones get their ids here."""
+        paths = await asyncio.to_thread(
+            lambda: [
+                p.relative_to(self.service.root).as_posix()
+                for p in notebooks_below(self.service.root)
+            ]
+        )
+        found = []
+        for path in paths:
+            try:
+                found.append(await self.service.open_path(path, create=False))
+            except (ValueError, OSError):
+                continue
+        role = self.person.role.value
+        self.answer([file_of(self.service, row, role) for row in found])
+
+    @signed_in(Action.MANAGE)
+    async def post(self) -> None:
+        """Reserve a file and say where its content goes."""
+        wanted = self.body(_NewFile)
+        if (wanted.file_size_bytes or 0) > MAX_UPLOAD_BYTES:
+            raise fail(413, f"a file may have at most {MAX_UPLOAD_BYTES} bytes")
+        with self.service.database.transaction() as connection:
+            project = queries.get_by_id(connection, projects, wanted.project_id)
+        if project is None:
+            raise fail(404, "there is no such project")
+        try:
+            path = self.service.clean_path(posixpath.join(project.directory, wanted.path))
+            self.service.clean_path(wanted.path)
+        except BadPath as exc:
+            raise fail(422, str(exc)) from exc
+        if self.service.absolute(path).exists():
+            raise fail(409, f"{wanted.path} exists already; choose another path")
+        with self.service.database.transaction() as connection:
+            before = queries.file_by_path(connection, path)
+            if before is not None:
+                queries.mark_deleted(connection, files, before.id)
+            row = queries.create_file(
+                connection,
+                project.id,
+                path,
+                wanted.type,
+                ready=False,
+                created_by_id=self.person.id,
+                size=wanted.file_size_bytes,
+                mimetype=self.service.mimetype(path),
+            )
+            upload_id = queries.create_upload(connection, row.id)
+        file = file_of(self.service, row, self.person.role.value, self.base)
+        info = {
+            "upload_id": str(upload_id),
+            "key": f"files/{row.id}",
+            "parts": [
+                {"part_number": 1, "upload_url": self.service.links.upload(upload_id, self.base)}
+            ],
+        }
+        answer = {**file.model_dump(mode="json"), "presigned_upload_url_info": info}
+        self.answer(answer, 201)
+
+
+class Upload(Handler):
+    """Where an upload goes."""
+
+    @public
+    async def put(self, upload_id: str) -> None:
+        """Take the content of an upload; the link is the credential."""
+        path = f"/v1/uploads/{upload_id}"
+        if not self.service.links.valid(path, self.query("expires"), self.query("sig")):
+            raise fail(403, "the link is not valid or has expired; reserve the upload again")
+        found = uuid_of(upload_id)
+        content = self.request.body
+        if len(content) > MAX_UPLOAD_BYTES:
+            raise fail(413, f"a file may have at most {MAX_UPLOAD_BYTES} bytes")
+        with self.service.database.transaction() as connection:
+            if queries.get_upload(connection, found) is None:
+                raise fail(404, "the upload was completed already")
+        etag = hashlib.sha256(content).hexdigest()[:32]
+        target = self.service.root / STATE_DIR / "uploads" / str(found)
+        await asyncio.to_thread(write_atomically, target, content)
+        with self.service.database.transaction() as connection:
+            queries.set_upload_etag(connection, found, etag)
+        self.set_header("ETag", f'"{etag}"')
+        self.nothing(200)
+
+    def compute_etag(self) -> str | None:
+        """Leave the header to `put`."""
+        return None
+
+
+class _Part(Model):
+    etag: str
+    part_number: int = 1
+
+
+class _Complete(Model):
+    upload_id: UUID
+    key: str
+    parts: list[_Part] = Field(min_length=1)
+
+
+class CompleteUpload(FileHandler):
+    """The end of an upload."""
+
+    @signed_in(Action.MANAGE)
+    async def post(self, file_id: str) -> None:
+        """Make the uploaded content the file's; a notebook gets its version 0."""
+        row = self.file(file_id, Action.MANAGE)
+        wanted = self.body(_Complete)
+        with self.service.database.transaction() as connection:
+            upload = queries.get_upload(connection, wanted.upload_id)
+        if upload is None or upload.file_id != row.id:
+            raise fail(404, "there is no such upload of this file")
+        if upload.etag is None or wanted.parts[0].etag.strip('"') != upload.etag:
+            raise fail(422, "the part's etag is not that of the uploaded content")
+        staged = self.service.root / STATE_DIR / "uploads" / str(upload.id)
+        content = await asyncio.to_thread(staged.read_bytes)
+        target = self.service.absolute(row.path)
+        if target.exists():
+            raise fail(409, f"{row.path} exists by now; choose another path")
+        try:
+            if row.type == "notebook":
+                notebook = normalise_notebook(content)
+                on_disk = dumps(notebook)
+                await asyncio.to_thread(write_atomically, target, on_disk)
+                self.service.register(row.path, notebook, on_disk, row, self.person.id)
+            else:
+                await asyncio.to_thread(write_atomically, target, content)
+        except InvalidMessage as exc:
+            raise fail(422, str(exc)) from exc
+        except OSError as exc:
+            raise fail(422, f"{row.path} cannot be written: {exc.strerror or exc}") from exc
+        with self.service.database.transaction() as connection:
+            queries.delete_upload(connection, upload.id)
+            queries.update_file(connection, row.id, ready=True, size=len(content))
+        await asyncio.to_thread(staged.unlink, missing_ok=True)
+        self.nothing()
+
+
+class FileItem(FileHandler):
+    """One file."""
+
+    @signed_in(Action.READ)
+    async def get(self, file_id: str) -> None:
+        """Answer with the file and a link to its current content."""
+        row = self.file(file_id)
+        if row.ready and row.type == "notebook":
+            await self.service.room(row.id)
+            row = self.file(file_id)
+        self.answer_file(row)
+
+    @signed_in(Action.MANAGE)
+    async def delete(self, file_id: str) -> None:
+        """Delete the file, also on disk."""
+        row = self.file(file_id, Action.MANAGE)
+        file = file_of(self.service, row, self.person.role.value)
+        file.deleted_at = when(await self.service.delete_file(row))
+        self.answer(file)
+
+
+class SaveFile(FileHandler):
+    """Saving to disk."""
+
+    @signed_in(Action.EDIT)
+    async def post(self, file_id: str) -> None:
+        """Bring the file on disk up to date."""
+        room = await self.room(file_id, Action.EDIT)
+        try:
+            await room.disk.save()
+        except OSError as exc:
+            raise fail(507, f"{room.path} cannot be written: {exc.strerror or exc}") from exc
+        self.answer({"path": room.path, "saved_at": datetime.now(timezone.utc).isoformat()})
+
+
+class _NewVersion(Model):
+    name: str | None = Field(default=None, max_length=200)
+
+
+class FileVersions(FileHandler):
+    """The versions of a file."""
+
+    @signed_in(Action.READ)
+    async def get(self, file_id: str) -> None:
+        """List them, newest first."""
+        row = self.file(file_id)
+        file = file_of(self.service, row)
+        with self.service.database.transaction() as connection:
+            rows = delta_queries.list_versions(connection, row.id)
+        self.answer([version_of(self.service, file, version, self.base) for version in rows])
+
+    @signed_in(Action.EDIT)
+    async def post(self, file_id: str) -> None:
+        """Save the notebook as it is as the next version."""
+        wanted = self.body(_NewVersion)
+        room = await self.room(file_id, Action.EDIT)
+        version = await room.save_version(wanted.name, self.person)
+        file = file_of(self.service, self.file(file_id))
+        self.answer(version_of(self.service, file, version, self.base), 201)
+
+
+class VersionContent(Handler):
+    """The content behind a signed link."""
+
+    @public
+    async def get(self, kind: str, found_id: str) -> None:
+        """Answer with a version's notebook, or a plain file's bytes."""
+        path = f"/v1/{kind}/{found_id}/content"
+        if not self.service.links.valid(path, self.query("expires"), self.query("sig")):
+            raise fail(403, "the link is not valid or has expired; ask for the file again")
+        content: Any
+        if kind == "versions":
+            with self.service.database.transaction() as connection:
+                found = delta_queries.version_content(connection, uuid_of(found_id))
+            if found is None:
+                raise fail(404, "there is no such version")
+            content, mimetype = found[0], "application/json"
+        else:
+            row = self.service.file(uuid_of(found_id))
+            if row is None or not row.ready:
+                raise fail(404, "there is no such file")
+            try:
+                content = await asyncio.to_thread(self.service.absolute(row.path).read_bytes)
+            except OSError as exc:
+                raise fail(404, f"{row.path} cannot be read: {exc.strerror or exc}") from exc
+            mimetype = row.mimetype or "application/octet-stream"
+        self.set_header("Content-Type", mimetype)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Content-Disposition", "attachment")
+        self.finish(content)

@@ -1,0 +1,84 @@
+"""The Jupyter Server extension: wires store, service and handlers into a running server."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.utils import url_path_join
+from traitlets import Bool, Enum, Instance, default
+
+from .api import routes
+from .kernel_sessions import KernelSessions
+from .leases import Leases
+from .lock import DirectoryLock
+from .people import People
+from .service import STATE_DIR, Service
+from .store import Database
+from .ws import RTUWebSocket
+
+__all__ = ["RTUMagicsServer"]
+
+
+class RTUMagicsServer(ExtensionApp):
+    """Live notebooks for remote magics and widgets, under ``/rtu`` of a Jupyter Server."""
+
+    name = "rtu_magics.server"
+    load_other_extensions = True
+
+    lease = Bool(
+        False,
+        help="End the server shortly after the last program that needs it has ended.",
+    ).tag(config=True)
+
+    durability = Enum(
+        ["NORMAL", "FULL"],
+        default_value="NORMAL",
+        help="What an accepted change survives: NORMAL the death of the server, FULL a power cut.",
+    ).tag(config=True)
+
+    service: Any = Instance(Service, allow_none=True)
+
+    @default("log")
+    def _default_log(self) -> logging.Logger:
+        return logging.getLogger("rtu_magics.server")
+
+    def initialize_settings(self) -> None:
+        """Open the store and build what the handlers share."""
+        serverapp = self.serverapp
+        assert serverapp is not None
+        root = Path(os.path.realpath(serverapp.root_dir))
+        state = root / STATE_DIR
+        self._lock = DirectoryLock(state / "rtu.lock")
+        self._lock.acquire()
+        database = Database(state / "rtu.db", self.durability)
+        sessions = KernelSessions(
+            serverapp.session_manager, serverapp.kernel_manager, serverapp.kernel_spec_manager
+        )
+        people = People(serverapp.identity_provider, database.space_id, database.project_id)
+        prefix = url_path_join(serverapp.base_url, "rtu/api")
+        self.service = Service(database, root, sessions, people, prefix)
+        self.leases = Leases(serverapp.stop)
+        self.settings.update(rtu_service=self.service)
+
+    def initialize_handlers(self) -> None:
+        """Add the routes."""
+        shared = {"service": self.service, "leases": self.leases}
+        self.handlers.append((r"/rtu/api/v1/rtu/?", RTUWebSocket, {"service": self.service}))
+        self.handlers.extend((pattern, handler, shared) for pattern, handler in routes())
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        self.service.start()
+        if self.lease:
+            self.leases.start()
+
+    async def stop_extension(self) -> None:
+        """Write what has not been written and close the store."""
+        if self.service is not None:
+            self.leases.stop()
+            service, self.service = self.service, None
+            await service.close()
+            self._lock.release()

@@ -1,0 +1,366 @@
+"""One notebook's chain of deltas: the copy in memory and the truth in the store.
+
+Pure of sockets and tasks. A delta is *staged* (applied to the copy in memory, or refused whole) and
+a batch of staged deltas is *committed* in one transaction. Nobody may look at the copy between the
+two; the room's writer sees to that by doing both without awaiting. When a commit fails, `rebuild`
+goes back to what the store has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from ..document import NotebookBuilder
+from ..errors import SquashError
+from ..models import (
+    NIL_UUID,
+    FileDeltaAdapter,
+    FileDeltaBase,
+    NBCellsAdd,
+    parse_notebook,
+)
+from .store import Database
+from .store import deltas as queries
+from .store.deltas import StoredDelta, VersionRow
+from .store.files import update_file
+
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "Chain",
+    "HistoryGone",
+    "Staged",
+    "TooLarge",
+    "digest_of",
+    "sealed",
+]
+
+MAX_EVENT_BYTES = 900 * 1024
+"""No frame may be larger: other clients accept 1 MiB and never recover from more (RTU protocol)."""
+
+_ENVELOPE_BYTES = 512
+_TAIL_BYTES = 400 * 1024
+_TAIL_DELTAS = 1000
+_IDS_IN_MEMORY = 5000
+
+
+class HistoryGone(Exception):
+    """The asked point of the chain is unknown, of another epoch, or too far back to catch up."""
+
+
+class TooLarge(SquashError):
+    """A delta whose event would not fit into a frame."""
+
+
+@dataclass(slots=True)
+class Staged:
+    """A delta that has been applied to the copy in memory.
+
+    Attributes
+    ----------
+    delta
+        As accepted: with parent, time and author.
+    body
+        Its JSON, as it is stored and broadcast.
+    seq
+        Its place in the epoch.
+    digest
+        Of the delta as submitted.
+    """
+
+    delta: FileDeltaBase
+    body: str
+    seq: int
+    digest: str
+
+
+def digest_of(delta: FileDeltaBase) -> str:
+    """Return a digest of what a client submitted, the same for a retry."""
+    content = delta.model_dump_json(exclude={"parent_delta_id", "created_at", "created_by_id"})
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def sealed(
+    builder: NotebookBuilder, delta: FileDeltaBase, parent: UUID, author: UUID
+) -> FileDeltaBase:
+    """Return a delta as it enters the chain after `parent`, its properties put into normal form.
+
+    A ``before_id`` becomes the equivalent ``after_id``, because other clients drop it.
+    """
+    changes: dict[str, Any] = {
+        "parent_delta_id": parent,
+        "created_at": datetime.now(timezone.utc),
+        "created_by_id": author,
+    }
+    if isinstance(delta, NBCellsAdd):
+        new = delta.properties
+        after_id = new.after_id or None
+        if new.before_id and not after_id:
+            if new.before_id not in builder:
+                raise SquashError(f"cell {new.before_id[:80]!r} is not in the notebook")
+            index = builder.index_of(new.before_id)
+            after_id = builder.nb.cells[index - 1].id if index else None
+        cell = new.cell if new.cell.id == new.id else new.cell.model_copy(update={"id": new.id})
+        changes["properties"] = new.model_copy(
+            update={"after_id": after_id, "before_id": None, "cell": cell}
+        )
+    return delta.model_copy(update=changes)
+
+
+class Chain:
+    """The chain of one notebook.
+
+    Parameters
+    ----------
+    database
+        The store.
+    file_id
+        The notebook; it has a version already.
+
+    Attributes
+    ----------
+    builder
+        The notebook as the chain has made it; read only from outside.
+    epoch, seq
+        The present epoch and the place of the last delta in it.
+    head
+        Id of the last delta, the nil UUID before the first.
+    version
+        The current version (a row without its body).
+    """
+
+    builder: NotebookBuilder
+    epoch: int
+    seq: int
+    head: UUID
+    version: VersionRow
+
+    def __init__(self, database: Database, file_id: UUID) -> None:
+        self.database = database
+        self.file_id = file_id
+        self._committed_seq = 0
+        self._tail: list[StoredDelta] = []
+        self._tail_bytes = 0
+        self.rebuild()
+        with database.transaction() as connection:
+            self._known = queries.all_delta_ids(connection, file_id, _IDS_IN_MEMORY)
+
+    def rebuild(self) -> None:
+        """Make the copy in memory what the store says.
+
+        Raises
+        ------
+        LookupError
+            The notebook has no version.
+        """
+        with self.database.transaction() as connection:
+            version = queries.current_version(connection, self.file_id)
+            content = version and queries.version_content(connection, version.id)
+            if version is None or content is None:
+                raise LookupError(f"file {self.file_id} has no version")
+            tail = queries.deltas_after(connection, self.file_id, version.epoch, version.seq)
+        builder = NotebookBuilder(parse_notebook(content[0]))
+        builder.deleted_cell_ids.update(content[1])
+        for stored in tail:
+            builder.apply_delta(FileDeltaAdapter.validate_json(stored.body))
+        self.builder = builder
+        self.version = version
+        self.epoch = version.epoch
+        self.seq = self._committed_seq = tail[-1].seq if tail else version.seq
+        self.head = tail[-1].id if tail else version.last_delta_id
+        self._tail = tail
+        self._tail_bytes = sum(len(stored.body) for stored in tail)
+
+    # Changing
+
+    def find(self, delta_id: UUID) -> StoredDelta | None:
+        """Return the committed delta with this id, or None."""
+        if self._known is not None and delta_id not in self._known:
+            return None
+        with self.database.transaction() as connection:
+            return queries.find_delta(connection, self.file_id, delta_id)
+
+    def stage(self, delta: FileDeltaBase, author: UUID, digest: str = "") -> Staged:
+        """Apply a delta to the copy in memory.
+
+        Raises
+        ------
+        SquashError
+            It cannot be applied whole, or is too large (`TooLarge`); nothing changed.
+        """
+        accepted = sealed(self.builder, delta, self.head, author)
+        body = accepted.model_dump_json()
+        if len(body) + _ENVELOPE_BYTES > MAX_EVENT_BYTES // 4:
+            size = len(body.encode())
+            if size + _ENVELOPE_BYTES > MAX_EVENT_BYTES:
+                raise TooLarge(
+                    f"the change has {size} bytes and at most {MAX_EVENT_BYTES - _ENVELOPE_BYTES} "
+                    "fit into one; split it"
+                )
+        if "NaN" in body or "Infinity" in body:
+            _refuse_non_numbers(body)
+        self.builder.apply_delta(accepted, strict=True)
+        self.seq += 1
+        self.head = accepted.id
+        return Staged(accepted, body, self.seq, digest)
+
+    def commit(
+        self, staged: Sequence[Staged], also: Callable[[Connection], None] | None = None
+    ) -> None:
+        """Store staged deltas, all that were staged since the last commit, in one transaction.
+
+        Parameters
+        ----------
+        staged
+            In the order of staging.
+        also
+            More to store in the same transaction.
+
+        Raises
+        ------
+        sqlalchemy.exc.SQLAlchemyError
+            Nothing was stored: `rebuild` now.
+        """
+        new = [
+            StoredDelta(one.delta.id, self.epoch, one.seq, one.body, one.digest) for one in staged
+        ]
+        with self.database.transaction() as connection:
+            if new:
+                queries.insert_deltas(connection, self.file_id, new)
+            if also is not None:
+                also(connection)
+        self._tail += new
+        self._tail_bytes += sum(len(one.body) for one in new)
+        self._committed_seq = self.seq
+        if self._known is not None:
+            self._known.update(one.id for one in new)
+            if len(self._known) > 4 * _IDS_IN_MEMORY:
+                self._known = None
+
+    # Versions
+
+    @property
+    def needs_version(self) -> bool:
+        """Whether the tail after the current version has grown to its bounds."""
+        return self._tail_bytes > _TAIL_BYTES or len(self._tail) > _TAIL_DELTAS
+
+    def save_version(
+        self,
+        *,
+        name: str | None = None,
+        automatic: bool = False,
+        author: UUID | None = None,
+    ) -> VersionRow:
+        """Store the notebook as it is as the next version, the new current one."""
+        with self.database.transaction() as connection:
+            self.version = queries.insert_version(
+                connection,
+                self.file_id,
+                epoch=self.epoch,
+                seq=self.seq,
+                last_delta_id=self.head,
+                body=self.builder.dumps(),
+                deleted_cell_ids=self.builder.deleted_cell_ids,
+                name=name,
+                automatic=automatic,
+                created_by_id=author,
+            )
+        self._tail = []
+        self._tail_bytes = 0
+        return self.version
+
+    def begin_epoch(self, builder: NotebookBuilder, name: str, author: UUID | None = None) -> None:
+        """Replace the content outside the chain: keep the present state as a version, start anew.
+
+        Everybody who follows the chain has to load the new current version.
+        """
+        builder.deleted_cell_ids.update(self.builder.deleted_cell_ids)
+        builder.deleted_cell_ids.difference_update(builder.cell_ids)
+        with self.database.transaction() as connection:
+            queries.insert_version(
+                connection,
+                self.file_id,
+                epoch=self.epoch,
+                seq=self.seq,
+                last_delta_id=self.head,
+                body=self.builder.dumps(),
+                deleted_cell_ids=self.builder.deleted_cell_ids,
+                name=name,
+                created_by_id=author,
+            )
+            queries.insert_version(
+                connection,
+                self.file_id,
+                epoch=self.epoch + 1,
+                seq=0,
+                last_delta_id=NIL_UUID,
+                body=builder.dumps(),
+                deleted_cell_ids=builder.deleted_cell_ids,
+                automatic=True,
+                created_by_id=author,
+            )
+            update_file(connection, self.file_id, epoch=self.epoch + 1)
+        self.rebuild()
+
+    # Catching up
+
+    def bodies_after_version(self, version_id: UUID) -> list[str]:
+        """Return the bodies of the deltas after a version, in chain order.
+
+        Raises
+        ------
+        HistoryGone
+            There is no such version to follow from.
+        """
+        if version_id == self.version.id:
+            return [stored.body for stored in self._tail]
+        with self.database.transaction() as connection:
+            version = queries.get_version(connection, version_id)
+        if version is None or version.file_id != self.file_id or version.epoch != self.epoch:
+            raise HistoryGone("unknown version; load the current one")
+        return self._bodies_after(version.seq)
+
+    def bodies_after_delta(self, delta_id: UUID) -> list[str]:
+        """Return the bodies of the deltas strictly after a delta, in chain order.
+
+        Raises
+        ------
+        HistoryGone
+            There is no such delta to follow from.
+        """
+        if delta_id == self.head and delta_id != NIL_UUID:
+            return []
+        with self.database.transaction() as connection:
+            stored = queries.find_delta(connection, self.file_id, delta_id)
+        if stored is None or stored.epoch != self.epoch:
+            raise HistoryGone("unknown delta; load the current version")
+        return self._bodies_after(stored.seq)
+
+    def _bodies_after(self, seq: int) -> list[str]:
+        if seq >= self.version.seq:
+            return [stored.body for stored in self._tail if stored.seq > seq]
+        with self.database.transaction() as connection:
+            if queries.size_after(connection, self.file_id, self.epoch, seq) > MAX_EVENT_BYTES:
+                raise HistoryGone("too far back; load the current version")
+            found = queries.deltas_after(connection, self.file_id, self.epoch, seq)
+        return [stored.body for stored in found]
+
+
+def _refuse_non_numbers(body: str) -> None:
+    def refuse(name: str) -> None:
+        raise SquashError(f"{name} is no JSON number")
+
+    json.loads(body, parse_constant=refuse)
+
+
+def now() -> float:
+    """Return the present time in seconds since the epoch."""
+    return time.time()

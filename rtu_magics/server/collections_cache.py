@@ -1,0 +1,90 @@
+"""Output collections by id: those of the cells' latest runs in memory, all others in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from .links import Links
+from .recording import LiveCollection, load_collection
+from .store import Database
+
+if TYPE_CHECKING:
+    from .room import Room
+
+__all__ = ["Collections"]
+
+
+class Collections:
+    """The output collections of a server.
+
+    Parameters
+    ----------
+    database, links
+        Where they are stored, and how their content is linked to.
+    """
+
+    def __init__(self, database: Database, links: Links) -> None:
+        self._database = database
+        self._links = links
+        self._by_id: dict[UUID, LiveCollection] = {}
+        self._latest: dict[tuple[UUID, str], UUID] = {}
+
+    def put(self, collection: LiveCollection) -> None:
+        """Keep the collection of a cell's new run in memory; the one before leaves it."""
+        self._by_id[collection.id] = collection
+        if collection.cell_id is not None:
+            key = (collection.file_id, collection.cell_id)
+            before = self._latest.get(key)
+            if before is not None and before != collection.id:
+                self._by_id.pop(before, None)
+            self._latest[key] = collection.id
+
+    def get(self, collection_id: UUID) -> LiveCollection | None:
+        """Return a collection from memory or the store, or None."""
+        found = self._by_id.get(collection_id)
+        if found is not None:
+            return found
+        with self._database.transaction() as connection:
+            return load_collection(connection, collection_id, self._links.output)
+
+    def of_cell(self, collection_id: str) -> LiveCollection | None:
+        """Return the collection that a cell's metadata name, and keep it in memory."""
+        try:
+            found = self.get(UUID(collection_id))
+        except ValueError:
+            return None
+        if found is not None:
+            self.put(found)
+        return found
+
+    def live_content(self, output_id: UUID, mimetype: str) -> str | None:
+        """Return one representation of an output in memory, stored or not, or None."""
+        for collection in self._by_id.values():
+            text = collection.content_of(output_id, mimetype)
+            if text is not None:
+                return text
+        return None
+
+    def update_display(
+        self,
+        room: Room,
+        display_id: str,
+        content: Mapping[str, Any],
+        source: LiveCollection,
+    ) -> None:
+        """Show something new under a display id in the other runs of the notebook, and store it."""
+        for collection in list(self._by_id.values()):
+            if collection is source or collection.file_id != room.file_id:
+                continue
+            if collection.update_display(display_id, content):
+                for event, data in collection.drain():
+                    room.send(event, data)
+                with self._database.transaction() as connection:
+                    collection.store(connection)
+
+    def forget(self, file_id: UUID) -> None:
+        """Drop a notebook's collections from memory."""
+        for key in [key for key in self._latest if key[0] == file_id]:
+            self._by_id.pop(self._latest.pop(key), None)

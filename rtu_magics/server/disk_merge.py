@@ -1,0 +1,226 @@
+"""Changes of a notebook file by another program, as ordinary deltas.
+
+Pure. Compares the file as it is now with its base (what it held when we last read or wrote it) and
+makes the same changes in the room, whatever the room did meanwhile: cells added, deleted, moved,
+edited (merged with the room's edits), metadata set, outputs replaced.
+"""
+
+from __future__ import annotations
+
+import difflib
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from ..document import NotebookBuilder, merge_text
+from ..errors import PatchFailed, SquashError
+from ..models import (
+    CodeCell,
+    FileDeltaAdapter,
+    FileDeltaBase,
+    MarkdownCell,
+    Notebook,
+    RawCell,
+)
+from .disk_format import BaseCell, DiskBase, file_metadata, outputs_key
+
+__all__ = ["Merge", "merge_file", "name_cells"]
+
+Cell = CodeCell | MarkdownCell | RawCell
+
+
+@dataclass(slots=True)
+class Merge:
+    """What another program's changes come to.
+
+    Attributes
+    ----------
+    deltas
+        To apply in this order.
+    outputs
+        Cells that exist in the room and whose outputs the file replaced.
+    lost
+        What the file has and the deltas cannot bring, in words: the file's state then has to be
+        kept as a version.
+    """
+
+    deltas: list[FileDeltaBase] = field(default_factory=list)
+    outputs: list[CodeCell] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+
+def name_cells(notebook: Notebook, raw_ids: list[str | None], base: DiskBase) -> None:
+    """Give cells that have no id in the file the ids they had in the base, by their source.
+
+    Parameters
+    ----------
+    notebook
+        The file, normalised: cells without an id got a random one there.
+    raw_ids
+        The ids in the file itself, None where there is none.
+    base
+        What the file held before.
+    """
+    used = {cell_id for cell_id in raw_ids if cell_id}
+    free = [cell for cell in base.cells if cell.id not in used]
+    unnamed = [cell for cell, raw in zip(notebook.cells, raw_ids, strict=False) if raw != cell.id]
+    matcher = difflib.SequenceMatcher(
+        None, [c.source for c in free], [c.source for c in unnamed], autojunk=False
+    )
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag == "equal" or (tag == "replace" and i2 - i1 == j2 - j1):
+            for old, new in zip(free[i1:i2], unnamed[j1:j2], strict=True):
+                new.id = old.id
+
+
+def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuilder) -> Merge:
+    """Return what brings the file's changes since `base` into the room.
+
+    Parameters
+    ----------
+    file_id
+        The notebook, for the deltas.
+    file
+        What the file holds now. Its cells are not changed, except that one which comes back with
+        the id of a deleted cell gets a new id.
+    base
+        What the file held when we last read or wrote it.
+    room
+        The notebook as its deltas made it; not changed.
+    """
+    merge = Merge()
+    trial = room.copy()
+    before = {cell.id: cell for cell in base.cells}
+    now = {cell.id: cell for cell in file.cells}
+
+    def put(kind: str, action: str, properties: dict[str, Any], resource_id: str = "") -> bool:
+        delta = FileDeltaAdapter.validate_python(
+            {
+                "file_id": file_id,
+                "delta_type": kind,
+                "delta_action": action,
+                "properties": properties,
+                **({"resource_id": resource_id} if resource_id else {}),
+            }
+        )
+        try:
+            trial.apply_delta(delta, strict=True)
+        except SquashError as exc:
+            merge.lost.append(str(exc))
+            return False
+        merge.deltas.append(delta)
+        return True
+
+    for cell in base.cells:
+        if cell.id not in now and cell.id in trial:
+            present = trial.get_cell(cell.id)[1]
+            if present.source != cell.source:
+                merge.lost.append(f"cell {cell.id} was deleted in the file and edited here")
+                continue
+            put("nb_cells", "delete", {"id": cell.id})
+
+    previous: str | None = None
+    for new in file.cells:
+        old = before.get(new.id)
+        if new.id not in trial and (old is None or new.id not in trial.deleted_cell_ids):
+            if new.id in trial.deleted_cell_ids:
+                new.id = str(uuid4())
+            added = new.model_copy(update={"metadata": file_metadata(new)})
+            properties = {"id": new.id, "cell": added.model_dump(), "after_id": previous}
+            if put("nb_cells", "add", properties):
+                previous = new.id
+            continue
+        if new.id not in trial:
+            if old is not None and new.source != old.source:
+                merge.lost.append(f"cell {new.id} was edited in the file and deleted here")
+        else:
+            previous = new.id
+            for change in _cell_changes(new, old, trial.get_cell(new.id)[1], merge):
+                put(*change, new.id)
+            if isinstance(new, CodeCell) and outputs_key(new) != (old.outputs if old else ""):
+                merge.outputs.append(new)
+
+    _put_moves(put, file, base, trial)
+    for key, value in file.metadata.items():
+        changed = key not in base.metadata or base.metadata[key] != value
+        if changed and trial.nb.metadata.get(key, ...) != value:
+            put("nb_metadata", "update", {"path": [key], "value": value})
+    if base.metadata.keys() - file.metadata.keys() & trial.nb.metadata.keys():
+        merge.lost.append("a key of the notebook's metadata was removed")
+    return merge
+
+
+def _cell_changes(
+    new: Cell, old: BaseCell | None, present: Cell, merge: Merge
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    was_type = old.cell_type if old else present.cell_type
+    if new.cell_type not in (was_type, present.cell_type):
+        yield "cell_metadata", "replace", {"type": new.cell_type}
+    was = old.source if old else present.source
+    if new.source not in (was, present.source):
+        source = new.source
+        if present.source != was:
+            try:
+                source = merge_text(was, present.source, new.source)
+            except PatchFailed:
+                merge.lost.append(f"cell {new.id} was changed both in the file and here")
+                source = present.source
+        if source != present.source:
+            yield "cell_contents", "replace", {"source": source}
+    had = old.metadata if old else file_metadata(present)
+    have = file_metadata(new)
+    for key, value in have.items():
+        if had.get(key, ...) != value and file_metadata(present).get(key, ...) != value:
+            if key == "noteable" and isinstance(value, dict):
+                for inner, inner_value in value.items():
+                    path = ["noteable", inner]
+                    yield "cell_metadata", "update", {"path": path, "value": inner_value}
+                continue
+            yield "cell_metadata", "update", {"path": [key], "value": value}
+    if had.keys() - have.keys() & present.metadata.keys():
+        merge.lost.append(f"a key of the metadata of cell {new.id} was removed")
+
+
+def _put_moves(
+    put: Callable[..., bool], file: Notebook, base: DiskBase, trial: NotebookBuilder
+) -> None:
+    """Move cells into the file's order, if somebody changed the order there."""
+    wanted = [cell.id for cell in file.cells if cell.id in trial]
+    in_file = set(wanted)
+    common = [cell.id for cell in base.cells if cell.id in in_file]
+    order_then = {cell_id: at for at, cell_id in enumerate(common)}
+    known = [cell_id for cell_id in wanted if cell_id in order_then]
+    if known == common:
+        return
+    ranks = {cell_id: at for at, cell_id in enumerate(wanted)}
+    present = [cell_id for cell_id in trial.cell_ids if cell_id in ranks]
+    staying = _longest_rising([ranks[cell_id] for cell_id in present])
+    previous: str | None = None
+    for cell_id in wanted:
+        if ranks[cell_id] not in staying:
+            put("nb_cells", "move", {"id": cell_id, "after_id": previous})
+        previous = cell_id
+
+
+def _longest_rising(numbers: list[int]) -> set[int]:
+    """Return the members of a longest rising subsequence."""
+    tails: list[int] = []
+    ends: list[int] = []
+    before: list[int] = [-1] * len(numbers)
+    for at, number in enumerate(numbers):
+        place = bisect_left(tails, number)
+        before[at] = ends[place - 1] if place else -1
+        if place == len(tails):
+            tails.append(number)
+            ends.append(at)
+        else:
+            tails[place] = number
+            ends[place] = at
+    found: set[int] = set()
+    at = ends[-1] if ends else -1
+    while at >= 0:
+        found.add(numbers[at])
+        at = before[at]
+    return found

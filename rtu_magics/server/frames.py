@@ -1,0 +1,109 @@
+"""Messages from the server, built as text once and framed once.
+
+A message is put together from JSON that already exists (a delta's stored body, a model's dump), so
+nothing is serialised twice, however many receive it. Links inside a message are written with
+`LINK_BASE` in front, which becomes the address under which each receiver reaches the server.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import struct
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel
+
+__all__ = ["LINK_BASE", "Frame", "error_frame", "message"]
+
+LINK_BASE = f"rtu-{secrets.token_hex(8)}:/"
+"""Stands for ``scheme://host`` in links until the receiver is known. Random, so that nobody's text
+can look like it."""
+
+_LINK_BYTES = LINK_BASE.encode()
+
+
+class Frame:
+    """One message, ready for any number of receivers.
+
+    Parameters
+    ----------
+    text
+        The message's JSON.
+    """
+
+    __slots__ = ("_by_base", "_framed", "_has_links", "payload")
+
+    def __init__(self, text: str) -> None:
+        self.payload = text.encode()
+        self._has_links = _LINK_BYTES in self.payload
+        self._framed: bytes | None = None
+        self._by_base: dict[str, Frame] = {}
+
+    def for_base(self, base: str) -> Frame:
+        """Return this message for a receiver that reaches the server at ``scheme://host``."""
+        if not self._has_links:
+            return self
+        found = self._by_base.get(base)
+        if found is None:
+            text = self.payload.replace(_LINK_BYTES, base.encode()).decode()
+            found = self._by_base[base] = Frame(text)
+        return found
+
+    @property
+    def framed(self) -> bytes:
+        """The message as one unmasked, uncompressed websocket text frame (RFC 6455, 5.2)."""
+        if self._framed is None:
+            size = len(self.payload)
+            if size < 126:
+                header = struct.pack("!BB", 0x81, size)
+            elif size <= 0xFFFF:
+                header = struct.pack("!BBH", 0x81, 126, size)
+            else:
+                header = struct.pack("!BBQ", 0x81, 127, size)
+            self._framed = header + self.payload
+        return self._framed
+
+
+def _json(data: Any) -> str:
+    if isinstance(data, BaseModel):
+        return data.model_dump_json()
+    if isinstance(data, str):
+        return data
+    return json.dumps(data, separators=(",", ":"), default=str)
+
+
+def message(
+    channel: str,
+    event: str,
+    data: BaseModel | Mapping[str, Any] | str | None,
+    transaction_id: UUID | str | None = None,
+) -> Frame:
+    """Build a message.
+
+    Parameters
+    ----------
+    channel, event
+        Where and what, as the RTU protocol names them.
+    data
+        A model, a mapping, or JSON text that is used as it is.
+    transaction_id
+        Of the request that caused it; a fresh one by default.
+    """
+    stamp = datetime.now(timezone.utc).isoformat()
+    return Frame(
+        f'{{"transaction_id":"{transaction_id or uuid4()}","channel":{json.dumps(channel)},'
+        f'"event":"{event}","data":{_json(data)},"processed_timestamp":"{stamp}",'
+        f'"msg_id":"{uuid4()}"}}'
+    )
+
+
+def error_frame(
+    channel: str, event: str, text: str, transaction_id: UUID | str | None = None
+) -> Frame:
+    """Build one of the error events: ``delta_rejected`` carries a cause, the others a message."""
+    key = "cause" if event == "delta_rejected" else "message"
+    return message(channel, event, {key: text}, transaction_id)

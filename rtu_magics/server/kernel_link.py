@@ -1,0 +1,255 @@
+"""The wire to one running kernel: readiness, status, and one execution at a time.
+
+Only what every asynchronous kernel client of Jupyter offers is used, so that kernels behind a
+gateway work too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from queue import Empty
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+
+__all__ = ["ExecuteReply", "KernelLink"]
+
+logger = logging.getLogger(__name__)
+
+_READY_TIMEOUT = 60.0
+_IDLE_GRACE = 5.0  # a kernel that replied but whose idle got lost is taken as idle after this
+_ALIVE_LOCAL = 0.5
+_ALIVE_REMOTE = 5.0
+
+OnMessage = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteReply:
+    """How one execution ended.
+
+    Attributes
+    ----------
+    status
+        ``ok``, ``error``, ``aborted`` (by another client's failed cell) or ``lost`` (the kernel is
+        gone).
+    execution_count
+        The kernel's count, if it said one.
+    cause
+        For ``error`` and ``lost``, in one line.
+    """
+
+    status: str
+    execution_count: int | None = None
+    cause: str | None = None
+
+
+@dataclass(slots=True)
+class _Run:
+    message_id: str
+    on_message: OnMessage
+    replied: asyncio.Future[dict[str, Any]]
+    idle: asyncio.Event
+
+
+class KernelLink:
+    """A connection to one kernel.
+
+    Parameters
+    ----------
+    manager
+        Jupyter's manager of the kernel.
+    on_status
+        Called with ``busy`` or ``idle`` when anybody's execution begins or ends there.
+    on_ready
+        Called once the kernel answers and its output arrives.
+    on_dead
+        Called once, with the reason, when its process is found dead.
+    """
+
+    def __init__(
+        self,
+        manager: Any,
+        on_status: Callable[[str], None],
+        on_ready: Callable[[], None],
+        on_dead: Callable[[str], None],
+    ) -> None:
+        self._manager = manager
+        self._on_status = on_status
+        self._on_ready = on_ready
+        self._on_dead = on_dead
+        self._client: Any = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._heard = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._run: _Run | None = None
+        self._closed = False
+        self._lost: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the kernel takes executions."""
+        return self._ready.is_set() and self._lost is None and not self._closed
+
+    def start(self) -> None:
+        """Connect, in the background."""
+        self._tasks.append(asyncio.create_task(self._connect(), name="rtu-kernel-connect"))
+
+    async def execute(
+        self, code: str, on_message: OnMessage, *, allow_stdin: bool = False
+    ) -> ExecuteReply:
+        """Run code; returns when it has ended and all its messages have been handed on.
+
+        Parameters
+        ----------
+        code
+            In the kernel's language.
+        on_message
+            Called with each iopub message that the execution causes.
+        allow_stdin
+            Whether the code may ask for input.
+        """
+        if not self.ready:
+            return ExecuteReply("lost", cause=self._lost or "the kernel is not running")
+        loop = asyncio.get_running_loop()
+        message_id = self._client.execute(
+            code, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
+        )
+        run = self._run = _Run(message_id, on_message, loop.create_future(), asyncio.Event())
+        try:
+            reply = await run.replied
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(run.idle.wait(), _IDLE_GRACE)
+        except _LostError as exc:
+            return ExecuteReply("lost", cause=str(exc))
+        finally:
+            self._run = None
+        content = reply.get("content", {})
+        status = content.get("status", "ok")
+        cause = None
+        if status == "error":
+            cause = f"{content.get('ename', 'Error')}: {content.get('evalue', '')}"
+        elif status != "ok":
+            status = "aborted"
+        return ExecuteReply(status, content.get("execution_count"), cause)
+
+    def lose(self, reason: str) -> None:
+        """End a running execution: the kernel is gone or about to go."""
+        if self._lost is None:
+            self._lost = reason
+        if self._run is not None and not self._run.replied.done():
+            self._run.replied.set_exception(_LostError(reason))
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._closed:
+            return
+        self._closed = True
+        self.lose("the connection to the kernel was closed")
+        current = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not current]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._client is not None:
+            self._client.stop_channels()
+
+    async def _connect(self) -> None:
+        try:
+            self._client = self._manager.client()
+            await ensure_async(self._client.start_channels())
+            for loop in (self._read_iopub, self._read_shell, self._watch):
+                self._tasks.append(asyncio.create_task(loop(), name=f"rtu-{loop.__name__}"))
+            # The output channel subscribes in its own time: ask until something is heard there.
+            deadline = asyncio.get_running_loop().time() + _READY_TIMEOUT
+            pause = 0.05
+            self._client.kernel_info()
+            while not (self._heard.is_set() and self._ready.is_set()):
+                if asyncio.get_running_loop().time() > deadline:
+                    self._die("the kernel does not answer")
+                    return
+                await asyncio.sleep(pause)
+                if self._ready.is_set() and not self._heard.is_set():
+                    self._client.kernel_info()
+                    pause = 0.1
+        except Exception:
+            logger.exception("cannot connect to the kernel")
+            self._die("the kernel cannot be reached")
+            return
+        if not self._closed and self._lost is None:
+            self._on_ready()
+
+    async def _read_iopub(self) -> None:
+        while True:
+            message = await _receive(self._client.get_iopub_msg)
+            if message is None:
+                continue
+            self._heard.set()
+            parent = message.get("parent_header") or {}
+            run = self._run
+            mine = run is not None and parent.get("msg_id") == run.message_id
+            if message.get("msg_type") == "status":
+                state = message["content"].get("execution_state")
+                if mine and run is not None:
+                    if state == "idle":
+                        run.idle.set()
+                elif parent.get("msg_type") == "execute_request" and state in ("busy", "idle"):
+                    self._on_status(state)
+            elif mine and run is not None:
+                try:
+                    run.on_message(message)
+                except Exception:
+                    logger.exception("an output could not be taken")
+
+    async def _read_shell(self) -> None:
+        while True:
+            message = await _receive(self._client.get_shell_msg)
+            if message is None:
+                continue
+            if message.get("msg_type") == "kernel_info_reply":
+                self._ready.set()
+                continue
+            run, parent = self._run, message.get("parent_header") or {}
+            mine = run is not None and parent.get("msg_id") == run.message_id
+            if run is not None and mine and not run.replied.done():
+                run.replied.set_result(message)
+
+    async def _watch(self) -> None:
+        local = getattr(self._manager, "provisioner", None) is not None
+        while True:
+            await asyncio.sleep(_ALIVE_LOCAL if local else _ALIVE_REMOTE)
+            try:
+                alive = await ensure_async(self._manager.is_alive())
+            except Exception:  # a gateway that cannot be asked just now
+                continue
+            if not alive and not getattr(self._manager, "shutting_down", False):
+                self._die("the kernel died")
+                return
+
+    def _die(self, reason: str) -> None:
+        if self._lost is None and not self._closed:
+            self.lose(reason)
+            self._on_dead(reason)
+
+
+class _LostError(Exception):
+    """The kernel went away during an execution."""
+
+
+async def _receive(get: Callable[..., Any]) -> dict[str, Any] | None:
+    try:
+        message: dict[str, Any] = await ensure_async(get(timeout=None))
+        return message
+    except Empty:
+        return None
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        # A message that cannot be read (signature, encoding) is none; a closed socket would spin.
+        logger.debug("unreadable kernel message", exc_info=True)
+        await asyncio.sleep(0.05)
+        return None

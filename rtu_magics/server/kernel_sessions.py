@@ -1,0 +1,144 @@
+"""Kernels through Jupyter Server's own managers, bound to a notebook's path.
+
+JupyterLab finds the session of a path there, and so do we: whoever opens a notebook is on the same
+kernel. Two plain calls of ``create_session`` would give two kernels, hence the one locked helper
+that asks ``session_exists`` first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from jupyter_core.utils import ensure_async
+
+from ..errors import KernelError, KernelUnknown
+
+__all__ = ["KernelSessions", "SessionInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session of Jupyter Server: a kernel bound to a path.
+
+    Attributes
+    ----------
+    session_id
+        Jupyter's id of the session, which is ours too.
+    kernel_id, kernel_name
+        The kernel in it.
+    """
+
+    session_id: UUID
+    kernel_id: str
+    kernel_name: str
+
+
+class KernelSessions:
+    """The sessions of one server.
+
+    Parameters
+    ----------
+    session_manager, kernel_manager, kernel_spec_manager
+        Jupyter Server's, of any implementation (a gateway's for example).
+    """
+
+    def __init__(self, session_manager: Any, kernel_manager: Any, kernel_spec_manager: Any) -> None:
+        self._sessions = session_manager
+        self.kernels = kernel_manager
+        self._specs = kernel_spec_manager
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def find(self, path: str) -> SessionInfo | None:
+        """Return the session of a path, or None."""
+        if not await ensure_async(self._sessions.session_exists(path=path)):
+            return None
+        return _info(await ensure_async(self._sessions.get_session(path=path)))
+
+    async def ensure(self, path: str, kernel_name: str | None) -> tuple[SessionInfo, bool]:
+        """Return the session of a path and whether it was started just now.
+
+        Parameters
+        ----------
+        path
+            The notebook, below the server's root.
+        kernel_name
+            What to start if nothing runs; None for the server's default.
+
+        Raises
+        ------
+        KernelUnknown
+            No kernel of that name is installed.
+        KernelError
+            It did not start.
+        """
+        async with self._locks.setdefault(path, asyncio.Lock()):
+            found = await self.find(path)
+            if found is not None:
+                return found, False
+            specs = await self.specs()
+            name = kernel_name or specs["default"]
+            if name not in specs["kernelspecs"]:
+                installed = ", ".join(sorted(specs["kernelspecs"])) or "none"
+                raise KernelUnknown(f"no kernel named {name[:80]!r}; installed: {installed}")
+            try:
+                model = await ensure_async(
+                    self._sessions.create_session(
+                        path=path,
+                        name=posixpath.basename(path),
+                        type="notebook",
+                        kernel_name=name,
+                    )
+                )
+            except Exception as exc:  # whatever a provisioner raises
+                reason = str(exc).partition("\n")[0] or type(exc).__name__
+                raise KernelError(f"the kernel {name!r} did not start: {reason}") from exc
+            return _info(model), True
+
+    async def end(self, session_id: UUID) -> None:
+        """Shut a session's kernel down and forget the session."""
+        await ensure_async(self._sessions.delete_session(str(session_id)))
+
+    async def interrupt(self, kernel_id: str) -> None:
+        """Interrupt what a kernel runs."""
+        await ensure_async(self.kernels.interrupt_kernel(kernel_id))
+
+    async def restart(self, kernel_id: str) -> None:
+        """Restart a kernel; it keeps its id."""
+        await ensure_async(self.kernels.restart_kernel(kernel_id))
+
+    async def rename(self, session_id: UUID, path: str) -> None:
+        """Bind a session to the new path of its notebook."""
+        await ensure_async(
+            self._sessions.update_session(str(session_id), path=path, name=posixpath.basename(path))
+        )
+
+    def alive(self, kernel_id: str) -> bool:
+        """Return whether the server still has a kernel."""
+        return kernel_id in self.kernels
+
+    def manager(self, kernel_id: str) -> Any:
+        """Return the manager of one kernel."""
+        return self.kernels.get_kernel(kernel_id)
+
+    async def specs(self) -> dict[str, Any]:
+        """Return the installed kernels: ``default`` and ``kernelspecs`` by name."""
+        found = await ensure_async(self._specs.get_all_specs())
+        return {
+            "default": self.kernels.default_kernel_name,
+            "kernelspecs": {
+                name: {
+                    "display_name": info.get("spec", {}).get("display_name", name),
+                    "language": info.get("spec", {}).get("language", ""),
+                }
+                for name, info in found.items()
+            },
+        }
+
+
+def _info(model: dict[str, Any]) -> SessionInfo:
+    kernel = model["kernel"]
+    return SessionInfo(UUID(str(model["id"])), str(kernel["id"]), str(kernel["name"]))

@@ -1,0 +1,147 @@
+"""Starting a server of our own: a Jupyter Server with this extension and little else.
+
+One JSON line on stdout says when it accepts connections and where; everything else goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["main", "serve"]
+
+TOKEN_ENV = "RTU_SERVER_TOKEN"
+
+Ready = dict[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    Parameters
+    ----------
+    argv
+        Arguments, those of the process by default.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m rtu_magics.server",
+        description="Serve the notebooks below a directory live.",
+        epilog=f"The token is taken from {TOKEN_ENV} when that is set, so that it shows nowhere.",
+    )
+    parser.add_argument("--root-dir", default=".", help="the directory to serve")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--token", help="who knows it owns the server; random by default")
+    parser.add_argument("--base-url", default="/", help="path prefix of all routes")
+    parser.add_argument(
+        "--lease", action="store_true", help="end shortly after the last lease has gone"
+    )
+    arguments = parser.parse_args(argv)
+
+    def ready(info: Ready) -> None:
+        sys.stdout.write(json.dumps(info) + "\n")
+        sys.stdout.flush()
+        # Kernels inherit this descriptor; what they print there must not reach whoever reads it.
+        os.dup2(2, 1)
+
+    return serve(
+        Path(arguments.root_dir),
+        host=arguments.host,
+        port=arguments.port,
+        token=os.environ.pop(TOKEN_ENV, None) or arguments.token,
+        base_url=arguments.base_url,
+        lease=arguments.lease,
+        ready=ready,
+    )
+
+
+def serve(
+    root_dir: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    token: str | None = None,
+    base_url: str = "/",
+    lease: bool = False,
+    ready: Callable[[Ready], None] = lambda info: None,
+) -> int:
+    """Run a server until it is told to stop; returns the exit code.
+
+    Parameters
+    ----------
+    root_dir
+        The directory whose notebooks are served.
+    host, port
+        Where to listen; port 0 takes a free one.
+    token
+        Who knows it owns the server; random by default.
+    base_url
+        Path prefix of all routes.
+    lease
+        Whether to end shortly after the last lease has gone.
+    ready
+        Called once connections are accepted, with ``url``, ``api_url``, ``rtu_url``, ``token``,
+        ``space_id``, ``project_id``, ``pid`` and ``root_dir``.
+    """
+    root = Path(os.path.realpath(root_dir))
+    if not root.is_dir():
+        return _complain(f"{root_dir} is no directory; give one that exists")
+    # jsonschema imports it if it is there, which takes longer than all the rest; without it only
+    # the format of IRIs goes unchecked.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+    from .own_app import OwnServerApp, make_config
+    from .store import StoreError
+
+    token = token or secrets.token_urlsafe(32)
+    app = OwnServerApp.instance(
+        config=make_config(root, host=host, port=port, token=token, base_url=base_url, lease=lease),
+        jpserver_extensions={"rtu_magics.server": True},
+    )
+    try:
+        app.initialize(argv=[], find_extensions=False)
+    except StoreError as exc:
+        return _complain(str(exc))
+    except OSError as exc:
+        return _complain(f"cannot listen on {host}:{port} ({exc.strerror or exc}); try port 0")
+    except SystemExit as exc:
+        # ServerApp ends the process itself when no port is free, after having logged it.
+        _complain(f"cannot listen on {host}:{port}; choose another port or 0 for a free one")
+        return int(exc.code or 1) if isinstance(exc.code, int) else 1
+    service = app.web_app.settings.get("rtu_service")
+    if service is None:
+        return _complain("the server's extension did not load; see the lines above")
+
+    def say_ready() -> None:
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+        shown = f"[{shown}]" if ":" in shown else shown
+        origin = f"{shown}:{app.port}"
+        prefix = service.api_prefix
+        ready(
+            {
+                "url": f"http://{origin}{app.base_url}",
+                "api_url": f"http://{origin}{prefix}",
+                "rtu_url": f"ws://{origin}{prefix}/v1/rtu",
+                "token": token,
+                "space_id": str(service.database.space_id),
+                "project_id": str(service.database.project_id),
+                "pid": os.getpid(),
+                "root_dir": str(root),
+            }
+        )
+
+    app.io_loop.add_callback(say_ready)
+    app.start()
+    return 0
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write(f"rtu_magics: {message}\n")
+    sys.stderr.flush()
+    return 1

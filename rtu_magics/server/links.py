@@ -1,0 +1,83 @@
+"""Signed links: whoever has one may fetch (or upload) that one thing, without other credentials."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from .frames import LINK_BASE
+
+__all__ = ["Links"]
+
+_LIFETIME = 24 * 3600
+
+
+class Links:
+    """Makes and checks links.
+
+    Parameters
+    ----------
+    secret
+        The key.
+    prefix
+        Path of our REST API on the server, with the server's ``base_url``: ``/…/rtu/api``.
+    """
+
+    def __init__(self, secret: bytes, prefix: str) -> None:
+        self._secret = secret
+        self._prefix = prefix
+
+    def version(self, version_id: UUID, base: str) -> str:
+        """Return a link to a version's notebook; `base` is ``scheme://host``."""
+        return self._expiring(base, f"/v1/versions/{version_id}/content")
+
+    def file(self, file_id: UUID, base: str) -> str:
+        """Return a link to the bytes of a plain file."""
+        return self._expiring(base, f"/v1/files/{file_id}/content")
+
+    def upload(self, upload_id: UUID, base: str) -> str:
+        """Return a link that takes an upload."""
+        return self._expiring(base, f"/v1/uploads/{upload_id}")
+
+    def output(self, output_id: UUID, mimetype: str) -> str:
+        """Return a link to one representation of an output; it holds as long as the output.
+
+        The address of the server is left open (`LINK_BASE`) until the receiver is known.
+        """
+        path = f"/outputs/{output_id}/content"
+        signature = self._sign(f"{path}?{mimetype}")
+        query = urlencode({"mimetype": mimetype, "sig": signature}, quote_via=quote)
+        return f"{LINK_BASE}{self._prefix}{path}?{query}"
+
+    def valid_output(self, output_id: UUID, mimetype: str, signature: str) -> bool:
+        """Return whether a link to an output is one of ours."""
+        expected = self._sign(f"/outputs/{output_id}/content?{mimetype}")
+        return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))
+
+    def valid(self, path: str, expires: str, signature: str) -> bool:
+        """Return whether an expiring link is one of ours and still holds.
+
+        Parameters
+        ----------
+        path
+            Below the REST API's prefix.
+        expires, signature
+            From the query.
+        """
+        expected = self._sign(f"{path}?{expires}")
+        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+            return False
+        return expires.isdigit() and int(expires) >= time.time()
+
+    def _expiring(self, base: str, path: str) -> str:
+        expires = str(int(time.time()) + _LIFETIME)
+        signature = self._sign(f"{path}?{expires}")
+        return f"{base}{self._prefix}{path}?expires={expires}&sig={signature}"
+
+    def _sign(self, text: str) -> str:
+        digest = hmac.new(self._secret, text.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest[:24]).decode()

@@ -1,0 +1,293 @@
+"""The kernel of one notebook as its room sees it, whoever started or stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timezone
+from typing import Any, Protocol
+from uuid import UUID
+
+from ..models import KernelDetails, KernelStateName, KernelStatusUpdate
+from .kernel_link import ExecuteReply, KernelLink, OnMessage
+from .kernel_sessions import KernelSessions, SessionInfo
+
+__all__ = ["KernelListener", "NotebookKernel"]
+
+logger = logging.getLogger(__name__)
+
+
+class KernelListener(Protocol):
+    """What a room wants to know."""
+
+    def kernel_status(self, status: KernelStatusUpdate) -> None:
+        """The state changed."""
+
+    def kernel_ready(self) -> None:
+        """Executions are taken now."""
+
+    def kernel_lost(self, cause: str) -> None:
+        """The kernel's memory is gone: nothing that was queued can run as it was meant."""
+
+
+class NotebookKernel:
+    """Follows the kernel session of one path.
+
+    Parameters
+    ----------
+    sessions
+        Jupyter Server's sessions.
+    path
+        Returns the notebook's path below the server's root.
+    listener
+        Is told what happens.
+    """
+
+    def __init__(
+        self, sessions: KernelSessions, path: Callable[[], str], listener: KernelListener
+    ) -> None:
+        self._sessions = sessions
+        self._path = path
+        self._listener = listener
+        self._info: SessionInfo | None = None
+        self._link: KernelLink | None = None
+        self._state = KernelStateName.SHUTDOWN
+        self._reason: str | None = None
+        self._last_activity = datetime.now(timezone.utc)
+        self._held = False
+        self._seen = KernelStateName.IDLE
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def status(self) -> KernelStatusUpdate | None:
+        """The session's state, None when no kernel is alive."""
+        return None if self._info is None else self._status(self._info)
+
+    @property
+    def session_id(self) -> UUID | None:
+        """The id of the session, None when no kernel is alive."""
+        return None if self._info is None else self._info.session_id
+
+    @property
+    def ready(self) -> bool:
+        """Whether executions are taken."""
+        return self._link is not None and self._link.ready
+
+    def _status(self, info: SessionInfo) -> KernelStatusUpdate:
+        return KernelStatusUpdate(
+            session_id=info.session_id,
+            kernel=KernelDetails(
+                name=info.kernel_name,
+                execution_state=self._state,
+                last_activity=self._last_activity,
+            ),
+            reason=self._reason,
+        )
+
+    # Asked for by people
+
+    async def launch(self, kernel_name: str | None) -> KernelStatusUpdate:
+        """Start a kernel unless one runs; returns while it still starts.
+
+        Raises
+        ------
+        KernelError
+            There is no such kernel (`KernelUnknown`), or it did not start.
+        """
+        info, _ = await self._sessions.ensure(self._path(), kernel_name)
+        async with self._lock:
+            await self._follow(info)
+        return self._status(info)
+
+    async def interrupt(self) -> None:
+        """Interrupt what runs."""
+        if self._info is not None:
+            await self._sessions.interrupt(self._info.kernel_id)
+
+    async def shutdown(self) -> None:
+        """End the kernel."""
+        async with self._lock:
+            info = self._info
+            if info is None:
+                return
+            self._set_state(KernelStateName.SHUTTING_DOWN)
+            self._lose("the kernel was shut down")
+            await self._drop_link()
+            try:
+                await self._sessions.end(info.session_id)
+            finally:
+                self._forget(KernelStateName.SHUTDOWN, None)
+
+    def restart(self) -> None:
+        """Restart the kernel, in the background."""
+        self._spawn(self._restart())
+
+    # Used by the executor
+
+    async def execute(self, code: str, on_message: OnMessage) -> ExecuteReply:
+        """Run code; see `KernelLink.execute`."""
+        if self._link is None:
+            return ExecuteReply("lost", cause="the kernel is not running")
+        return await self._link.execute(code, on_message)
+
+    def begin_run(self) -> None:
+        """A cell begins: the state is busy until `end_run`, whatever the kernel says."""
+        self._held = True
+        self._last_activity = datetime.now(timezone.utc)
+        if self.ready:
+            self._set_state(KernelStateName.BUSY)
+
+    def end_run(self) -> None:
+        """The cell has ended, with all that belongs to it."""
+        self._held = False
+        self._last_activity = datetime.now(timezone.utc)
+        if self.ready:
+            self._set_state(self._seen)
+
+    # Watching
+
+    async def poll(self) -> None:
+        """See whether somebody else started, stopped or exchanged the kernel."""
+        if self._lock.locked():
+            return
+        async with self._lock:
+            info = await self._sessions.find(self._path())
+            if info is None:
+                if self._info is not None:
+                    self._lose("the kernel was shut down")
+                    await self._drop_link()
+                    self._forget(KernelStateName.SHUTDOWN, None)
+            else:
+                await self._follow(info)
+
+    async def close(self) -> None:
+        """Stop watching; the kernel itself goes on."""
+        for task in list(self._tasks):
+            task.cancel()
+        await self._drop_link()
+
+    async def _follow(self, info: SessionInfo) -> None:
+        if self._info == info and self._link is not None:
+            return
+        if self._info is not None and self._info != info:
+            self._lose("the notebook got another kernel")
+        await self._drop_link()
+        self._info = info
+        self._reason = None
+        self._open_link(KernelStateName.STARTING)
+
+    def _open_link(self, state: str, reason: str | None = None) -> None:
+        assert self._info is not None
+        kernel_id = self._info.kernel_id
+        self._seen = KernelStateName.IDLE
+        self._set_state(state, reason)
+        kernels = self._sessions.kernels
+        if hasattr(kernels, "add_restart_callback"):
+            kernels.add_restart_callback(kernel_id, self._on_autorestart, "restart")
+            kernels.add_restart_callback(kernel_id, self._on_given_up, "dead")
+        self._link = KernelLink(
+            self._sessions.manager(kernel_id), self._on_status, self._on_ready, self._on_dead
+        )
+        self._link.start()
+
+    async def _drop_link(self) -> None:
+        link, self._link = self._link, None
+        if link is None:
+            return
+        kernels = self._sessions.kernels
+        kernel_id = self._info.kernel_id if self._info is not None else ""
+        if hasattr(kernels, "remove_restart_callback") and self._sessions.alive(kernel_id):
+            kernels.remove_restart_callback(kernel_id, self._on_autorestart, "restart")
+            kernels.remove_restart_callback(kernel_id, self._on_given_up, "dead")
+        await link.close()
+
+    async def _restart(self) -> None:
+        async with self._lock:
+            info = self._info
+            if info is None:
+                return
+            self._lose("the kernel was restarted")
+            self._set_state(KernelStateName.RESTARTING)
+            await self._drop_link()
+            try:
+                await self._sessions.restart(info.kernel_id)
+            except Exception as exc:
+                logger.warning("restart failed: %s", exc)
+                self._forget(KernelStateName.FAILED, "the kernel did not restart")
+                return
+            self._open_link(KernelStateName.RESTARTING)
+
+    async def _reconnect(self, reason: str) -> None:
+        async with self._lock:
+            if self._info is None:
+                return
+            await self._drop_link()
+            if self._sessions.alive(self._info.kernel_id):
+                self._open_link(KernelStateName.RESTARTING, reason)
+
+    def _on_status(self, state: str) -> None:
+        self._seen = state
+        self._last_activity = datetime.now(timezone.utc)
+        if not self._held and self.ready:
+            self._set_state(state)
+
+    def _on_ready(self) -> None:
+        self._set_state(KernelStateName.BUSY if self._held else KernelStateName.IDLE)
+        self._listener.kernel_ready()
+
+    def _on_dead(self, reason: str) -> None:
+        if self._info is None:
+            return
+        manager = self._sessions.manager(self._info.kernel_id)
+        again = bool(getattr(manager, "autorestart", False))
+        self._listener.kernel_lost(reason)
+        self._set_state(KernelStateName.RESTARTING if again else KernelStateName.FAILED, reason)
+        if not again:
+            self._spawn(self._end_dead(reason))
+
+    def _on_autorestart(self) -> None:
+        # Called by Jupyter right before it starts the process again under the same id and ports.
+        reason = "the kernel died"
+        self._lose(reason)
+        self._set_state(KernelStateName.RESTARTING, reason)
+        self._spawn(self._reconnect(reason))
+
+    def _on_given_up(self) -> None:
+        self._spawn(self._end_dead("the kernel keeps dying"))
+
+    async def _end_dead(self, reason: str) -> None:
+        async with self._lock:
+            info = self._info
+            if info is None:
+                return
+            self._lose(reason)
+            await self._drop_link()
+            self._forget(KernelStateName.FAILED, reason)
+            try:
+                if self._sessions.alive(info.kernel_id):
+                    await self._sessions.end(info.session_id)
+            except Exception:
+                logger.debug("a dead kernel could not be cleaned up", exc_info=True)
+
+    def _lose(self, cause: str) -> None:
+        if self._link is not None:
+            self._link.lose(cause)
+        self._listener.kernel_lost(cause)
+
+    def _forget(self, state: str, reason: str | None) -> None:
+        if self._info is not None:
+            self._set_state(state, reason)
+        self._info = None
+
+    def _set_state(self, state: str, reason: str | None = None) -> None:
+        if self._info is None or (state == self._state and reason == self._reason):
+            return
+        self._state, self._reason = state, reason
+        self._listener.kernel_status(self._status(self._info))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,83 @@
+"""Who is in a notebook and which cell they are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from uuid import UUID
+
+from ..models import UpdateUserFileSubscriptionEventData
+from .broadcast import Connection
+from .people import Person
+
+__all__ = ["Presence"]
+
+
+@dataclass(slots=True)
+class _Place:
+    connection: Connection
+    person: Person
+    cell_id: str | None
+    at: datetime
+
+
+class Presence:
+    """The people of one notebook; one of them may have several connections.
+
+    Parameters
+    ----------
+    file_id
+        The notebook.
+    """
+
+    def __init__(self, file_id: UUID) -> None:
+        self._file_id = file_id
+        self._places: dict[Connection, _Place] = {}
+
+    def enter(self, connection: Connection) -> UpdateUserFileSubscriptionEventData | None:
+        """Note that a connection follows the notebook; returns what to tell everybody."""
+        if connection.person is None:
+            return None
+        place = _Place(connection, connection.person, None, datetime.now(timezone.utc))
+        self._places[connection] = place
+        return self._data(place)
+
+    def select(
+        self, connection: Connection, cell_id: str | None
+    ) -> UpdateUserFileSubscriptionEventData | None:
+        """Note the cell that somebody is in; returns what to tell everybody."""
+        place = self._places.get(connection)
+        if place is None:
+            return None
+        place.cell_id = cell_id
+        place.at = datetime.now(timezone.utc)
+        return self._data(place)
+
+    def leave(self, connection: Connection) -> UUID | None:
+        """Note that a connection has gone; returns the user's id if it was their last."""
+        place = self._places.pop(connection, None)
+        if place is None:
+            return None
+        user_id = place.person.id
+        still_here = any(other.person.id == user_id for other in self._places.values())
+        return None if still_here else user_id
+
+    def everybody(self) -> list[UpdateUserFileSubscriptionEventData]:
+        """Return one entry per person, from the connection they used last."""
+        latest: dict[UUID, _Place] = {}
+        for place in self._places.values():
+            known = latest.get(place.person.id)
+            if known is None or known.at <= place.at:
+                latest[place.person.id] = place
+        return [self._data(place) for place in latest.values()]
+
+    def _data(self, place: _Place) -> UpdateUserFileSubscriptionEventData:
+        return UpdateUserFileSubscriptionEventData(
+            user_id=place.person.id,
+            file_id=self._file_id,
+            subscribed=True,
+            last_event_at=place.at,
+            cell_id_selected=place.cell_id,
+            user_name=place.person.user.display_name,
+            role=place.person.role.value,
+        )

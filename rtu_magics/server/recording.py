@@ -1,0 +1,511 @@
+"""The outputs of one run: taken from the kernel, streamed to everybody, stored.
+
+`LiveCollection` holds them while the run goes on and afterwards for the notebook on disk. Messages
+pile up in it between two flushes; what goes out then is the least that brings everybody up to date:
+one piece of text per stream, nothing of what was cleared meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection
+
+from ..document import (
+    Appended,
+    Cleared,
+    Continued,
+    OutputReducer,
+    RunOutput,
+    Updated,
+    bundle_content,
+    is_binary,
+    mime_text,
+)
+from ..models import (
+    CellOutput,
+    Output,
+    OutputCollection,
+    OutputContent,
+    UpdateOutputsByDisplayIdEventData,
+)
+from .store import runs
+
+__all__ = ["LinkMaker", "LiveCollection", "load_collection", "wire_output"]
+
+LinkMaker = Callable[[UUID, str], str]
+"""From an output's id and a mimetype to a signed link to that content."""
+
+MAX_EVENT_INLINE = 256 * 1024
+MAX_REST_INLINE = 1024 * 1024
+_STREAM_PIECE = 128 * 1024  # characters; escaped in JSON, each may take six bytes
+_MAX_EVALUE = 20_000
+_MAX_TRACEBACK = 200_000
+
+_ERROR_MIMETYPE = "application/vnd.rtu.error"
+
+
+@dataclass(slots=True)
+class _Recorded:
+    id: UUID
+    output: RunOutput
+    created_at: float
+    updated_at: float
+    unsent: list[str] | None = None  # a stream's text that has not gone out; None: all unknown yet
+    unstored: list[str] = field(default_factory=list)
+    chunks_stored: int = 0
+    stored: bool = False
+
+
+def _when(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+class LiveCollection:
+    """The outputs of one run of one cell.
+
+    Parameters
+    ----------
+    collection_id, file_id, cell_id, execution_id
+        What it is and where it belongs.
+    link
+        Makes links for content that does not go inline.
+    """
+
+    def __init__(
+        self,
+        collection_id: UUID,
+        file_id: UUID,
+        cell_id: str | None,
+        execution_id: UUID | None,
+        *,
+        link: LinkMaker,
+        created_at: float | None = None,
+    ) -> None:
+        self.id = collection_id
+        self.file_id = file_id
+        self.cell_id = cell_id
+        self.execution_id = execution_id
+        self.created_at = self.updated_at = time.time() if created_at is None else created_at
+        self.execution_count: int | None = None
+        self._link = link
+        self._reducer = OutputReducer()
+        self._outputs: list[_Recorded] = []
+        self._events: list[tuple[str, Any]] = []
+        self._clear_store = False
+        self._dirty = False
+
+    # Taking
+
+    def take(self, message: Mapping[str, Any]) -> str | None:
+        """Take one iopub message; returns the display id that other runs may have to update."""
+        foreign = None
+        for change in self._reducer.process(message):
+            self.updated_at = time.time()
+            self._dirty = True
+            match change:
+                case Appended(output=output):
+                    self._append(output)
+                case Continued(index=index, text=text):
+                    recorded = self._outputs[index]
+                    assert recorded.unsent is not None
+                    if not recorded.unsent:
+                        self._events.append(("text", recorded))
+                    recorded.unsent.append(text)
+                    recorded.unstored.append(text)
+                    recorded.updated_at = self.updated_at
+                case Updated(display_id=display_id):
+                    self._updated(change)
+                    foreign = display_id
+                case Cleared():
+                    self._clear()
+        if self._reducer.execution_count is not None:
+            self.execution_count = self._reducer.execution_count
+        return foreign
+
+    def append_error(self, ename: str, evalue: str, traceback: list[str] | None = None) -> None:
+        """Add an error output of the server's own, for example for a kernel that died."""
+        lines = traceback or [f"\x1b[31m{ename}\x1b[0m: {evalue}"]
+        self.take(
+            {
+                "msg_type": "error",
+                "content": {"ename": ename, "evalue": evalue, "traceback": lines},
+            }
+        )
+
+    def update_display(self, display_id: str, content: Mapping[str, Any]) -> bool:
+        """Show something new under a display id that another run updated; whether it was here."""
+        change = self._reducer.update_display(display_id, content)
+        if not change.indexes:
+            return False
+        self.updated_at = time.time()
+        self._dirty = True
+        self._updated(change)
+        return True
+
+    def adopt(self, bodies: list[dict[str, Any]]) -> None:
+        """Take outputs as they are stored, or as a notebook file holds them."""
+        for body in bodies:
+            output = _from_body(body)
+            self._reducer.outputs.append(output)
+            self._append(output)
+        self._dirty = True
+
+    def _append(self, output: RunOutput) -> None:
+        recorded = _Recorded(uuid4(), output, self.updated_at, self.updated_at)
+        if output.output_type == "stream":
+            recorded.unsent = [output.text]
+            recorded.unstored = [output.text]
+        self._outputs.append(recorded)
+        self._events.append(("append", recorded))
+
+    def _updated(self, change: Updated) -> None:
+        if not change.indexes:
+            return
+        for index in change.indexes:
+            self._outputs[index].updated_at = self.updated_at
+            self._outputs[index].stored = False
+        self._events.append(("update", change))
+
+    def _clear(self) -> None:
+        sent_nothing = bool(self._events) and all(kind == "append" for kind, _ in self._events)
+        nothing_before = sent_nothing and len(self._events) == len(self._outputs)
+        self._outputs = []
+        self._events = [] if nothing_before else [("clear", None)]
+        self._clear_store = True
+
+    # Passing on
+
+    @property
+    def has_events(self) -> bool:
+        """Whether anything has to go out."""
+        return bool(self._events)
+
+    def drain(self) -> list[tuple[str, str]]:
+        """Return what has to go out, in order: event and data (JSON) of each."""
+        events, self._events = self._events, []
+        out: list[tuple[str, str]] = []
+        for kind, subject in events:
+            if kind == "append":
+                out += self._drain_append(subject)
+            elif kind == "text":
+                out += self._drain_text(subject)
+            elif kind == "update":
+                out.append(("update_outputs_by_display_id_event", self._update_data(subject)))
+            else:
+                data = self._bounded(lambda limit: self.to_wire(limit, only=0))
+                out.append(("update_output_collection_event", data))
+        return out
+
+    def _drain_append(self, recorded: _Recorded) -> list[tuple[str, str]]:
+        if recorded.unsent is None:
+            data = self._bounded(lambda limit: self._wire(recorded, limit))
+            return [("append_output_event", data)]
+        text, recorded.unsent = "".join(recorded.unsent), []
+        first = self._wire(recorded, MAX_EVENT_INLINE, text[:_STREAM_PIECE])
+        return [
+            ("append_output_event", first.model_dump_json()),
+            *self._continued(recorded, text[_STREAM_PIECE:]),
+        ]
+
+    def _drain_text(self, recorded: _Recorded) -> list[tuple[str, str]]:
+        text, recorded.unsent = "".join(recorded.unsent or ()), []
+        return self._continued(recorded, text)
+
+    def _continued(self, recorded: _Recorded, text: str) -> list[tuple[str, str]]:
+        out = []
+        for start in range(0, len(text), _STREAM_PIECE):
+            piece = self._wire(recorded, MAX_EVENT_INLINE, text[start : start + _STREAM_PIECE])
+            piece.continues = True
+            out.append(("append_output_event", piece.model_dump_json()))
+        return out
+
+    def _update_data(self, change: Updated) -> str:
+        first = self._outputs[change.indexes[0]]
+
+        def build(limit: int) -> UpdateOutputsByDisplayIdEventData:
+            data, content, _ = _bundle(change.data, lambda m: self._link(first.id, m), limit)
+            return UpdateOutputsByDisplayIdEventData(
+                output_ids=[self._outputs[index].id for index in change.indexes],
+                content=content,
+                available_mimetypes=list(change.data),
+                display_id=change.display_id,
+                data=data,
+                metadata=change.metadata,
+                execution_id=self.execution_id,
+            )
+
+        return self._bounded(build)
+
+    @staticmethod
+    def _bounded(build: Callable[[int], Any]) -> str:
+        """Return the JSON of something with as much inline as fits into a frame."""
+        text = ""
+        for limit in (MAX_EVENT_INLINE, 16 * 1024, 512):
+            text = str(build(limit).model_dump_json())
+            if len(text.encode()) < 3 * MAX_EVENT_INLINE:
+                break
+        return text
+
+    def _wire(self, recorded: _Recorded, limit: int, text: str | None = None) -> Output:
+        return wire_output(
+            recorded.output,
+            recorded.id,
+            self.id,
+            self._link,
+            limit,
+            created_at=recorded.created_at,
+            updated_at=recorded.updated_at,
+            text=text,
+            execution_id=self.execution_id,
+            cell_id=self.cell_id,
+        )
+
+    def to_wire(self, limit: int = MAX_REST_INLINE, only: int | None = None) -> OutputCollection:
+        """Return the collection as the protocol shows it, with texts up to a limit inline."""
+        return OutputCollection(
+            id=self.id,
+            created_at=_when(self.created_at),
+            updated_at=_when(self.updated_at),
+            file_id=self.file_id,
+            cell_id=self.cell_id,
+            execution_id=self.execution_id,
+            execution_count=self.execution_count,
+            outputs=[self._wire(recorded, limit) for recorded in self._outputs[:only]],
+        )
+
+    def to_nbformat(self) -> list[CellOutput]:
+        """Return the outputs as they stand in a notebook file."""
+        return [recorded.output.to_nbformat() for recorded in self._outputs]
+
+    def content_of(self, output_id: UUID, mimetype: str) -> str | None:
+        """Return one representation of one output as text, or None."""
+        for recorded in self._outputs:
+            if recorded.id == output_id:
+                return representation(recorded.output, mimetype)
+        return None
+
+    # Storing
+
+    def create(self, connection: Connection) -> None:
+        """Store the empty collection."""
+        runs.insert_collection(
+            connection,
+            self.id,
+            self.file_id,
+            cell_id=self.cell_id,
+            execution_id=self.execution_id,
+            created_at=self.created_at,
+            execution_count=self.execution_count,
+        )
+
+    def store(self, connection: Connection) -> None:
+        """Store what is new since the last time."""
+        if not self._dirty:
+            return
+        if self._clear_store:
+            runs.clear_outputs(connection, self.id)
+        new, chunks = [], []
+        for position, recorded in enumerate(self._outputs):
+            if not recorded.stored:
+                body = json.dumps(_body(recorded.output))
+                new.append((recorded.id, position, recorded.created_at, body))
+                recorded.stored = True
+            if recorded.unstored:
+                text = "".join(recorded.unstored)
+                chunks.append((recorded.id, recorded.chunks_stored, text))
+                recorded.chunks_stored += 1
+                recorded.unstored = []
+        runs.put_outputs(connection, self.id, new)
+        runs.put_chunks(connection, chunks)
+        runs.touch_collection(connection, self.id, self.execution_count)
+        self._dirty = self._clear_store = False
+
+    def store_again(self) -> None:
+        """Store everything next time: a transaction that held parts of it was rolled back."""
+        self._clear_store = self._dirty = True
+        for recorded in self._outputs:
+            recorded.stored, recorded.chunks_stored = False, 0
+            if recorded.output.output_type == "stream":
+                recorded.unstored = [recorded.output.text]
+
+
+def load_collection(
+    connection: Connection, collection_id: UUID, link: LinkMaker
+) -> LiveCollection | None:
+    """Return a stored collection, or None."""
+    row = runs.get_collection(connection, collection_id)
+    if row is None:
+        return None
+    found = LiveCollection(
+        row.id, row.file_id, row.cell_id, row.execution_id, link=link, created_at=row.created_at
+    )
+    found.execution_count = row.execution_count
+    stored = runs.output_bodies(connection, collection_id)
+    found.adopt([body for _, body, _, _ in stored])
+    for recorded, (output_id, _, created_at, updated_at) in zip(
+        found._outputs, stored, strict=True
+    ):
+        recorded.id, recorded.created_at, recorded.updated_at = output_id, created_at, updated_at
+        recorded.stored, recorded.unsent, recorded.unstored = True, [], []
+    found.execution_count = row.execution_count
+    found.updated_at = row.updated_at
+    found._events = []
+    found._dirty = False
+    return found
+
+
+def _body(output: RunOutput) -> dict[str, Any]:
+    if output.output_type == "stream":
+        return {"output_type": "stream", "name": output.name, "text": ""}
+    if output.output_type == "error":
+        return {
+            "output_type": "error",
+            "ename": output.ename,
+            "evalue": output.evalue,
+            "traceback": output.traceback,
+        }
+    return {
+        "output_type": output.output_type,
+        "data": output.data,
+        "metadata": output.metadata,
+        "transient": output.transient,
+        "execution_count": output.execution_count,
+    }
+
+
+def _from_body(body: Mapping[str, Any]) -> RunOutput:
+    kind = str(body["output_type"])
+    if kind == "stream":
+        return RunOutput(kind, name=str(body.get("name", "stdout")), _chunks=[body.get("text", "")])
+    if kind == "error":
+        return RunOutput(
+            kind,
+            ename=str(body.get("ename", "")),
+            evalue=str(body.get("evalue", "")),
+            traceback=list(body.get("traceback") or ()),
+        )
+    return RunOutput(
+        kind,
+        data=dict(body.get("data") or {}),
+        metadata=dict(body.get("metadata") or {}),
+        transient=dict(body.get("transient") or {}),
+        execution_count=body.get("execution_count"),
+    )
+
+
+def _bundle(
+    data: Mapping[str, Any], link: Callable[[str], str], limit: int
+) -> tuple[dict[str, Any], OutputContent, dict[str, str]]:
+    """Split a bundle into what goes inline, the content to show, and links to the rest."""
+    inline: dict[str, Any] = {}
+    links: dict[str, str] = {}
+    room = 2 * limit
+    for mimetype, value in data.items():
+        size = len(value) if isinstance(value, str) else len(mime_text(value))
+        if size <= limit and size <= room:
+            inline[mimetype] = value
+            room -= size
+        else:
+            links[mimetype] = link(mimetype)
+    content = bundle_content(data, link, max_inline=limit)
+    return inline, content, links
+
+
+def representation(output: RunOutput, mimetype: str) -> str | None:
+    """Return an output's content in one mimetype as text (base64 for binary ones), or None."""
+    if output.output_type == "stream":
+        return output.text if mimetype == f"application/vnd.rtu.{output.name}" else None
+    if output.output_type == "error":
+        return json.dumps(_body(output)) if mimetype == _ERROR_MIMETYPE else None
+    return mime_text(output.data[mimetype]) if mimetype in output.data else None
+
+
+def wire_output(
+    output: RunOutput,
+    output_id: UUID,
+    collection_id: UUID,
+    link: LinkMaker,
+    limit: int,
+    *,
+    created_at: float,
+    updated_at: float,
+    text: str | None = None,
+    execution_id: UUID | None = None,
+    cell_id: str | None = None,
+) -> Output:
+    """Return an output as the protocol shows it.
+
+    Parameters
+    ----------
+    output, output_id, collection_id, execution_id, cell_id, created_at, updated_at
+        What it is.
+    link
+        Makes links for what does not go inline.
+    limit
+        The longest text that goes inline, in characters.
+    text
+        For a stream, the piece to show instead of the whole.
+    """
+    extra: dict[str, Any] = {}
+    if output.output_type == "stream":
+        mimetypes = [f"application/vnd.rtu.{output.name}"]
+        shown = output.text if text is None else text
+        if text is None and len(shown) > limit:
+            content = OutputContent(mimetype=mimetypes[0], url=link(output_id, mimetypes[0]))
+        else:
+            content = OutputContent(mimetype=mimetypes[0], raw=shown)
+        extra["stream_name"] = output.name
+    elif output.output_type == "error":
+        mimetypes = [_ERROR_MIMETYPE]
+        evalue = _clip(output.evalue, _MAX_EVALUE)
+        content = OutputContent(mimetype=_ERROR_MIMETYPE, raw=f"{output.ename}: {evalue}")
+        extra.update(ename=output.ename, evalue=evalue, traceback=_clip_lines(output.traceback))
+    else:
+        mimetypes = list(output.data)
+        data, content, links = _bundle(output.data, lambda m: link(output_id, m), limit)
+        extra.update(data=data, metadata=output.metadata, transient=output.transient)
+        if links:
+            extra["links"] = links
+        if output.execution_count is not None:
+            extra["execution_count"] = output.execution_count
+    return Output(
+        id=output_id,
+        created_at=_when(created_at),
+        updated_at=_when(updated_at),
+        type=output.output_type,
+        available_mimetypes=mimetypes,
+        content_metadata=OutputContent(mimetype=content.mimetype, url=content.url),
+        content=content,
+        parent_collection_id=collection_id,
+        display_id=output.display_id,
+        execution_id=execution_id,
+        cell_id=cell_id,
+        **extra,
+    )
+
+
+def decodes_base64(mimetype: str) -> bool:
+    """Return whether a representation is binary, to be sent decoded."""
+    return is_binary(mimetype)
+
+
+def _clip(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def _clip_lines(lines: list[str]) -> list[str]:
+    room, kept = _MAX_TRACEBACK, []
+    for line in lines:
+        if len(line) > room:
+            kept.append(_clip(line, room))
+            break
+        room -= len(line)
+        kept.append(line)
+    return kept

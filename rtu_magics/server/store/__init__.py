@@ -1,0 +1,10 @@
+"""The durable truth: files, delta chains, versions, outputs, cell states.
+
+`Database` opens it and runs transactions; the modules beside it hold the queries. Nothing above
+this package may assume that it is the only process on the same database.
+"""
+
+from . import deltas, files, runs, schema
+from .db import Database, StoreError
+
+__all__ = ["Database", "StoreError", "deltas", "files", "runs", "schema"]

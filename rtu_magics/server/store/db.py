@@ -1,0 +1,184 @@
+"""Opening the database, and one kept connection to it.
+
+Everything here runs on the server's event loop without awaiting: on SQLite a commit over a kept
+connection costs less than handing it to a thread would.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, create_engine, event, insert, inspect, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from . import schema
+
+__all__ = ["Database", "StoreError"]
+
+_HEADER = b"SQLite format 3\x00"
+
+
+class StoreError(Exception):
+    """The database cannot be used; the message is one line and says what to do."""
+
+
+class Database:
+    """The database of one server.
+
+    Parameters
+    ----------
+    path
+        The SQLite file; created, readable by its owner alone, when missing.
+    synchronous
+        SQLite's setting: ``NORMAL`` survives the death of the server, ``FULL`` a power cut too.
+
+    Attributes
+    ----------
+    space_id, project_id
+        The space and the project that stand for the server's root directory.
+    secret
+        The key for signed links.
+
+    Raises
+    ------
+    StoreError
+        The file is truncated, foreign, from a newer version, or cannot be written.
+    """
+
+    space_id: UUID
+    project_id: UUID
+    secret: bytes
+
+    def __init__(self, path: Path, synchronous: str = "NORMAL") -> None:
+        self.path = path
+        _check_file(path)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as exc:
+            raise StoreError(
+                f"cannot write {path} ({exc.strerror}); give a directory that you may write to"
+            ) from exc
+        self._engine = create_engine(
+            f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+
+        @event.listens_for(self._engine, "connect")
+        def _set_up(connection: object, record: object) -> None:
+            cursor = connection.cursor()  # type: ignore[attr-defined]
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute(f"PRAGMA synchronous={'FULL' if synchronous == 'FULL' else 'NORMAL'}")
+            cursor.execute("PRAGMA busy_timeout=5000")
+            cursor.close()
+
+        try:
+            self._connection = self._engine.connect()
+            self._prepare()
+        except DBAPIError as exc:
+            raise StoreError(
+                f"{path} is no database that can be read ({exc.orig}); move it away to start afresh"
+            ) from exc
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Run one transaction: committed at the end, rolled back by an exception.
+
+        There is one connection, so nothing may be awaited inside.
+        """
+        with self._connection.begin():
+            yield self._connection
+
+    def close(self) -> None:
+        """Close the connection; SQLite folds its log into the file."""
+        self._connection.close()
+        self._engine.dispose()
+
+    def _prepare(self) -> None:
+        with self.transaction() as connection:
+            tables = set(inspect(connection).get_table_names())
+            if tables and schema.meta.name not in tables:
+                raise StoreError(
+                    f"{self.path} belongs to another program; move it away to start afresh"
+                )
+            if not tables:
+                schema.metadata.create_all(connection)
+                connection.execute(
+                    insert(schema.meta),
+                    [
+                        {"key": "schema_version", "value": str(schema.SCHEMA_VERSION)},
+                        {"key": "space_id", "value": str(uuid4())},
+                        {"key": "project_id", "value": str(uuid4())},
+                        {"key": "secret", "value": secrets.token_hex(32)},
+                    ],
+                )
+            found = {row.key: row.value for row in connection.execute(select(schema.meta))}
+            self._migrate(connection, int(found["schema_version"]))
+            self.space_id = UUID(found["space_id"])
+            self.project_id = UUID(found["project_id"])
+            self.secret = bytes.fromhex(found["secret"])
+            if not tables:
+                self._create_defaults(connection)
+
+    def _create_defaults(self, connection: Connection) -> None:
+        now = time.time()
+        times = {"created_at": now, "updated_at": now}
+        name = self.path.parent.parent.name or "root"
+        connection.execute(insert(schema.spaces), {"id": self.space_id, "name": name, **times})
+        connection.execute(
+            insert(schema.projects),
+            {
+                "id": self.project_id,
+                "space_id": self.space_id,
+                "name": name,
+                "directory": "",
+                **times,
+            },
+        )
+
+    def _migrate(self, connection: Connection, version: int) -> None:
+        if version > schema.SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} was written by a newer rtu_magics (schema {version}, this one knows "
+                f"{schema.SCHEMA_VERSION}); update rtu_magics"
+            )
+        while version < schema.SCHEMA_VERSION:
+            schema.MIGRATIONS[version](connection)
+            version += 1
+            connection.execute(
+                update(schema.meta)
+                .where(schema.meta.c.key == "schema_version")
+                .values(value=str(version))
+            )
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what SQLite would only notice later, when it reads the missing part."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise StoreError(
+            f"cannot read {path} ({exc.strerror}); give a directory that you may write to"
+        ) from exc
+    if size == 0:
+        return
+    if not header.startswith(_HEADER) or len(header) < 100:
+        raise StoreError(f"{path} is not a database; move it away to start afresh")
+    page_size = struct.unpack(">H", header[16:18])[0]
+    page_size = 65536 if page_size == 1 else page_size
+    pages = struct.unpack(">I", header[28:32])[0]
+    wal = path.with_name(path.name + "-wal")
+    pending = wal.exists() and wal.stat().st_size > 0
+    if size < page_size * pages and not pending:
+        raise StoreError(f"{path} is cut off; restore it from a copy or move it away")

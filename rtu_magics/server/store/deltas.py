@@ -1,0 +1,184 @@
+"""Queries about the delta chain and the versions that bound it.
+
+Every function takes the open connection of a transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Row, func, insert, select
+
+from .schema import deltas, versions
+
+VersionRow = Row[Any]
+
+_VERSION_HEAD = [column for column in versions.c if column.name not in ("body", "deleted_cell_ids")]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelta:
+    """One delta of the chain as it is stored.
+
+    Attributes
+    ----------
+    id
+        The delta's id.
+    epoch, seq
+        Its place.
+    body
+        Its JSON as it was broadcast.
+    digest
+        Of the delta as submitted; empty for those the server made.
+    """
+
+    id: UUID
+    epoch: int
+    seq: int
+    body: str
+    digest: str
+
+
+def insert_deltas(connection: Connection, file_id: UUID, new: Sequence[StoredDelta]) -> None:
+    """Append to the chain."""
+    connection.execute(
+        insert(deltas),
+        [
+            {
+                "file_id": file_id,
+                "epoch": delta.epoch,
+                "seq": delta.seq,
+                "id": delta.id,
+                "body": delta.body,
+                "digest": delta.digest,
+            }
+            for delta in new
+        ],
+    )
+
+
+_FIND = select(deltas.c.epoch, deltas.c.seq, deltas.c.body, deltas.c.digest)
+
+
+def find_delta(connection: Connection, file_id: UUID, delta_id: UUID) -> StoredDelta | None:
+    """Return the delta with this id in any epoch of the file, or None."""
+    row = connection.execute(
+        _FIND.where(deltas.c.file_id == file_id, deltas.c.id == delta_id)
+    ).first()
+    if row is None:
+        return None
+    return StoredDelta(delta_id, row.epoch, row.seq, row.body, row.digest)
+
+
+def deltas_after(
+    connection: Connection, file_id: UUID, epoch: int, seq: int, limit: int | None = None
+) -> list[StoredDelta]:
+    """Return the deltas of an epoch after a place, in chain order."""
+    query = (
+        select(deltas.c.id, deltas.c.seq, deltas.c.body, deltas.c.digest)
+        .where(deltas.c.file_id == file_id, deltas.c.epoch == epoch, deltas.c.seq > seq)
+        .order_by(deltas.c.seq)
+    )
+    if limit is not None:
+        query = query.limit(limit)
+    return [
+        StoredDelta(row.id, epoch, row.seq, row.body, row.digest)
+        for row in connection.execute(query)
+    ]
+
+
+def size_after(connection: Connection, file_id: UUID, epoch: int, seq: int) -> int:
+    """Return how many characters the bodies of the deltas after a place hold."""
+    found = connection.execute(
+        select(func.coalesce(func.sum(func.length(deltas.c.body)), 0)).where(
+            deltas.c.file_id == file_id, deltas.c.epoch == epoch, deltas.c.seq > seq
+        )
+    ).scalar_one()
+    return int(found)
+
+
+def all_delta_ids(connection: Connection, file_id: UUID, limit: int) -> set[UUID] | None:
+    """Return the ids of every delta of a file, or None if there are more than `limit`."""
+    count = connection.execute(
+        select(func.count()).select_from(deltas).where(deltas.c.file_id == file_id)
+    ).scalar_one()
+    if count > limit:
+        return None
+    return set(connection.execute(select(deltas.c.id).where(deltas.c.file_id == file_id)).scalars())
+
+
+def insert_version(
+    connection: Connection,
+    file_id: UUID,
+    *,
+    epoch: int,
+    seq: int,
+    last_delta_id: UUID,
+    body: bytes,
+    deleted_cell_ids: Iterable[str] = (),
+    name: str | None = None,
+    description: str | None = None,
+    automatic: bool = False,
+    created_by_id: UUID | None = None,
+) -> VersionRow:
+    """Store a snapshot under the next number and return it."""
+    highest = connection.execute(
+        select(func.max(versions.c.number)).where(versions.c.file_id == file_id)
+    ).scalar()
+    version_id = uuid4()
+    connection.execute(
+        insert(versions),
+        {
+            "id": version_id,
+            "file_id": file_id,
+            "number": 0 if highest is None else highest + 1,
+            "epoch": epoch,
+            "seq": seq,
+            "last_delta_id": last_delta_id,
+            "body": body,
+            "deleted_cell_ids": json.dumps(sorted(deleted_cell_ids)),
+            "name": name,
+            "description": description,
+            "automatic": automatic,
+            "created_at": time.time(),
+            "created_by_id": created_by_id,
+        },
+    )
+    return connection.execute(select(*_VERSION_HEAD).where(versions.c.id == version_id)).one()
+
+
+def current_version(connection: Connection, file_id: UUID) -> VersionRow | None:
+    """Return the newest version without its body, or None."""
+    return connection.execute(
+        select(*_VERSION_HEAD)
+        .where(versions.c.file_id == file_id)
+        .order_by(versions.c.number.desc())
+        .limit(1)
+    ).first()
+
+
+def get_version(connection: Connection, version_id: UUID) -> VersionRow | None:
+    """Return a version without its body, or None."""
+    return connection.execute(select(*_VERSION_HEAD).where(versions.c.id == version_id)).first()
+
+
+def version_content(connection: Connection, version_id: UUID) -> tuple[bytes, list[str]] | None:
+    """Return a version's notebook as JSON and the ids of the cells deleted before it, or None."""
+    row = connection.execute(
+        select(versions.c.body, versions.c.deleted_cell_ids).where(versions.c.id == version_id)
+    ).first()
+    return None if row is None else (row.body, json.loads(row.deleted_cell_ids))
+
+
+def list_versions(connection: Connection, file_id: UUID) -> Sequence[VersionRow]:
+    """Return the versions of a file without their bodies, newest first."""
+    return connection.execute(
+        select(*_VERSION_HEAD)
+        .where(versions.c.file_id == file_id)
+        .order_by(versions.c.number.desc())
+    ).all()

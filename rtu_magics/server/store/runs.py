@@ -1,0 +1,185 @@
+"""Queries about what runs leave behind: output collections and cell states.
+
+Every function takes the open connection of a transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from ...models import CellState
+from .schema import cell_states, collections, output_chunks, outputs
+
+
+def insert_collection(
+    connection: Connection,
+    collection_id: UUID,
+    file_id: UUID,
+    *,
+    cell_id: str | None,
+    execution_id: UUID | None,
+    created_at: float,
+    execution_count: int | None = None,
+) -> None:
+    """Add an empty collection."""
+    connection.execute(
+        insert(collections),
+        {
+            "id": collection_id,
+            "file_id": file_id,
+            "cell_id": cell_id,
+            "execution_id": execution_id,
+            "execution_count": execution_count,
+            "created_at": created_at,
+            "updated_at": created_at,
+        },
+    )
+
+
+def touch_collection(
+    connection: Connection, collection_id: UUID, execution_count: int | None
+) -> None:
+    """Note a collection's execution count and that it changed."""
+    connection.execute(
+        update(collections)
+        .where(collections.c.id == collection_id)
+        .values(execution_count=execution_count, updated_at=time.time())
+    )
+
+
+def put_outputs(
+    connection: Connection, collection_id: UUID, new: Sequence[tuple[UUID, int, float, str]]
+) -> None:
+    """Add or replace outputs.
+
+    Parameters
+    ----------
+    connection, collection_id
+        Where.
+    new
+        Id, position, time of creation and body (JSON) of each. Chunks of a replaced output go.
+    """
+    ids = [output_id for output_id, _, _, _ in new]
+    if not ids:
+        return
+    connection.execute(delete(output_chunks).where(output_chunks.c.output_id.in_(ids)))
+    connection.execute(delete(outputs).where(outputs.c.id.in_(ids)))
+    now = time.time()
+    connection.execute(
+        insert(outputs),
+        [
+            {
+                "id": output_id,
+                "collection_id": collection_id,
+                "position": position,
+                "body": body,
+                "created_at": created_at,
+                "updated_at": now,
+            }
+            for output_id, position, created_at, body in new
+        ],
+    )
+
+
+def put_chunks(connection: Connection, new: Sequence[tuple[UUID, int, str]]) -> None:
+    """Append pieces of text to stream outputs: output id, number of the piece, text."""
+    if new:
+        connection.execute(
+            insert(output_chunks),
+            [{"output_id": output_id, "n": n, "text": text} for output_id, n, text in new],
+        )
+
+
+def clear_outputs(connection: Connection, collection_id: UUID) -> None:
+    """Remove every output of a collection."""
+    ids = select(outputs.c.id).where(outputs.c.collection_id == collection_id)
+    connection.execute(delete(output_chunks).where(output_chunks.c.output_id.in_(ids)))
+    connection.execute(delete(outputs).where(outputs.c.collection_id == collection_id))
+
+
+def get_collection(connection: Connection, collection_id: UUID) -> Row[Any] | None:
+    """Return a collection's own row, or None."""
+    return connection.execute(select(collections).where(collections.c.id == collection_id)).first()
+
+
+def get_output(connection: Connection, output_id: UUID) -> Row[Any] | None:
+    """Return one output's row, or None."""
+    return connection.execute(select(outputs).where(outputs.c.id == output_id)).first()
+
+
+def output_bodies(
+    connection: Connection, collection_id: UUID
+) -> list[tuple[UUID, dict[str, Any], float, float]]:
+    """Return the outputs of a collection in order: id, body, created and updated."""
+    rows = connection.execute(
+        select(outputs).where(outputs.c.collection_id == collection_id).order_by(outputs.c.position)
+    ).all()
+    pieces: dict[UUID, list[str]] = defaultdict(list)
+    for piece in connection.execute(
+        select(output_chunks.c.output_id, output_chunks.c.text)
+        .join(outputs, outputs.c.id == output_chunks.c.output_id)
+        .where(outputs.c.collection_id == collection_id)
+        .order_by(output_chunks.c.output_id, output_chunks.c.n)
+    ):
+        pieces[piece.output_id].append(piece.text)
+    found = []
+    for row in rows:
+        body = json.loads(row.body)
+        if row.id in pieces:
+            body["text"] = body.get("text", "") + "".join(pieces[row.id])
+        found.append((row.id, body, row.created_at, row.updated_at))
+    return found
+
+
+def put_states(connection: Connection, file_id: UUID, states: Iterable[CellState]) -> None:
+    """Store the states of some cells."""
+    new = [
+        {
+            "file_id": file_id,
+            "cell_id": state.cell_id,
+            "state": state.state,
+            "execution_id": state.execution_id,
+            "execution_count": state.execution_count,
+            "cause": state.cause,
+        }
+        for state in states
+    ]
+    if not new:
+        return
+    connection.execute(
+        delete(cell_states).where(
+            cell_states.c.file_id == file_id,
+            cell_states.c.cell_id.in_([row["cell_id"] for row in new]),
+        )
+    )
+    connection.execute(insert(cell_states), new)
+
+
+def delete_state(connection: Connection, file_id: UUID, cell_id: str) -> None:
+    """Forget the state of a cell."""
+    connection.execute(
+        delete(cell_states).where(
+            cell_states.c.file_id == file_id, cell_states.c.cell_id == cell_id
+        )
+    )
+
+
+def get_states(connection: Connection, file_id: UUID) -> list[CellState]:
+    """Return the stored states of a file's cells."""
+    return [
+        CellState(
+            cell_id=row.cell_id,
+            state=row.state,
+            execution_id=row.execution_id,
+            execution_count=row.execution_count,
+            cause=row.cause,
+        )
+        for row in connection.execute(select(cell_states).where(cell_states.c.file_id == file_id))
+    ]

@@ -1,0 +1,194 @@
+"""The tables, their version, and how an older database becomes a present one.
+
+Times are seconds since the epoch, UTC. Ids are UUIDs. Bodies of deltas and outputs are JSON text,
+exactly as they go over the wire or as the Jupyter messaging protocol has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+SCHEMA_VERSION = 1
+"""Rises by one with every change of the tables; `MIGRATIONS` then gets an entry."""
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+"""By version: what makes a database of that version one of the next."""
+
+metadata = MetaData()
+
+meta = Table(
+    "rtu_meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+spaces = Table(
+    "rtu_spaces",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("deleted_at", Float),
+)
+
+projects = Table(
+    "rtu_projects",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("space_id", Uuid, ForeignKey("rtu_spaces.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    # Below the server's root, "" for the root itself.
+    Column("directory", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("deleted_at", Float),
+)
+
+files = Table(
+    "rtu_files",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("project_id", Uuid, ForeignKey("rtu_projects.id"), nullable=False),
+    # Below the server's root, with slashes; unique among files that are not deleted.
+    Column("path", Text, nullable=False, index=True),
+    Column("type", String(16), nullable=False),
+    Column("mimetype", Text),
+    Column("size", Integer),
+    # A new epoch of the delta chain begins when a version is restored or the content replaced.
+    Column("epoch", Integer, nullable=False, default=0),
+    # False between the reservation of an upload and its completion.
+    Column("ready", Boolean, nullable=False, default=True),
+    # SHA-256 of the file on disk as we last read or wrote it.
+    Column("disk_hash", String(64)),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("deleted_at", Float),
+    Column("created_by_id", Uuid),
+)
+
+disk_bases = Table(
+    "rtu_disk_bases",
+    metadata,
+    Column("file_id", Uuid, primary_key=True),
+    # What the file on disk held when its hash was taken, without the outputs themselves.
+    Column("body", Text, nullable=False),
+)
+
+deltas = Table(
+    "rtu_deltas",
+    metadata,
+    Column("file_id", Uuid, primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("id", Uuid, nullable=False),
+    Column("body", Text, nullable=False),
+    # Of the delta as submitted; empty for those the server made.
+    Column("digest", String(64), nullable=False),
+    UniqueConstraint("file_id", "id"),
+)
+
+versions = Table(
+    "rtu_versions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("file_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    # The snapshot holds every delta of the epoch up to and including this one.
+    Column("seq", Integer, nullable=False),
+    Column("last_delta_id", Uuid, nullable=False),
+    Column("name", Text),
+    Column("description", Text),
+    Column("automatic", Boolean, nullable=False, default=False),
+    Column("body", LargeBinary, nullable=False),
+    # Ids of cells that were deleted before it, as JSON: they may never come back.
+    Column("deleted_cell_ids", Text, nullable=False, default="[]"),
+    Column("created_at", Float, nullable=False),
+    Column("created_by_id", Uuid),
+    UniqueConstraint("file_id", "number"),
+)
+
+collections = Table(
+    "rtu_collections",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("file_id", Uuid, nullable=False),
+    Column("cell_id", Text),
+    Column("execution_id", Uuid),
+    Column("execution_count", Integer),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("rtu_collections_by_cell", "file_id", "cell_id"),
+)
+
+outputs = Table(
+    "rtu_outputs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("collection_id", Uuid, ForeignKey("rtu_collections.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+output_chunks = Table(
+    # The rest of a stream output's text, in pieces: storing a growing text stays linear.
+    "rtu_output_chunks",
+    metadata,
+    Column("output_id", Uuid, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+cell_states = Table(
+    "rtu_cell_states",
+    metadata,
+    Column("file_id", Uuid, primary_key=True),
+    Column("cell_id", String(64), primary_key=True),
+    Column("state", String(32), nullable=False),
+    Column("execution_id", Uuid),
+    Column("execution_count", Integer),
+    Column("cause", Text),
+)
+
+uploads = Table(
+    "rtu_uploads",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("file_id", Uuid, nullable=False, index=True),
+    Column("etag", String(64)),
+    Column("created_at", Float, nullable=False),
+)
+
+shares = Table(
+    "rtu_shares",
+    metadata,
+    Column("resource", String(16), primary_key=True),
+    Column("resource_id", Uuid, primary_key=True),
+    # Nil for the default that a resource's visibility gives to everybody.
+    Column("user_id", Uuid, primary_key=True),
+    Column("access_level", String(32), nullable=False),
+    Column("visibility", String(16)),
+)

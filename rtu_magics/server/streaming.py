@@ -1,0 +1,75 @@
+"""Passing a run's outputs on while it goes: the first at once, then in bursts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from .recording import LiveCollection
+
+if TYPE_CHECKING:
+    from .room import Room
+
+__all__ = ["Streamer"]
+
+_SEND_EVERY = 0.015  # seconds
+_STORE_EVERY = 0.25
+
+
+class Streamer:
+    """Sends and stores what a collection takes.
+
+    Parameters
+    ----------
+    room
+        Where it is shown.
+    collection
+        What is filled.
+    """
+
+    def __init__(self, room: Room, collection: LiveCollection) -> None:
+        self._room = room
+        self.collection = collection
+        self._loop = asyncio.get_running_loop()
+        self._next_send = 0.0
+        self._next_store = self._loop.time() + _STORE_EVERY
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Take one iopub message."""
+        display_id = self.collection.take(message)
+        if display_id is not None:
+            content = message.get("content") or {}
+            self._room.service.collections.update_display(
+                self._room, display_id, content, self.collection
+            )
+        if self._timer is None and self.collection.has_events:
+            delay = max(0.0, self._next_send - self._loop.time())
+            self._timer = self._loop.call_later(delay, self._flush)
+
+    def finish(self) -> None:
+        """Send what is left; storing it is up to the caller."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._send()
+
+    def _flush(self) -> None:
+        self._timer = None
+        self._send()
+        now = self._loop.time()
+        self._next_send = now + _SEND_EVERY
+        if now >= self._next_store:
+            self._next_store = now + _STORE_EVERY
+            try:
+                with self._room.service.database.transaction() as connection:
+                    self.collection.store(connection)
+            except SQLAlchemyError:
+                # The end of the run stores everything, and fails the cell if it cannot.
+                self.collection.store_again()
+
+    def _send(self) -> None:
+        for event, data in self.collection.drain():
+            self._room.send(event, data)

@@ -1,0 +1,302 @@
+"""The RTU websocket: authentication first, then requests to rooms."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+from uuid import UUID
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.websocket import WebSocketHandler
+
+from ..errors import InvalidMessage
+from ..models import (
+    AuthenticateRequest,
+    BaseRTURequest,
+    CellExecuteDelta,
+    FileSubscribeRequest,
+    FileUnsubscribeRequest,
+    InputReplyRequest,
+    IntegratedAIRequest,
+    IntegratedAIResult,
+    KernelSubscribeRequest,
+    NewDeltaRequest,
+    PingRequest,
+    TransformViewToCodeRequest,
+    UpdateUserCellSelectionRequest,
+    VariableExplorerUpdateRequest,
+    WhoAmIRequest,
+    kernel_channel,
+    parse_request,
+)
+from .broadcast import Connection, broadcast
+from .chain import digest_of
+from .frames import error_frame, message
+from .people import Action, Person, authorise, nobody
+from .room import Room
+from .service import Service
+
+__all__ = ["PROTOCOL", "RTUWebSocket", "base_of"]
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = 1
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_PING_EVERY = 20.0
+
+
+def base_of(handler: Any) -> str:
+    """Return ``scheme://host`` under which the other end of a request reaches the server.
+
+    A proxy says in ``X-Forwarded-*`` what it is called; tornado has already taken the scheme.
+    """
+    request = handler.request
+    host = request.headers.get("X-Forwarded-Host", request.host).partition(",")[0].strip()
+    scheme = {"ws": "http", "wss": "https"}.get(request.protocol, request.protocol)
+    return f"{scheme}://{host}"
+
+
+class RTUWebSocket(WebSocketHandler, JupyterHandler):
+    """One client.
+
+    The upgrade asks for no credentials, as the RTU protocol has it; only the token in the
+    authenticate request counts, never a cookie. That is why any origin may connect.
+    """
+
+    service: Service
+
+    def initialize(self, service: Service) -> None:
+        """Take what the application hands in."""
+        self.service = service
+        self._connection = Connection(self, base_of(self))
+        self._rooms: dict[UUID, Room] = {}
+
+    def prepare(self, **kwargs: Any) -> None:  # type: ignore[override]
+        """Let everybody in; nothing happens before the authenticate request."""
+
+    def check_origin(self, *args: Any, **kwargs: Any) -> bool:
+        """Accept any origin."""
+        return True
+
+    def set_default_headers(self) -> None:
+        """Name the connection in the upgrade response."""
+        if hasattr(self, "_connection"):
+            self.set_header("rtu_session_id", str(self._connection.session_id))
+
+    @allow_unauthenticated
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Upgrade to a websocket."""
+        self.set_header("rtu_session_id", str(self._connection.session_id))
+        await super().get(*args, **kwargs)
+
+    @property
+    def ping_interval(self) -> float | None:
+        """Seconds between pings."""
+        return _PING_EVERY
+
+    @property
+    def ping_timeout(self) -> float | None:
+        """Seconds to wait for a pong."""
+        return _PING_EVERY
+
+    @property
+    def max_message_size(self) -> int:
+        """Generous, so that an oversized change can be refused instead of the connection cut."""
+        return MAX_MESSAGE_BYTES
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        """Send small frames at once."""
+        self.set_nodelay(True)
+
+    def on_close(self) -> None:
+        """Leave every room."""
+        self._connection.mark_closed()
+        for room in self._rooms.values():
+            room.leave(self._connection)
+        self._rooms.clear()
+
+    async def on_message(self, raw: str | bytes) -> None:
+        """Take one request."""
+        try:
+            request = parse_request(raw)
+        except InvalidMessage as exc:
+            self._invalid(exc)
+            return
+        except RecursionError:
+            self._invalid(InvalidMessage("nested too deeply", event="invalid_event"))
+            return
+        if isinstance(request, AuthenticateRequest):
+            self._authenticate(request)
+            return
+        person = self._connection.person
+        if person is None:
+            self._error(request, "permission_denied", "authenticate first")
+            return
+        handle = self._handlers.get(type(request))
+        if handle is None:
+            self._error(request, "invalid_event", f"{request.event} is not taken here")
+            return
+        try:
+            await handle(self, request, person)
+        except Exception:
+            logger.exception("%s failed", request.event)
+            self._error(request, "invalid_data", "the server failed to handle it; see its log")
+
+    def _invalid(self, exc: InvalidMessage) -> None:
+        if self._connection.person is None:
+            exc.event, text = "permission_denied", "authenticate first"
+        else:
+            text = str(exc)
+        channel = exc.channel if len(exc.channel) < 200 else "system"
+        transaction_id = _uuid(exc.transaction_id)
+        self._connection.send(error_frame(channel, exc.event, text, transaction_id))
+
+    def _error(self, request: BaseRTURequest, event: str, text: str) -> None:
+        self._connection.send(error_frame(request.channel, event, text, request.transaction_id))
+
+    def _reply(self, request: BaseRTURequest, event: str, data: Any) -> None:
+        self._connection.send(message(request.channel, event, data, request.transaction_id))
+
+    # system
+
+    def _authenticate(self, request: AuthenticateRequest) -> None:
+        person = self.service.people.identify(request.data.token)
+        data: dict[str, Any] = {"success": person is not None, "protocol": PROTOCOL}
+        if person is None:
+            # Without a user other clients would wait for ever.
+            data["user"] = nobody().model_dump(mode="json")
+            data["message"] = "the token is not valid; ask for a new one"
+        else:
+            data["user"] = person.user.model_dump(mode="json")
+            data["role"] = person.role.value
+            self._connection.person = person
+            self._connection.client_type = request.data.rtu_client_type[:64]
+        self._reply(request, "authenticate_reply", data)
+
+    async def _ping(self, request: PingRequest, person: Person) -> None:
+        self._reply(request, "ping_response", {})
+
+    async def _whoami(self, request: WhoAmIRequest, person: Person) -> None:
+        self._reply(request, "whoami_response", {"user": person.user.model_dump(mode="json")})
+
+    # files
+
+    async def _room(self, request: BaseRTURequest, person: Person, action: Action) -> Room | None:
+        """Return the room that a channel names if the person may do that there, or answer no."""
+        file_id = _uuid(request.channel.partition("/")[2])
+        room = self._rooms.get(file_id) if file_id else None
+        if room is None or room.file_id not in self.service.rooms:
+            room = await self.service.room(file_id) if file_id else None
+        if room is None or not authorise(person, Action.READ, room.file_id):
+            self._error(request, "permission_denied", "no such notebook, or not for you")
+            return None
+        if not authorise(person, action, room.file_id):
+            self._error(
+                request, "permission_denied", f"as {person.role.value} you may not {action.value}"
+            )
+            return None
+        return room
+
+    async def _subscribe(self, request: FileSubscribeRequest, person: Person) -> None:
+        room = await self._room(request, person, Action.READ)
+        if room is not None:
+            self._rooms[room.file_id] = room
+            await room.join(self._connection, request.data, request.transaction_id)
+
+    async def _unsubscribe(self, request: FileUnsubscribeRequest, person: Person) -> None:
+        file_id = _uuid(request.channel.partition("/")[2])
+        room = self._rooms.get(file_id) if file_id else None
+        if room is not None:
+            room.unsubscribe(self._connection)
+        self._reply(request, "unsubscribe_reply", {"success": room is not None})
+
+    async def _new_delta(self, request: NewDeltaRequest, person: Person) -> None:
+        delta = request.data.delta
+        execute = isinstance(delta, CellExecuteDelta)
+        room = await self._room(request, person, Action.EXECUTE if execute else Action.EDIT)
+        if room is None:
+            return
+        if delta.file_id != room.file_id:
+            self._error(request, "invalid_data", "delta.file_id is not the channel's file")
+            return
+        self._rooms.setdefault(room.file_id, room)
+        room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
+
+    async def _select(self, request: UpdateUserCellSelectionRequest, person: Person) -> None:
+        room = await self._room(request, person, Action.READ)
+        if room is None:
+            return
+        cell_id = request.data.id
+        done = len(cell_id or "") <= 200 and room.select(self._connection, cell_id)
+        self._reply(request, "update_user_cell_selection_reply", {"success": done})
+
+    async def _unsupported(self, request: BaseRTURequest, person: Person) -> None:
+        event = {
+            "transform_view_to_code_request": "transform_view_to_code_reply",
+            "integrated_ai_request": "integrated_ai_reply",
+            "integrated_ai_result": "integrated_ai_result_reply",
+            "input_reply_request": "input_reply_reply",
+        }[request.event]
+        self._reply(request, event, {"success": False, "message": "not offered by this server"})
+
+    # kernels
+
+    async def _subscribe_kernel(self, request: KernelSubscribeRequest, person: Person) -> None:
+        room = await self.service.room(request.data.file_id)
+        if room is None or not authorise(person, Action.READ, room.file_id):
+            self._error(request, "permission_denied", "no such notebook, or not for you")
+            return
+        if request.channel != kernel_channel(room.file_id):
+            self._error(request, "invalid_data", "data.file_id is not the channel's file")
+            return
+        self._rooms.setdefault(room.file_id, room)
+        room.kernel_subscribers[self._connection] = None
+        status = room.kernel.status
+        self._reply(
+            request,
+            "subscribe_reply",
+            {
+                "success": True,
+                "kernel_session": status.model_dump(mode="json") if status else None,
+            },
+        )
+        if status is not None:
+            self._connection.send(room.executor.bulk_frame())
+
+    async def _variables(self, request: VariableExplorerUpdateRequest, person: Person) -> None:
+        for room in self._rooms.values():
+            if room.kernel_channel == request.channel:
+                frame = message(
+                    request.channel, "variable_explorer_update_request", {}, request.transaction_id
+                )
+                others = {**room.subscribers, **room.kernel_subscribers}
+                others.pop(self._connection, None)
+                broadcast(others, frame)
+                return
+        self._error(request, "permission_denied", "subscribe to the notebook first")
+
+    _handlers: ClassVar[
+        dict[type[BaseRTURequest], Callable[[RTUWebSocket, Any, Person], Awaitable[None]]]
+    ] = {
+        PingRequest: _ping,
+        WhoAmIRequest: _whoami,
+        FileSubscribeRequest: _subscribe,
+        FileUnsubscribeRequest: _unsubscribe,
+        NewDeltaRequest: _new_delta,
+        UpdateUserCellSelectionRequest: _select,
+        TransformViewToCodeRequest: _unsupported,
+        IntegratedAIRequest: _unsupported,
+        IntegratedAIResult: _unsupported,
+        InputReplyRequest: _unsupported,
+        KernelSubscribeRequest: _subscribe_kernel,
+        VariableExplorerUpdateRequest: _variables,
+    }
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
