@@ -1,0 +1,141 @@
+"""Real server processes for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+
+START_TIMEOUT = 30.0
+
+
+@dataclass
+class RunningServer:
+    """A server process and where to reach it."""
+
+    url: str
+    api_url: str
+    rtu_url: str
+    token: str
+    space_id: str
+    project_id: str
+    pid: int
+    root: Path
+    log: Path
+    process: subprocess.Popen[str]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def stop(self, timeout: float = 15.0) -> int:
+        """End it as an administrator would; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        _close(self.process)
+        return self.process.returncode
+
+    def kill(self) -> None:
+        """End it without warning; kernels that it leaves behind are ended too."""
+        children = child_pids(self.pid)
+        self.process.kill()
+        self.process.wait(10)
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        _close(self.process)
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def child_pids(pid: int) -> list[int]:
+    import psutil
+
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def start_server(
+    root: Path, *arguments: str, token: str | None = None, port: int = 0
+) -> RunningServer:
+    """Start ``python -m rtu_magics.server`` and wait until it accepts connections."""
+    token = token or secrets.token_hex(16)
+    log = root / f"server-{secrets.token_hex(4)}.log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "rtu_magics.server",
+                "--root-dir",
+                str(root),
+                "--port",
+                str(port),
+                *arguments,
+            ],
+            env={**os.environ, "RTU_SERVER_TOKEN": token},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            start_new_session=True,
+        )
+    line = _first_line(process)
+    if not line:
+        process.kill()
+        process.wait()
+        _close(process)
+        raise AssertionError(f"the server did not start:\n{log.read_text()}")
+    info = json.loads(line)
+    assert info["token"] == token
+    return RunningServer(
+        url=info["url"],
+        api_url=info["api_url"],
+        rtu_url=info["rtu_url"],
+        token=token,
+        space_id=info["space_id"],
+        project_id=info["project_id"],
+        pid=info["pid"],
+        root=root,
+        log=log,
+        process=process,
+    )
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    lines: Queue[str] = Queue()
+    stdout = process.stdout
+    assert stdout is not None
+    reader = threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True)
+    reader.start()
+    try:
+        return lines.get(timeout=START_TIMEOUT)
+    except Empty:
+        return ""
+
+
+@contextlib.contextmanager
+def running_server(root: Path, *arguments: str) -> Iterator[RunningServer]:
+    """Run a server for the length of a block."""
+    server = start_server(root, *arguments)
+    try:
+        yield server
+    finally:
+        server.stop()
