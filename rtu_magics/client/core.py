@@ -106,6 +106,7 @@ class FollowingClient:
         self._ready_waiters: set[asyncio.Future[None]] = set()
         self._state_callbacks: dict[object, Callable[[str, str], Any]] = {}
         self._state_detail = ""
+        self._told_why = False  # the present connection's failure has been told already
         self._auth_timer: asyncio.TimerHandle | None = None
         self._gap_timer: asyncio.TimerHandle | None = None
         self._resynced_at: UUID | None = None
@@ -397,6 +398,7 @@ class FollowingClient:
 
     async def connect_hook(self, *args: Any, **kwargs: Any) -> None:
         """Run when a connection is open; sets `rtu_session_id`."""
+        self._told_why = False
         connection = self.manager.slot.connection
         self.rtu_session_id = connection.headers.get("rtu_session_id") if connection else None
 
@@ -420,7 +422,7 @@ class FollowingClient:
             return
         if self._was_live:
             self._set_state("reconnecting", "the connection was lost")
-        else:
+        elif not self._told_why:
             self._not_ready(
                 ConnectionLost(
                     "the server closed the connection before the notebook was there: try again"
@@ -460,6 +462,7 @@ class FollowingClient:
 
     def _not_ready(self, exc: Exception) -> None:
         """Tell whoever waits for the first success; the next attempt follows all the same."""
+        self._told_why = True
         if not self._was_live:
             self._wake_ready(exc)
 
@@ -611,13 +614,13 @@ class FollowingClient:
                 await self._guard(self.post_queue_delta(delta))
             return
         pending = self.in_flight.by_delta(delta.id)
-        if (
-            pending is not None
-            and pending.predates_reload
+        if pending is not None and (
+            self._chain.applied(delta.id)
+            or pending.predates_reload
             and delta.parent_delta_id != self.builder.last_applied_delta_id
         ):
-            # The server's answer to a retry, for a delta that the version we loaded held already:
-            # new ones come in the order of the chain.
+            # The server's answer to a retry, for a delta that we have: applied, or as part of the
+            # version we loaded, since new ones come in the order of the chain.
             await pending.owner.delta_cb(delta)
             return
         await self.queue_or_apply_delta(delta)

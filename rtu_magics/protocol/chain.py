@@ -68,6 +68,10 @@ class DeltaChain(Sequence[FileDeltaBase]):
         """Return whether the delta waits here or was applied lately."""
         return delta_id in self._known or delta_id in self._waiting_ids
 
+    def applied(self, delta_id: UUID) -> bool:
+        """Return whether the delta was applied lately."""
+        return delta_id in self._known
+
     def add(self, delta: FileDeltaBase, now: float) -> bool:
         """Take a delta that arrived; return False for one that is here or was applied already.
 
