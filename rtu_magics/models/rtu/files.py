@@ -158,7 +158,8 @@ class UpdateOutputCollectionEvent(BaseRTUResponse):
     """A collection is now exactly this, for example after ``clear_output``."""
 
     event: Literal["update_output_collection_event"] = "update_output_collection_event"
-    data: OutputCollection | dict[str, Any] | None = None
+    # In order: a dict would otherwise be the closer match to JSON that was already parsed.
+    data: OutputCollection | dict[str, Any] | None = Field(default=None, union_mode="left_to_right")
 
 
 class UpdateOutputsByDisplayIdEventData(Model):

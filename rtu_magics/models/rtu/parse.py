@@ -1,11 +1,15 @@
 """From bytes to messages, one parser per direction.
 
-The JSON is read once; channel prefix and event then name the class in a table, and that class alone
-validates the result.
+Channel prefix and event name the class in a table, and that class alone validates the message.
+Nearly every sender puts both at the head of the object, where a pattern finds them, so that the
+validator can read the JSON itself, once. Whatever looks otherwise, or does not validate, is read
+into Python objects first.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import Discriminator, Tag, ValidationError
@@ -68,6 +72,37 @@ def _key(value: Any) -> tuple[str, str]:
     return channel.partition("/")[0], event if isinstance(event, str) else ""
 
 
+_HEAD = r'\{ ?"transaction_id": ?"[^"\\]{36}", ?"channel": ?"([a-z]+)(?:/[^"\\]*)?", ?'
+_EVENT = r'"event": ?"([a-z0-9_]+)"'
+_RESPONSE_HEAD = _HEAD + _EVENT
+# Some clients repeat the channel's prefix in between.
+_REQUEST_HEAD = _HEAD + r'(?:"channel_prefix": ?(?:null|"[^"\\]*"), ?)?' + _EVENT
+
+
+def _direct_reader(head: str, table: dict[tuple[str, str], type[_M]]) -> Callable[[Any], _M | None]:
+    """Return what reads a message at once, or gives None if it takes a closer look."""
+    match_text = re.compile(head).match
+    match_bytes = re.compile(head.encode()).match
+    validators: dict[Any, Callable[[str | bytes], _M]] = {}
+    for (prefix, event), cls in table.items():
+        validate = cls.__pydantic_validator__.validate_json
+        validators[prefix, event] = validators[prefix.encode(), event.encode()] = validate
+
+    def read(raw: str | bytes) -> _M | None:
+        found = match_text(raw) if isinstance(raw, str) else match_bytes(raw)
+        if found is None:
+            return None
+        validate = validators.get(found.groups())
+        if validate is None:
+            return None
+        try:
+            return validate(raw)
+        except ValidationError:
+            return None
+
+    return read
+
+
 def _union(table: dict[tuple[str, str], type[_M]], base: type[_M]) -> Any:
     tags = {key: cls.__name__ for key, cls in table.items()}
 
@@ -85,6 +120,10 @@ RTURequest: Any = _union(REQUEST_CLASSES, BaseRTURequest)
 
 RTUResponse: Any = _union(RESPONSE_CLASSES, BaseRTUResponse)
 """The union of all responses, for `pydantic.TypeAdapter`; unknown events give the base class."""
+
+
+_read_request = _direct_reader(_REQUEST_HEAD, REQUEST_CLASSES)
+_read_response = _direct_reader(_RESPONSE_HEAD, RESPONSE_CLASSES)
 
 
 def describe_validation_error(exc: ValidationError) -> str:
@@ -128,6 +167,9 @@ def parse_request(raw: str | bytes) -> BaseRTURequest:
         With ``event`` set to what answers it on the wire: ``invalid_event`` for what is no message
         or an unknown event, ``invalid_data`` for data that do not fit the event.
     """
+    message = _read_request(raw)
+    if message is not None:
+        return message
     content = _load(raw)
     key = _key(content)
     transaction_id, channel = content.get("transaction_id"), content.get("channel")
@@ -160,6 +202,9 @@ def parse_response(raw: str | bytes) -> BaseRTUResponse:
     InvalidMessage
         The message is not RTU at all: no JSON object, or no envelope.
     """
+    message = _read_response(raw)
+    if message is not None:
+        return message
     content = _load(raw)
     cls = RESPONSE_CLASSES.get(_key(content), BaseRTUResponse)
     try:
