@@ -22,9 +22,17 @@ from rtu_magics.errors import EmbeddedServerError
 pytestmark = pytest.mark.server
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there; one that only waits to be collected is not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def wait_gone(pid: int, timeout: float = 8) -> None:
     deadline = time.monotonic() + timeout
-    while psutil.pid_exists(pid):
+    while runs(pid):
         assert time.monotonic() < deadline, f"process {pid} is still there"
         time.sleep(0.05)
 
@@ -66,6 +74,7 @@ def test_a_new_one_after_the_old_one_was_killed(tmp_path: Path) -> None:
     wait_gone(server.pid)
     fresh, lease = open_server(tmp_path)
     assert fresh.pid != server.pid
+    time.sleep(1.2)  # until the server has looked at its leases once
     lease.release()
     wait_gone(fresh.pid)
 
@@ -92,6 +101,7 @@ def test_who_starts_is_settled_by_a_lock(tmp_path: Path) -> None:
     lines = [child.stdout.readline().split() for child in children if child.stdout]
     assert len({pid for pid, _ in lines}) == 1
     assert sum(int(started) for _, started in lines) == 1
+    time.sleep(1.2)  # until the server has looked at its leases once
     for child in children:  # their ends without a word: the leases go with the processes
         child.kill()
         child.communicate()

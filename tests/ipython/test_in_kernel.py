@@ -63,8 +63,7 @@ def test_the_main_job(kernel: Kernel, work: Path) -> None:
         "%%rtu_add\nimport time\nfor n in range(4):\n    print('line', n)\n    time.sleep(0.4)"
     )
     edited = kernel.ok(
-        "%%rtu_edit 2\n"
-        "import time\nfor n in range(5):\n    print('line', n)\n    time.sleep(0.4)"
+        "%%rtu_edit 2\nimport time\nfor n in range(5):\n    print('line', n)\n    time.sleep(0.4)"
     )
     assert edited.text.startswith("edited cell 2 (")
     kernel.ok(
@@ -85,8 +84,7 @@ def test_the_main_job(kernel: Kernel, work: Path) -> None:
     assert failed.status == "error"
     assert failed.reply["ename"] == "RemoteCellError"
     assert failed.error_line == (
-        f"RemoteCellError: cell 5 ({failed_id(work, 4)}) raised ZeroDivisionError: "
-        "division by zero"
+        f"RemoteCellError: cell 5 ({failed_id(work, 4)}) raised ZeroDivisionError: division by zero"
     )
     assert "\x1b[" in failed.text  # the remote traceback, in its colours
     assert "f()" in failed.text
@@ -165,7 +163,8 @@ def test_second_interrupt_leaves_it_running(kernel: Kernel) -> None:
 def test_display_updates_and_clear(kernel: Kernel) -> None:
     run = kernel.ok(
         "%%rtu_exec\nfrom IPython.display import display, clear_output\n"
-        "handle = display('one', display_id=True)\nhandle.update('two')\n"
+        "handle = display('one', display_id=True)\n"
+        "import time; time.sleep(0.5)\nhandle.update('two')\n"
         "print('gone')\nclear_output(wait=True)\nprint('left')"
     )
     kinds = [kind for _, kind, _ in run.messages]
@@ -175,9 +174,7 @@ def test_display_updates_and_clear(kernel: Kernel) -> None:
 
 
 def test_running_on_the_waiting_kernel_needs_a_kernel_to_compare(kernel: Kernel) -> None:
-    found = kernel.ok(
-        "from rtu_magics.session.kernel import own_kernel_id\nprint(own_kernel_id())"
-    )
+    found = kernel.ok("from rtu_magics.session.kernel import own_kernel_id\nprint(own_kernel_id())")
     # This kernel was not started by a server, so its connection file is not named after an id
     # that any server knows; the refusal itself is tested against one that was.
     assert found.text.strip()

@@ -41,7 +41,9 @@ class Recorder:
         self.calls: list[tuple[Any, ...]] = []
         self.display_pub = self
 
-    def publish(self, data: Any, metadata: Any, transient: Any = None, update: bool = False) -> None:
+    def publish(
+        self, data: Any, metadata: Any, transient: Any = None, update: bool = False
+    ) -> None:
         self.calls.append(("update" if update else "display", data, transient))
 
     def clear_output(self, wait: bool = False) -> None:
@@ -63,9 +65,7 @@ class Recorder:
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    streams = SimpleNamespace(
-        stdout=recorder.stream("stdout"), stderr=recorder.stream("stderr")
-    )
+    streams = SimpleNamespace(stdout=recorder.stream("stdout"), stderr=recorder.stream("stderr"))
     monkeypatch.setattr("rtu_magics.ipython.replay.sys", streams)
     return recorder
 
