@@ -26,7 +26,7 @@ from ..models import (
     NBCellsDelete,
 )
 from ..protocol import ExecutionLedger
-from .core import FollowingClient
+from .following import FollowingClient
 
 __all__ = ["ExecutingClient"]
 

@@ -15,8 +15,9 @@ from ..models.rtu.parse import RESPONSE_CLASSES
 from ..protocol import Backoff
 from ..transport import Connect, Connection
 from .callbacks import MessageCallbacks, in_worker
+from .slot import Slot, follow_future
 
-__all__ = ["RTUManager", "Slot"]
+__all__ = ["RTUManager"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,72 +25,6 @@ _DRAIN_TIMEOUT = 5.0  # seconds that an orderly shutdown waits for the queues
 _SETTLE_TIMEOUT = 1.0  # seconds that a lost connection waits for what it had brought
 
 Hook = Callable[..., Awaitable[None]]
-
-
-class Slot:
-    """One connection, from the first attempt to its end.
-
-    What arrives is queued with its slot, so a message of an old connection is told from one of the
-    present, and each connection has futures of its own.
-    """
-
-    __slots__ = ("authed", "ended", "opened_at", "reason", "unauth")
-
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.unauth: asyncio.Future[Connection] = loop.create_future()
-        self.authed: asyncio.Future[Connection] = loop.create_future()
-        self.ended = asyncio.Event()
-        self.reason: BaseException | None = None
-        self.opened_at = 0.0
-
-    @property
-    def is_authenticated(self) -> bool:
-        """Whether the server accepted the token on this connection."""
-        return self.authed.done() and not self.authed.exception()
-
-    @property
-    def connection(self) -> Connection | None:
-        """The connection while it is open."""
-        if not self.unauth.done() or self.ended.is_set():
-            return None
-        return self.unauth.result()
-
-    def end(self, reason: BaseException) -> None:
-        """Let everybody who waits for this connection know that it is over."""
-        self.reason = reason
-        for future in (self.unauth, self.authed):
-            if not future.done():
-                future.set_exception(reason)
-                future.exception()  # nobody has to be waiting: no "never retrieved" in the log
-        self.ended.set()
-
-
-def _view(inner: asyncio.Future[Connection]) -> asyncio.Future[Connection]:
-    """Return a future that follows `inner`, and sets it when it is set itself.
-
-    Cancelling it, as `asyncio.wait_for` does at a timeout, leaves `inner` and everybody else alone.
-    """
-    if inner.done():
-        return inner
-    outer: asyncio.Future[Connection] = inner.get_loop().create_future()
-
-    def follow(_: object) -> None:
-        if outer.done():
-            return
-        if exc := inner.exception():
-            outer.set_exception(exc)
-            outer.exception()  # nobody has to be waiting
-        else:
-            outer.set_result(inner.result())
-
-    def lead(_: object) -> None:
-        if not inner.done() and not outer.cancelled() and not outer.exception():
-            inner.set_result(outer.result())
-
-    inner.add_done_callback(follow)
-    outer.add_done_callback(lead)
-    return outer
 
 
 class RTUManager:
@@ -146,6 +81,7 @@ class RTUManager:
         self._inbound_tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
         self._stopped = False
+        self._down = asyncio.Event()
         self._complained: set[str] = set()
 
     # What callers use
@@ -160,12 +96,12 @@ class RTUManager:
     @property
     def unauth_ws(self) -> asyncio.Future[Connection]:
         """The present connection, once it is open."""
-        return _view(self.slot.unauth)
+        return follow_future(self.slot.unauth)
 
     @property
     def authed_ws(self) -> asyncio.Future[Connection]:
         """The present connection, once it is authenticated: requests go out from then on."""
-        return _view(self.slot.authed)
+        return follow_future(self.slot.authed)
 
     @property
     def is_running(self) -> bool:
@@ -257,7 +193,7 @@ class RTUManager:
         return self.callbacks.on_predicate(on_predicate or (lambda topic, message: True), fn)
 
     async def shutdown(self, now: bool = False) -> None:
-        """End every task and the connection.
+        """End every task and the connection; a second call waits for the first.
 
         Parameters
         ----------
@@ -265,6 +201,7 @@ class RTUManager:
             Don't wait for what is queued.
         """
         if self._closing:
+            await self._down.wait()
             return
         self._closing = True
         slot = self.slot
@@ -285,6 +222,7 @@ class RTUManager:
         if (connection := self.slot.connection) is not None:
             await self._close(connection)
         self.slot.end(ClientClosed("the client was shut down"))
+        self._down.set()
 
     async def drop_connection(self) -> None:
         """Close the present connection, as if it had been lost: the next is made after a delay."""

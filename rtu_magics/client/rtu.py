@@ -31,9 +31,10 @@ from ..models import (
 from ..models.notebook import random_result_name
 from ..protocol import Backoff
 from ..transport import Connect
-from .core import ReloadHook
+from .connecting import ConnectOptions
 from .deltas import DeltaRequestCallbackManager
 from .executions import ExecutingClient
+from .following import ReloadHook
 
 __all__ = ["RTUClient"]
 
@@ -122,11 +123,8 @@ class RTUClient(ExecutingClient):
             file_id,
             file_version_id,
             builder,
-            rtu_client_type,
-            file_subscribe_timeout,
+            options=ConnectOptions(rtu_client_type, file_subscribe_timeout, connect, backoff),
             reload_hook=reload_hook,
-            connect=connect,
-            backoff=backoff,
             gap_timeout=gap_timeout,
         )
 
