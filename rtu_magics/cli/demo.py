@@ -151,11 +151,11 @@ class _Watcher:
         from ..session.events import CellStatesChanged, KernelChanged
 
         if isinstance(event, KernelChanged):
-            state = event.status.kernel.execution_state
-            if state != self._kernel:
-                self._kernel = state
-                self.seen.add(f"kernel {state}")
-                self.screen.note(f"      · kernel: {state}")
+            kernel = event.status.kernel.execution_state
+            if kernel != self._kernel:
+                self._kernel = kernel
+                self.seen.add(f"kernel {kernel}")
+                self.screen.note(f"      · kernel: {kernel}")
         elif isinstance(event, CellStatesChanged):
             ids = self.session.client.cell_ids
             for cell_id, state in event.states.items():
@@ -246,9 +246,7 @@ def _free_name(folder: Path) -> Path:
     return path
 
 
-def _play(
-    shell: Any, screen: _Screen, path: Path, problem: Callable[[str], object]
-) -> set[str]:
+def _play(shell: Any, screen: _Screen, path: Path, problem: Callable[[str], object]) -> set[str]:
     """Type every step, check what it shows, and return the states that were seen."""
     from ..session import sessions
 
@@ -264,7 +262,7 @@ def _play(
         screen.note(prompt + cell.replace("\n", "\n" + " " * (len(prompt) - 5) + "...: "), "1")
         tee = _Tee(screen)
         with _output_to(tee):
-            result = shell.run_cell(cell, store_history=False)
+            result = shell.run_cell(cell, store_history=False)  # type: ignore[no-untyped-call]
         missing = _in_order(tee.text, step.shows)
         if missing is not None:
             problem(f"In [{number}] did not show {missing!r}")
@@ -299,7 +297,7 @@ def _check_file(path: Path) -> list[str]:
     import nbformat
 
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
         nbformat.validate(notebook)
     except Exception as exc:
         return [f"{path} is no valid notebook: {exc}"]

@@ -25,9 +25,7 @@ def test_runs_to_the_end(path: Path, tmp_path: Path) -> None:
     )
     client.execute()
     nbformat.validate(notebook)
-    for shipped, now in zip(
-        nbformat.read(path, as_version=4).cells, notebook.cells, strict=True
-    ):
+    for shipped, now in zip(nbformat.read(path, as_version=4).cells, notebook.cells, strict=True):
         for text in shipped.metadata.get("shows", []):
             outputs = "".join(
                 output.get("text", "") + str(output.get("data", "")) + output.get("evalue", "")

@@ -1,0 +1,122 @@
+"""``rtu-magics serve``: the server in the foreground."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from ..errors import EmbeddedServerError, TargetError
+
+__all__ = ["serve"]
+
+TOKEN_ENV = "RTU_SERVER_TOKEN"
+
+
+def serve(target: str, *, host: str, port: int, token: str | None, as_json: bool) -> int:
+    """Serve a notebook or a directory until told to stop; returns the exit status.
+
+    Parameters
+    ----------
+    target
+        A directory, or a notebook, which is created when missing.
+    host, port
+        Where to listen; port 0 takes a free one.
+    token
+        What makes a client an owner; ``RTU_SERVER_TOKEN`` or a random one by default.
+    as_json
+        Whether to print one line of JSON when ready, and nothing else.
+
+    Raises
+    ------
+    TargetError
+        There is no such thing to serve, or the port is none.
+    EmbeddedServerError
+        A server runs for this directory already.
+    """
+    from ..embedded import find_server
+
+    root, notebook = _split(target)
+    if not 0 <= port <= 65535:
+        raise TargetError(f"{port} is no port; give one from 1 to 65535, or 0 for a free one")
+    running = find_server(root)
+    if running is not None:
+        raise EmbeddedServerError(
+            f"a server already runs for {running.root_dir} (process {running.pid}); connect with "
+            f"%rtu_connect {target if notebook else 'NOTEBOOK.ipynb'}, or stop it first"
+        )
+
+    def ready(info: dict[str, Any]) -> None:
+        # The loop that calls this has to answer the request that follows.
+        threading.Thread(target=_announce, args=(info, notebook, as_json), daemon=True).start()
+
+    from ..server.launch import serve as run
+
+    return run(
+        root, host=host, port=port, token=os.environ.pop(TOKEN_ENV, None) or token, ready=ready
+    )
+
+
+def _split(target: str) -> tuple[Path, str | None]:
+    """Return the directory to serve, and the notebook in it if one is meant."""
+    path = Path(target).expanduser()
+    if path.is_dir():
+        return path.resolve(), None
+    if path.suffix != ".ipynb":
+        what = (
+            "is not a notebook: its name has to end in .ipynb"
+            if path.exists()
+            else (
+                "does not exist; name a directory, or a notebook (one that is missing is created)"
+            )
+        )
+        raise TargetError(f"{target} {what}")
+    if not path.parent.is_dir():
+        raise TargetError(f"the directory {path.parent} does not exist; create it first")
+    return path.resolve().parent, path.name
+
+
+def _announce(info: dict[str, Any], notebook: str | None, as_json: bool) -> None:
+    try:
+        if notebook is not None:
+            file_id = _open(info, notebook)
+            info = {**info, "file_id": file_id, "link": f"{info['url']}rtu/f/{file_id}"}
+    except OSError as exc:
+        print(f"rtu-magics: cannot open {notebook}: {_reason(exc)}", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), 15)
+        return
+    if as_json:
+        print(json.dumps(info), flush=True)
+        return
+    link = info.get("link", f"{info['url']}tree/NOTEBOOK.ipynb")
+    print(f"Serving {notebook or 'the notebooks'} in {info['root_dir']}. Join from any notebook:\n")
+    print(f"    %load_ext rtu_magics\n    %rtu_connect {link}?token={info['token']}\n")
+    print("Who has the token may change and run everything. Ctrl-C ends the server.", flush=True)
+
+
+def _open(info: dict[str, Any], notebook: str) -> str:
+    request = urllib.request.Request(
+        f"{info['api_url']}/v1/files/open",
+        data=json.dumps({"path": notebook, "create": True}).encode(),
+        headers={
+            "Authorization": f"Bearer {info['token']}",
+            "Content-Type": "application/json",
+        },
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as response:
+        return str(json.load(response)["id"])
+
+
+def _reason(exc: OSError) -> str:
+    if isinstance(exc, urllib.error.HTTPError):
+        try:
+            return str(json.load(exc)["message"])
+        except (ValueError, KeyError, TypeError):
+            return f"status {exc.code}"
+    return str(exc)

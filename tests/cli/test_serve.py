@@ -1,0 +1,124 @@
+"""``rtu-magics serve``, from its ready line to its end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.server
+
+COMMAND = [sys.executable, "-c", "from rtu_magics.cli import main; raise SystemExit(main())"]
+
+
+@contextmanager
+def serving(*args: str, cwd: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", *args],
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def ready_line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    found: dict[str, Any] = json.loads(process.stdout.readline())
+    return found
+
+
+def fails(*args: str, cwd: Path) -> str:
+    done = subprocess.run(
+        [*COMMAND, "serve", *args], cwd=cwd, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_json_line_names_everything_a_client_needs(tmp_path: Path) -> None:
+    with serving("--json", cwd=tmp_path, RTU_SERVER_TOKEN="secret") as process:
+        info = ready_line(process)
+        assert info["token"] == "secret"
+        assert info["pid"] == process.pid
+        answer = httpx.get(
+            f"{info['api_url']}/info", headers={"Authorization": "Bearer secret"}, trust_env=False
+        )
+        assert answer.json()["space_id"] == info["space_id"]
+        assert httpx.get(f"{info['api_url']}/info", trust_env=False).status_code == 401
+
+
+def test_space_and_project_are_the_same_every_time(tmp_path: Path) -> None:
+    seen = []
+    for _ in range(2):
+        with serving("--json", cwd=tmp_path) as process:
+            info = ready_line(process)
+            seen.append((info["space_id"], info["project_id"]))
+    assert seen[0] == seen[1]
+
+
+def test_a_notebook_that_is_missing_is_created_and_linked(tmp_path: Path) -> None:
+    with serving("new.ipynb", "--json", cwd=tmp_path) as process:
+        info = ready_line(process)
+        assert (tmp_path / "new.ipynb").exists()
+        assert info["link"].endswith(f"/rtu/f/{info['file_id']}")
+
+
+def test_people_are_told_what_to_type(tmp_path: Path) -> None:
+    with serving("lesson.ipynb", cwd=tmp_path, RTU_SERVER_TOKEN="secret") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        assert "%rtu_connect http://127.0.0.1:" in lines[3]
+        assert lines[3].endswith("?token=secret\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["missing"], "missing does not exist; name a directory, or a notebook"),
+        (["data.csv"], "data.csv is not a notebook: its name has to end in .ipynb"),
+        (["no/where.ipynb"], "the directory no does not exist; create it first"),
+        (["--port", "99999"], "99999 is no port; give one from 1 to 65535"),
+    ],
+)
+def test_wrong_arguments_get_one_line(tmp_path: Path, args: list[str], says: str) -> None:
+    (tmp_path / "data.csv").write_text("a,b")
+    error = fails(*args, cwd=tmp_path)
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_a_file_that_is_no_notebook_ends_the_server_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "broken.ipynb").write_text("not json")
+    error = fails("broken.ipynb", "--json", cwd=tmp_path)
+    assert "cannot open broken.ipynb" in error
+
+
+def test_a_second_server_for_the_same_directory_is_refused(tmp_path: Path) -> None:
+    with serving("--json", cwd=tmp_path) as process:
+        ready_line(process)
+        error = fails("--json", cwd=tmp_path)
+        assert "already" in error
+
+
+def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with serving("--json", cwd=tmp_path) as process:
+        port = str(ready_line(process)["url"].rstrip("/").rpartition(":")[2])
+        error = fails("--port", port, cwd=tmp_path / "other")
+        assert f"127.0.0.1:{port}" in error
