@@ -106,7 +106,8 @@ def render(builder: NotebookBuilder, outputs_of: OutputsOf) -> Notebook:
 
 def dumps(notebook: Notebook) -> bytes:
     """Return a notebook as the bytes of a file, formatted as Jupyter does."""
-    content = notebook.model_dump(mode="json")
+    # By way of text, where numbers that JSON lacks become null, as on the wire.
+    content = json.loads(notebook.model_dump_json())
     for cell in content["cells"]:
         cell["source"] = _lines(cell["source"])
         for output in cell.get("outputs", ()):

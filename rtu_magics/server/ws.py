@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
@@ -129,6 +130,9 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             return
         if isinstance(request, AuthenticateRequest):
             self._authenticate(request)
+            return
+        if _has_constants(raw):
+            self._error(request, "invalid_data", "NaN and Infinity are no numbers of JSON")
             return
         person = self._connection.person
         if person is None:
@@ -293,6 +297,16 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         KernelSubscribeRequest: _subscribe_kernel,
         VariableExplorerUpdateRequest: _variables,
     }
+
+
+def _has_constants(raw: str | bytes) -> bool:
+    """Return whether a message holds what Python's JSON has and JSON has not (RFC 8259)."""
+    text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
+    if "NaN" not in text and "Infinity" not in text:
+        return False
+    found: list[str] = []
+    json.loads(text, parse_constant=found.append)
+    return bool(found)
 
 
 def _uuid(text: str | None) -> UUID | None:

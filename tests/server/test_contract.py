@@ -330,9 +330,9 @@ async def test_numbers_that_json_lacks_are_refused(shared_server, notebook):
         }
         await client.websocket.send(json.dumps(request))
         reply = await client.wait_for(
-            "delta_rejected", lambda m: m["transaction_id"] == request["transaction_id"]
+            "invalid_data", lambda m: m["transaction_id"] == request["transaction_id"]
         )
-        assert "number" in reply["data"]["cause"]
+        assert "NaN" in reply["data"]["message"]
 
 
 async def test_wrong_file_id(shared_server, notebook):
