@@ -120,7 +120,9 @@ class RestClient:
         if client is None:
             # Loading the certificate authorities takes as long as dozens of calls: plain http, all
             # that the embedded server speaks, gets an empty context (which trusts nobody).
-            verify: ssl.SSLContext | bool = True if secure else ssl.SSLContext(ssl.PROTOCOL_TLS)
+            verify: ssl.SSLContext | bool = (
+                True if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            )
             client = self._clients[secure] = httpx.AsyncClient(
                 timeout=self.timeout,
                 verify=verify,
