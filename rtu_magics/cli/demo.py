@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import sys
@@ -212,7 +213,7 @@ def demo(directory: str) -> int:
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
-    shell = InteractiveShell.instance(config=config)
+    shell: Any = InteractiveShell.instance(config=config)
     screen = _Screen(sys.stdout)
     problems: list[str] = []
     begun = time.monotonic()
@@ -262,7 +263,7 @@ def _play(shell: Any, screen: _Screen, path: Path, problem: Callable[[str], obje
         screen.note(prompt + cell.replace("\n", "\n" + " " * (len(prompt) - 5) + "...: "), "1")
         tee = _Tee(screen)
         with _output_to(tee):
-            result = shell.run_cell(cell, store_history=False)  # type: ignore[no-untyped-call]
+            result = shell.run_cell(cell, store_history=False)
         missing = _in_order(tee.text, step.shows)
         if missing is not None:
             problem(f"In [{number}] did not show {missing!r}")
@@ -294,10 +295,9 @@ def _missing_states(seen: set[str]) -> list[str]:
 
 def _check_file(path: Path) -> list[str]:
     """Compare the notebook that was left behind with what the demo did."""
-    import nbformat
-
+    nbformat: Any = importlib.import_module("nbformat")
     try:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except Exception as exc:
         return [f"{path} is no valid notebook: {exc}"]

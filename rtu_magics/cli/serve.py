@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import urllib.error
@@ -51,15 +52,22 @@ def serve(target: str, *, host: str, port: int, token: str | None, as_json: bool
             f"%rtu_connect {target if notebook else 'NOTEBOOK.ipynb'}, or stop it first"
         )
 
+    refused = threading.Event()
+
+    def announce(info: dict[str, Any]) -> None:
+        if not _announce(info, notebook, as_json):
+            refused.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+
     def ready(info: dict[str, Any]) -> None:
         # The loop that calls this has to answer the request that follows.
-        threading.Thread(target=_announce, args=(info, notebook, as_json), daemon=True).start()
+        threading.Thread(target=announce, args=(info,), daemon=True).start()
 
     from ..server.launch import serve as run
 
-    return run(
-        root, host=host, port=port, token=os.environ.pop(TOKEN_ENV, None) or token, ready=ready
-    )
+    token = os.environ.pop(TOKEN_ENV, None) or token
+    status = run(root, host=host, port=port, token=token, ready=ready)
+    return status or int(refused.is_set())
 
 
 def _split(target: str) -> tuple[Path, str | None]:
@@ -81,22 +89,23 @@ def _split(target: str) -> tuple[Path, str | None]:
     return path.resolve().parent, path.name
 
 
-def _announce(info: dict[str, Any], notebook: str | None, as_json: bool) -> None:
+def _announce(info: dict[str, Any], notebook: str | None, as_json: bool) -> bool:
+    """Say that the server is ready; returns whether the notebook could be opened."""
     try:
         if notebook is not None:
             file_id = _open(info, notebook)
             info = {**info, "file_id": file_id, "link": f"{info['url']}rtu/f/{file_id}"}
     except OSError as exc:
         print(f"rtu-magics: cannot open {notebook}: {_reason(exc)}", file=sys.stderr, flush=True)
-        os.kill(os.getpid(), 15)
-        return
+        return False
     if as_json:
         print(json.dumps(info), flush=True)
-        return
+        return True
     link = info.get("link", f"{info['url']}tree/NOTEBOOK.ipynb")
     print(f"Serving {notebook or 'the notebooks'} in {info['root_dir']}. Join from any notebook:\n")
     print(f"    %load_ext rtu_magics\n    %rtu_connect {link}?token={info['token']}\n")
     print("Who has the token may change and run everything. Ctrl-C ends the server.", flush=True)
+    return True
 
 
 def _open(info: dict[str, Any], notebook: str) -> str:
