@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__
+
 if TYPE_CHECKING:
     from .session import Session, connect
 
@@ -18,8 +20,6 @@ __all__ = [
     "load_ipython_extension",
     "unload_ipython_extension",
 ]
-
-__version__ = "0.1.0.dev0"
 
 
 def load_ipython_extension(ipython: Any) -> None:

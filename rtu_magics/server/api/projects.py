@@ -8,10 +8,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from ... import __version__
-from ...models import Model, Notebook, ServerInfo
-from ..disk import write_atomically
-from ..disk_format import dumps
+from ..._version import __version__
+from ...models import Model, ServerInfo
 from ..people import Action
 from ..service import BadPath
 from ..store import files as queries
@@ -148,9 +146,7 @@ class Projects(Handler):
             )
         if wanted.with_empty_notebook:
             path = f"{directory}/Untitled.ipynb"
-            content = dumps(Notebook())
-            write_atomically(self.service.absolute(path), content)
-            self.service.register(path, Notebook(), content, author=self.person.id)
+            await self.service.open_path(path, create=True)
         self.answer(project_of(row), 201)
 
 
