@@ -62,7 +62,8 @@ class RTUMagicsServer(ExtensionApp):
         prefix = url_path_join(serverapp.base_url, "rtu/api")
         self.service = Service(database, root, sessions, people, prefix)
         self.leases = Leases(serverapp.stop)
-        self.settings.update(rtu_service=self.service)
+        scrub = [*self.settings.get("extra_log_scrub_param_keys", ()), "sig"]
+        self.settings.update(rtu_service=self.service, extra_log_scrub_param_keys=scrub)
 
     def initialize_handlers(self) -> None:
         """Add the routes."""

@@ -115,13 +115,18 @@ class DiskFile:
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def dirty(self) -> bool:
+        """Whether the room has changes that are not on disk."""
+        return self._dirty and self._suspended is None
+
     def changed(self) -> None:
         """Note that the room changed: the file is written after a moment of quiet."""
         loop = asyncio.get_running_loop()
         if not self._dirty:
             self._dirty, self._first_change = True, loop.time()
         if self._suspended == "missing":
-            self._suspended = None  # somebody works on: the file comes back
+            self._resume(None)  # somebody works on: the file comes back
         if self._timer is not None:
             if loop.time() - self._first_change > WRITE_AT_LATEST:
                 return
@@ -145,9 +150,9 @@ class DiskFile:
     async def save(self) -> None:
         """Bring the file up to date now, also where it had been deleted or is no notebook."""
         if self._suspended == "foreign":
-            await asyncio.to_thread(self._keep_foreign)
-        if self._suspended is not None:
-            self._suspended, self._dirty = None, True
+            self._resume(await asyncio.to_thread(self._keep_foreign))
+        elif self._suspended == "missing":
+            self._resume(None)
         await self.flush()
 
     async def flush(self) -> None:
@@ -307,14 +312,19 @@ class DiskFile:
         await room.exclusively(lambda: room.chain.save_version(name=reason))
         room.tell_inconsistent(f"{reason}; it lives on here and saving writes it again")
 
-    def _keep_foreign(self) -> None:
+    def _resume(self, disk_hash: str | None) -> None:
+        """Write again; what the file holds now, if anything, has been dealt with."""
+        self._suspended, self._hash, self._dirty = None, disk_hash, True
+
+    def _keep_foreign(self) -> str | None:
         try:
             content = self.path.read_bytes()
         except OSError:
-            return
+            return None
         kept = self.path.with_name(f"{self.path.name}.{hash_of(content)[:8]}.bak")
         write_atomically(kept, content)
         logger.warning("kept what was there as %s", kept.name)
+        return hash_of(content)
 
     # State
 

@@ -132,6 +132,11 @@ class Executor:
         """Start taking from the queue."""
         self._task = asyncio.create_task(self._run_forever(), name="rtu-executor")
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs or waits to."""
+        return bool(self._queue) or self._running is not None
+
     async def close(self) -> None:
         """Stop; what is unfinished is said to have failed by whoever opens the notebook next."""
         if self._task is not None:

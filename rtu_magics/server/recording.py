@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,31 +23,29 @@ from ..document import (
     OutputReducer,
     RunOutput,
     Updated,
-    bundle_content,
-    is_binary,
-    mime_text,
 )
 from ..models import (
     CellOutput,
     Output,
     OutputCollection,
-    OutputContent,
     UpdateOutputsByDisplayIdEventData,
+)
+from .output_wire import (
+    MAX_EVENT_INLINE,
+    MAX_REST_INLINE,
+    LinkMaker,
+    body_of,
+    from_body,
+    representation,
+    split_bundle,
+    when,
+    wire_output,
 )
 from .store import runs
 
-__all__ = ["LinkMaker", "LiveCollection", "load_collection", "wire_output"]
+__all__ = ["LiveCollection", "load_collection"]
 
-LinkMaker = Callable[[UUID, str], str]
-"""From an output's id and a mimetype to a signed link to that content."""
-
-MAX_EVENT_INLINE = 256 * 1024
-MAX_REST_INLINE = 1024 * 1024
 _STREAM_PIECE = 128 * 1024  # characters; escaped in JSON, each may take six bytes
-_MAX_EVALUE = 20_000
-_MAX_TRACEBACK = 200_000
-
-_ERROR_MIMETYPE = "application/vnd.rtu.error"
 
 
 @dataclass(slots=True)
@@ -61,10 +58,6 @@ class _Recorded:
     unstored: list[str] = field(default_factory=list)
     chunks_stored: int = 0
     stored: bool = False
-
-
-def _when(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 class LiveCollection:
@@ -152,7 +145,7 @@ class LiveCollection:
     def adopt(self, bodies: list[dict[str, Any]]) -> None:
         """Take outputs as they are stored, or as a notebook file holds them."""
         for body in bodies:
-            output = _from_body(body)
+            output = from_body(body)
             self._reducer.outputs.append(output)
             self._append(output)
         self._dirty = True
@@ -230,7 +223,7 @@ class LiveCollection:
         first = self._outputs[change.indexes[0]]
 
         def build(limit: int) -> UpdateOutputsByDisplayIdEventData:
-            data, content, _ = _bundle(change.data, lambda m: self._link(first.id, m), limit)
+            data, content, _ = split_bundle(change.data, lambda m: self._link(first.id, m), limit)
             return UpdateOutputsByDisplayIdEventData(
                 output_ids=[self._outputs[index].id for index in change.indexes],
                 content=content,
@@ -271,8 +264,8 @@ class LiveCollection:
         """Return the collection as the protocol shows it, with texts up to a limit inline."""
         return OutputCollection(
             id=self.id,
-            created_at=_when(self.created_at),
-            updated_at=_when(self.updated_at),
+            created_at=when(self.created_at),
+            updated_at=when(self.updated_at),
             file_id=self.file_id,
             cell_id=self.cell_id,
             execution_id=self.execution_id,
@@ -314,7 +307,7 @@ class LiveCollection:
         new, chunks = [], []
         for position, recorded in enumerate(self._outputs):
             if not recorded.stored:
-                body = json.dumps(_body(recorded.output))
+                body = json.dumps(body_of(recorded.output))
                 new.append((recorded.id, position, recorded.created_at, body))
                 recorded.stored = True
             if recorded.unstored:
@@ -359,153 +352,3 @@ def load_collection(
     found._events = []
     found._dirty = False
     return found
-
-
-def _body(output: RunOutput) -> dict[str, Any]:
-    if output.output_type == "stream":
-        return {"output_type": "stream", "name": output.name, "text": ""}
-    if output.output_type == "error":
-        return {
-            "output_type": "error",
-            "ename": output.ename,
-            "evalue": output.evalue,
-            "traceback": output.traceback,
-        }
-    return {
-        "output_type": output.output_type,
-        "data": output.data,
-        "metadata": output.metadata,
-        "transient": output.transient,
-        "execution_count": output.execution_count,
-    }
-
-
-def _from_body(body: Mapping[str, Any]) -> RunOutput:
-    kind = str(body["output_type"])
-    if kind == "stream":
-        return RunOutput(kind, name=str(body.get("name", "stdout")), _chunks=[body.get("text", "")])
-    if kind == "error":
-        return RunOutput(
-            kind,
-            ename=str(body.get("ename", "")),
-            evalue=str(body.get("evalue", "")),
-            traceback=list(body.get("traceback") or ()),
-        )
-    return RunOutput(
-        kind,
-        data=dict(body.get("data") or {}),
-        metadata=dict(body.get("metadata") or {}),
-        transient=dict(body.get("transient") or {}),
-        execution_count=body.get("execution_count"),
-    )
-
-
-def _bundle(
-    data: Mapping[str, Any], link: Callable[[str], str], limit: int
-) -> tuple[dict[str, Any], OutputContent, dict[str, str]]:
-    """Split a bundle into what goes inline, the content to show, and links to the rest."""
-    inline: dict[str, Any] = {}
-    links: dict[str, str] = {}
-    room = 2 * limit
-    for mimetype, value in data.items():
-        size = len(value) if isinstance(value, str) else len(mime_text(value))
-        if size <= limit and size <= room:
-            inline[mimetype] = value
-            room -= size
-        else:
-            links[mimetype] = link(mimetype)
-    content = bundle_content(data, link, max_inline=limit)
-    return inline, content, links
-
-
-def representation(output: RunOutput, mimetype: str) -> str | None:
-    """Return an output's content in one mimetype as text (base64 for binary ones), or None."""
-    if output.output_type == "stream":
-        return output.text if mimetype == f"application/vnd.rtu.{output.name}" else None
-    if output.output_type == "error":
-        return json.dumps(_body(output)) if mimetype == _ERROR_MIMETYPE else None
-    return mime_text(output.data[mimetype]) if mimetype in output.data else None
-
-
-def wire_output(
-    output: RunOutput,
-    output_id: UUID,
-    collection_id: UUID,
-    link: LinkMaker,
-    limit: int,
-    *,
-    created_at: float,
-    updated_at: float,
-    text: str | None = None,
-    execution_id: UUID | None = None,
-    cell_id: str | None = None,
-) -> Output:
-    """Return an output as the protocol shows it.
-
-    Parameters
-    ----------
-    output, output_id, collection_id, execution_id, cell_id, created_at, updated_at
-        What it is.
-    link
-        Makes links for what does not go inline.
-    limit
-        The longest text that goes inline, in characters.
-    text
-        For a stream, the piece to show instead of the whole.
-    """
-    extra: dict[str, Any] = {}
-    if output.output_type == "stream":
-        mimetypes = [f"application/vnd.rtu.{output.name}"]
-        shown = output.text if text is None else text
-        if text is None and len(shown) > limit:
-            content = OutputContent(mimetype=mimetypes[0], url=link(output_id, mimetypes[0]))
-        else:
-            content = OutputContent(mimetype=mimetypes[0], raw=shown)
-        extra["stream_name"] = output.name
-    elif output.output_type == "error":
-        mimetypes = [_ERROR_MIMETYPE]
-        evalue = _clip(output.evalue, _MAX_EVALUE)
-        content = OutputContent(mimetype=_ERROR_MIMETYPE, raw=f"{output.ename}: {evalue}")
-        extra.update(ename=output.ename, evalue=evalue, traceback=_clip_lines(output.traceback))
-    else:
-        mimetypes = list(output.data)
-        data, content, links = _bundle(output.data, lambda m: link(output_id, m), limit)
-        extra.update(data=data, metadata=output.metadata, transient=output.transient)
-        if links:
-            extra["links"] = links
-        if output.execution_count is not None:
-            extra["execution_count"] = output.execution_count
-    return Output(
-        id=output_id,
-        created_at=_when(created_at),
-        updated_at=_when(updated_at),
-        type=output.output_type,
-        available_mimetypes=mimetypes,
-        content_metadata=OutputContent(mimetype=content.mimetype, url=content.url),
-        content=content,
-        parent_collection_id=collection_id,
-        display_id=output.display_id,
-        execution_id=execution_id,
-        cell_id=cell_id,
-        **extra,
-    )
-
-
-def decodes_base64(mimetype: str) -> bool:
-    """Return whether a representation is binary, to be sent decoded."""
-    return is_binary(mimetype)
-
-
-def _clip(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
-
-
-def _clip_lines(lines: list[str]) -> list[str]:
-    room, kept = _MAX_TRACEBACK, []
-    for line in lines:
-        if len(line) > room:
-            kept.append(_clip(line, room))
-            break
-        room -= len(line)
-        kept.append(line)
-    return kept

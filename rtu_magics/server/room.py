@@ -1,41 +1,31 @@
-"""The server's live copy of one notebook, and the one task that writes to it.
-
-Everything that has to be in order goes through the writer: deltas of clients and of the server,
-joins, versions. It takes what has arrived, applies each delta to the chain or refuses it, commits
-the batch in one transaction, and only then acknowledges and broadcasts, in chain order. Nothing is
-awaited between applying and committing, so nobody ever sees what is not stored.
-"""
+"""The server's live copy of one notebook: who follows it, and what they are sent."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection as StoreConnection
-from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import SquashError
 from ..models import (
     NIL_UUID,
-    CellExecuteDelta,
     FileDeltaBase,
     FileSubscribeRequestData,
     KernelStatusUpdate,
-    NBCellsDelete,
     kernel_channel,
 )
 from .broadcast import Connection, broadcast
-from .chain import MAX_EVENT_BYTES, Chain, HistoryGone, Staged
-from .execution import Executor, Plan
+from .chain import MAX_EVENT_BYTES, Chain, HistoryGone
+from .execution import Executor
 from .frames import Frame, error_frame, message
 from .notebook_kernel import NotebookKernel
 from .people import Person
 from .presence import Presence
+from .writer import Call, Submission, Writer
 
 if TYPE_CHECKING:
     from .disk import DiskFile
@@ -46,25 +36,6 @@ __all__ = ["Room"]
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-
-STORE_FAILED = "the server could not store the change; try again"
-
-
-@dataclass(slots=True)
-class _Submission:
-    delta: FileDeltaBase
-    author: UUID
-    digest: str
-    connection: Connection | None = None
-    transaction_id: UUID | None = None
-    also: Callable[[StoreConnection], None] | None = None
-    done: asyncio.Future[FileDeltaBase] | None = None
-
-
-@dataclass(slots=True)
-class _Call:
-    work: Callable[[], Any]
-    done: asyncio.Future[Any]
 
 
 class Room:
@@ -99,13 +70,12 @@ class Room:
         self.presence = Presence(self.file_id)
         self.executor = Executor(self)
         self.kernel = NotebookKernel(service.sessions, lambda: self.path, self)
-        self._jobs: deque[_Submission | _Call] = deque()
-        self._wake = asyncio.Event()
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = Writer(self)
+        self._used_at = time.monotonic()
 
     def start(self) -> None:
         """Start the writer and the executor."""
-        self._writer = asyncio.create_task(self._write_forever(), name=f"rtu-room-{self.file_id}")
+        self._writer.start()
         self.executor.start()
 
     async def close(self) -> None:
@@ -116,9 +86,25 @@ class Room:
             await self.disk.flush()
         except OSError as exc:
             logger.error("cannot write %s: %s", self.path, exc.strerror or exc)
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
+        await self._writer.close()
+
+    @property
+    def idle_for(self) -> float:
+        """For how many seconds nobody has used the notebook."""
+        in_use = (
+            self.subscribers
+            or self.kernel_subscribers
+            or self.kernel.status is not None
+            or self.executor.busy
+            or self.disk.dirty
+        )
+        if in_use:
+            self._used_at = time.monotonic()
+        return time.monotonic() - self._used_at
+
+    def touch(self) -> None:
+        """Note that somebody uses the notebook."""
+        self._used_at = time.monotonic()
 
     # Asked for from outside
 
@@ -131,7 +117,7 @@ class Room:
         transaction_id: UUID,
     ) -> None:
         """Queue a client's delta; the connection gets the answers."""
-        self._put(_Submission(delta, person.id, digest, connection, transaction_id))
+        self._writer.put(Submission(delta, person.id, digest, connection, transaction_id))
 
     async def apply(
         self,
@@ -154,13 +140,13 @@ class Room:
             It cannot be applied, or not be stored.
         """
         done: asyncio.Future[FileDeltaBase] = asyncio.get_running_loop().create_future()
-        self._put(_Submission(delta, author, "", also=also, done=done))
+        self._writer.put(Submission(delta, author, "", also=also, done=done))
         return await done
 
     async def exclusively(self, work: Callable[[], _T]) -> _T:
         """Run a function in the writer, after what arrived before; it may not await."""
         done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._put(_Call(work, done))
+        self._writer.put(Call(work, done))
         return await done
 
     async def join(
@@ -220,147 +206,6 @@ class Room:
     def kernel_lost(self, cause: str) -> None:
         """End what is queued and what runs."""
         self.executor.kernel_lost(cause)
-
-    # The writer
-
-    def _put(self, job: _Submission | _Call) -> None:
-        self._jobs.append(job)
-        self._wake.set()
-
-    async def _write_forever(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            batch: list[_Submission] = []
-            while self._jobs:
-                job = self._jobs.popleft()
-                if isinstance(job, _Submission):
-                    batch.append(job)
-                    continue
-                self._write(batch)
-                batch = []
-                self._call(job)
-            self._write(batch)
-            if self.chain.needs_version:
-                self._snapshot()
-
-    def _call(self, job: _Call) -> None:
-        if job.done.cancelled():
-            return
-        try:
-            job.done.set_result(job.work())
-        except Exception as exc:
-            job.done.set_exception(exc)
-
-    def _snapshot(self) -> None:
-        try:
-            version = self.chain.save_version(automatic=True)
-        except SQLAlchemyError as exc:
-            logger.error("no version could be saved: %s", type(exc).__name__)
-            return
-        self.send("v0_file_versions_changed_event", {"version_id": str(version.id)})
-
-    def _write(self, batch: list[_Submission]) -> None:
-        """Apply, commit, then answer: the whole way of a batch."""
-        if not batch:
-            return
-        staged: list[Staged] = []
-        plans: dict[UUID, Plan] = {}
-        extras: list[Callable[[StoreConnection], None]] = []
-        answers: list[Callable[[], None]] = []
-        refusals: list[Callable[[], None]] = []
-        accepted_ids: dict[UUID, str] = {}
-        for job in batch:
-            delta_id = job.delta.id
-            earlier = accepted_ids.get(delta_id)
-            stored = None if earlier is not None else self.chain.find(delta_id)
-            if earlier is not None or stored is not None:
-                same = job.digest == (earlier if stored is None else stored.digest)
-                answers.append(self._answer_known(job, same))
-                continue
-            try:
-                one = self.chain.stage(job.delta, job.author, job.digest)
-            except SquashError as exc:
-                answers.append(self._refusal(job, str(exc)))
-                continue
-            staged.append(one)
-            accepted_ids[delta_id] = job.digest
-            if isinstance(one.delta, CellExecuteDelta):
-                plan = plans[delta_id] = self.executor.plan(one.delta, self.chain.builder)
-                extras.append(plan.store)
-            if job.also is not None:
-                extras.append(job.also)
-            answers.append(self._acceptance(job, one, plans.get(delta_id)))
-            refusals.append(self._refusal(job, STORE_FAILED))
-        if staged and not self._commit(staged, extras):
-            for refuse in refusals:
-                refuse()
-            return
-        for answer in answers:
-            answer()
-        if any(not isinstance(one.delta, CellExecuteDelta) for one in staged):
-            self.disk.changed()
-
-    def _commit(
-        self, staged: list[Staged], extras: list[Callable[[StoreConnection], None]]
-    ) -> bool:
-        def also(connection: StoreConnection) -> None:
-            for extra in extras:
-                extra(connection)
-
-        try:
-            self.chain.commit(staged, also if extras else None)
-        except SQLAlchemyError as exc:
-            logger.error("a batch could not be stored: %s", getattr(exc, "orig", exc))
-            self.chain.rebuild()
-            return False
-        return True
-
-    def _acceptance(self, job: _Submission, one: Staged, plan: Plan | None) -> Callable[[], None]:
-        def answer() -> None:
-            if job.connection is not None:
-                self._reply(job, True)
-            event = message(self.channel, "new_delta_event", one.body, job.transaction_id)
-            broadcast(self.subscribers, event)
-            if job.connection is not None and job.connection not in self.subscribers:
-                job.connection.send(event)
-            if plan is not None:
-                self.executor.accept(plan)
-            if isinstance(one.delta, NBCellsDelete):
-                self.executor.cell_deleted(one.delta.properties.id)
-            if job.done is not None and not job.done.done():
-                job.done.set_result(one.delta)
-
-        return answer
-
-    def _answer_known(self, job: _Submission, same: bool) -> Callable[[], None]:
-        def answer() -> None:
-            stored = self.chain.find(job.delta.id)
-            if not same or stored is None:
-                self._refusal(job, "another change with the same id was accepted before")()
-                return
-            if job.connection is not None:
-                self._reply(job, True)
-                event = message(self.channel, "new_delta_event", stored.body, job.transaction_id)
-                job.connection.send(event)
-
-        return answer
-
-    def _refusal(self, job: _Submission, cause: str) -> Callable[[], None]:
-        def answer() -> None:
-            if job.connection is not None:
-                self._reply(job, False)
-                rejected = error_frame(self.channel, "delta_rejected", cause, job.transaction_id)
-                job.connection.send(rejected)
-            if job.done is not None and not job.done.done():
-                job.done.set_exception(SquashError(cause))
-
-        return answer
-
-    def _reply(self, job: _Submission, success: bool) -> None:
-        assert job.connection is not None
-        data = '{"success":true}' if success else '{"success":false}'
-        job.connection.send(message(self.channel, "new_delta_reply", data, job.transaction_id))
 
     # Joining
 

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 STATE_DIR = ".rtu_magics"
 _POLL_EVERY = 1.0
+_UNLOAD_AFTER = 600.0  # a room that nobody uses leaves memory
 _MAX_PATH = 1024
 
 
@@ -132,7 +133,7 @@ class Service:
         with self.database.transaction() as connection:
             return file_queries.get_by_id(connection, files_table, file_id)
 
-    async def open_path(self, path: str, create: bool) -> FileRow:
+    async def open_path(self, path: str, create: bool = False) -> FileRow:
         """Return the notebook at a path below the root, known from then on.
 
         Raises
@@ -144,7 +145,7 @@ class Service:
         NotANotebook
             What is there is no notebook.
         OSError
-            It cannot be read or made.
+            It cannot be made.
         """
         path = self.clean_path(path)
         if not path.endswith(".ipynb"):
@@ -161,18 +162,33 @@ class Service:
         if not target.exists():
             if not create:
                 raise FileNotFoundError(f"no notebook at {path}")
-            fresh = dumps(Notebook(metadata={}))
-            await asyncio.to_thread(write_atomically, target, fresh)
-        content = await asyncio.to_thread(target.read_bytes)
-        try:
-            notebook = read_notebook(content)
-        except InvalidMessage as exc:
-            raise NotANotebook(f"{path}: {exc}") from exc
+            await asyncio.to_thread(write_atomically, target, dumps(Notebook()))
         with self.database.transaction() as connection:
             row = file_queries.file_by_path(connection, path)
-        if row is not None and row.ready:
-            return row
-        return self.register(path, notebook, content)
+            if row is None or not row.ready:
+                if row is not None:  # an upload that was never completed
+                    file_queries.mark_deleted(connection, files_table, row.id)
+                row = file_queries.create_file(
+                    connection,
+                    self._project_in(connection, path),
+                    path,
+                    "notebook",
+                    ready=True,
+                    mimetype=self.mimetype(path),
+                )
+        return row
+
+    async def _first_version(self, row: FileRow) -> None:
+        """Make what is on disk version 0 of a notebook that has none yet."""
+        with self.database.transaction() as connection:
+            if delta_queries.current_version(connection, row.id) is not None:
+                return
+        try:
+            content = await asyncio.to_thread(self.absolute(row.path).read_bytes)
+            notebook = read_notebook(content)
+        except InvalidMessage as exc:
+            raise NotANotebook(f"{row.path}: {exc}") from exc
+        self.register(row, notebook, content)
 
     async def _file_gone(self, row: FileRow) -> None:
         """A known notebook that is not open has left its path: it moved, or it is no more."""
@@ -184,32 +200,20 @@ class Service:
                 file_queries.mark_deleted(connection, files_table, row.id)
 
     def register(
-        self,
-        path: str,
-        notebook: Notebook,
-        content: bytes | None,
-        row: FileRow | None = None,
-        author: UUID | None = None,
-    ) -> FileRow:
-        """Make a notebook known with version 0.
+        self, row: FileRow, notebook: Notebook, content: bytes, author: UUID | None = None
+    ) -> None:
+        """Give a notebook its version 0.
 
         Parameters
         ----------
-        path, notebook
-            Where it lies and what it is.
+        row, notebook
+            The file and what it is.
         content
             The bytes of the file on disk.
-        row
-            The file's row if there is one, for example after an upload.
         author
             Who made it.
         """
         with self.database.transaction() as connection:
-            if row is None:
-                project_id = self._project_in(connection, path)
-                row = file_queries.create_file(
-                    connection, project_id, path, "notebook", ready=True, created_by_id=author
-                )
             delta_queries.insert_version(
                 connection,
                 row.id,
@@ -219,14 +223,9 @@ class Service:
                 body=NotebookBuilder(notebook).dumps(),
                 created_by_id=author,
             )
-            values: dict[str, Any] = {"ready": True, "mimetype": "application/x-ipynb+json"}
-            file_queries.update_file(connection, row.id, **values)
-            if content is not None:
-                base = DiskBase.of(notebook).dumps()
-                file_queries.put_disk_base(connection, row.id, hash_of(content), base)
-            found = file_queries.get_by_id(connection, files_table, row.id)
-        assert found is not None
-        return found
+            file_queries.update_file(connection, row.id, ready=True)
+            base = DiskBase.of(notebook).dumps()
+            file_queries.put_disk_base(connection, row.id, hash_of(content), base)
 
     def _project_in(self, connection: Any, path: str) -> UUID:
         directories = file_queries.live_project_directories(connection)
@@ -275,9 +274,18 @@ class Service:
     # Rooms
 
     async def room(self, file_id: UUID) -> Room | None:
-        """Return the room of a notebook, opened if need be, or None if there is none."""
+        """Return the room of a notebook, opened if need be, or None if there is none.
+
+        Raises
+        ------
+        NotANotebook
+            What is on disk, opened for the first time, is no notebook.
+        OSError
+            It cannot be read.
+        """
         found = self.rooms.get(file_id)
         if found is not None:
+            found.touch()
             return found
         async with self._opening.setdefault(file_id, asyncio.Lock()):
             found = self.rooms.get(file_id)
@@ -286,7 +294,8 @@ class Service:
             row = self.file(file_id)
             if row is None or not row.ready or row.type != "notebook":
                 return None
-            room = self._open(row)
+            await self._first_version(row)
+            room = self._open(self.file(file_id) or row)
             await room.disk.check()
             await room.kernel.poll()
             return room
@@ -310,6 +319,11 @@ class Service:
         while True:
             await asyncio.sleep(_POLL_EVERY)
             for room in list(self.rooms.values()):
+                if room.idle_for > _UNLOAD_AFTER:
+                    del self.rooms[room.file_id]
+                    self.collections.forget(room.file_id)
+                    await room.close()
+                    continue
                 for poll in (room.kernel.poll, room.disk.poll):
                     try:
                         await poll()

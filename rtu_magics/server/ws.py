@@ -37,7 +37,7 @@ from .chain import digest_of
 from .frames import error_frame, message
 from .people import Action, Person, authorise, nobody
 from .room import Room
-from .service import Service
+from .service import NotANotebook, Service
 
 __all__ = ["PROTOCOL", "RTUWebSocket", "base_of"]
 
@@ -192,7 +192,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         file_id = _uuid(request.channel.partition("/")[2])
         room = self._rooms.get(file_id) if file_id else None
         if room is None or room.file_id not in self.service.rooms:
-            room = await self.service.room(file_id) if file_id else None
+            room = await self._room_by_id(file_id)
         if room is None or not authorise(person, Action.READ, room.file_id):
             self._error(request, "permission_denied", "no such notebook, or not for you")
             return None
@@ -202,6 +202,12 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             )
             return None
         return room
+
+    async def _room_by_id(self, file_id: UUID | None) -> Room | None:
+        try:
+            return await self.service.room(file_id) if file_id else None
+        except (NotANotebook, OSError):
+            return None
 
     async def _subscribe(self, request: FileSubscribeRequest, person: Person) -> None:
         room = await self._room(request, person, Action.READ)
@@ -248,7 +254,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     # kernels
 
     async def _subscribe_kernel(self, request: KernelSubscribeRequest, person: Person) -> None:
-        room = await self.service.room(request.data.file_id)
+        room = await self._room_by_id(request.data.file_id)
         if room is None or not authorise(person, Action.READ, room.file_id):
             self._error(request, "permission_denied", "no such notebook, or not for you")
             return

@@ -61,8 +61,22 @@ class FileHandler(Handler):
 
     async def room(self, file_id: str, action: Action = Action.READ) -> Room:
         """Return the room of a notebook if the asker may do that there."""
-        row = self.file(file_id, action)
-        room = await self.service.room(row.id)
+        return await self.open_room(self.file(file_id, action))
+
+    async def open_room(self, row: FileRow) -> Room:
+        """Return the room of a file.
+
+        Raises
+        ------
+        tornado.web.HTTPError
+            404 or 422: there is no such notebook, or it is none.
+        """
+        try:
+            room = await self.service.room(row.id)
+        except NotANotebook as exc:
+            raise fail(422, str(exc)) from exc
+        except OSError as exc:
+            raise fail(404, f"{row.path} cannot be read: {exc.strerror or exc}") from exc
         if room is None:
             raise fail(404, "there is no such notebook")
         return room
@@ -96,7 +110,7 @@ class OpenFile(FileHandler):
             raise fail(422, str(exc)) from exc
         except OSError as exc:
             raise fail(403, f"{wanted.path}: {exc.strerror or exc}") from exc
-        await self.service.room(row.id)
+        await self.open_room(row)
         self.answer_file(self.service.file(row.id) or row)
 
 
@@ -122,7 +136,7 @@ class Files(FileHandler):
         found = []
         for path in paths:
             try:
-                found.append(await self.service.open_path(path, create=False))
+                found.append(await self.service.open_path(path))
             except (ValueError, OSError):
                 continue
         role = self.person.role.value
@@ -236,7 +250,7 @@ class CompleteUpload(FileHandler):
                 notebook = normalise_notebook(content)
                 on_disk = dumps(notebook)
                 await asyncio.to_thread(write_atomically, target, on_disk)
-                self.service.register(row.path, notebook, on_disk, row, self.person.id)
+                self.service.register(row, notebook, on_disk, self.person.id)
             else:
                 await asyncio.to_thread(write_atomically, target, content)
         except InvalidMessage as exc:
@@ -258,7 +272,7 @@ class FileItem(FileHandler):
         """Answer with the file and a link to its current content."""
         row = self.file(file_id)
         if row.ready and row.type == "notebook":
-            await self.service.room(row.id)
+            await self.open_room(row)
             row = self.file(file_id)
         self.answer_file(row)
 

@@ -6,9 +6,9 @@ import base64
 import binascii
 import contextlib
 
+from ...document import is_binary
 from ..frames import LINK_BASE
 from ..people import Action, authorise
-from ..recording import decodes_base64
 from ..store import runs
 from .base import Handler, fail, public, signed_in, uuid_of
 
@@ -48,7 +48,7 @@ class OutputContentHandler(Handler):
         if text is None:
             raise fail(404, "the output was cleared or replaced")
         content = text.encode()
-        if decodes_base64(mimetype):
+        if is_binary(mimetype):
             # A kernel's own idea of an image is handed on as it is.
             with contextlib.suppress(ValueError, binascii.Error):
                 content = base64.b64decode(text)

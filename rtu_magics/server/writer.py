@@ -1,0 +1,232 @@
+"""The one task that writes to a notebook.
+
+Everything that has to be in order goes through it: deltas of clients and of the server, joins,
+versions. It takes what has arrived, applies each delta to the chain or refuses it, commits the
+batch in one transaction, and only then acknowledges and broadcasts, in chain order. Nothing is
+awaited between applying and committing, so nobody ever sees what is not stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Connection as StoreConnection
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import SquashError
+from ..models import CellExecuteDelta, FileDeltaBase, NBCellsDelete
+from .broadcast import Connection, broadcast
+from .chain import Staged
+from .execution import Plan
+from .frames import error_frame, message
+
+if TYPE_CHECKING:
+    from .room import Room
+
+__all__ = ["Call", "Submission", "Writer"]
+
+logger = logging.getLogger(__name__)
+
+STORE_FAILED = "the server could not store the change; try again"
+
+
+@dataclass(slots=True)
+class Submission:
+    """A delta to append, and who gets the answer: a connection, or whoever awaits `done`."""
+
+    delta: FileDeltaBase
+    author: UUID
+    digest: str
+    connection: Connection | None = None
+    transaction_id: UUID | None = None
+    also: Callable[[StoreConnection], None] | None = None
+    done: asyncio.Future[FileDeltaBase] | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """A function to run between two batches."""
+
+    work: Callable[[], Any]
+    done: asyncio.Future[Any]
+
+
+class Writer:
+    """Writes to one notebook.
+
+    Parameters
+    ----------
+    room
+        The notebook.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._jobs: deque[Submission | Call] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start taking jobs."""
+        name = f"rtu-writer-{self._room.file_id}"
+        self._task = asyncio.create_task(self._write_forever(), name=name)
+
+    async def close(self) -> None:
+        """Stop; jobs that are left get no answer."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def put(self, job: Submission | Call) -> None:
+        """Queue a job; jobs are done in the order of their arrival."""
+        self._jobs.append(job)
+        self._wake.set()
+
+    async def _write_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch: list[Submission] = []
+            while self._jobs:
+                job = self._jobs.popleft()
+                if isinstance(job, Submission):
+                    batch.append(job)
+                    continue
+                self._write(batch)
+                batch = []
+                self._call(job)
+            self._write(batch)
+            if self._room.chain.needs_version:
+                self._snapshot()
+
+    def _call(self, job: Call) -> None:
+        if job.done.cancelled():
+            return
+        try:
+            job.done.set_result(job.work())
+        except Exception as exc:
+            job.done.set_exception(exc)
+
+    def _snapshot(self) -> None:
+        try:
+            version = self._room.chain.save_version(automatic=True)
+        except SQLAlchemyError as exc:
+            logger.error("no version could be saved: %s", type(exc).__name__)
+            return
+        self._room.send("v0_file_versions_changed_event", {"version_id": str(version.id)})
+
+    def _write(self, batch: list[Submission]) -> None:
+        """Apply, commit, then answer: the whole way of a batch."""
+        if not batch:
+            return
+        staged: list[Staged] = []
+        plans: dict[UUID, Plan] = {}
+        extras: list[Callable[[StoreConnection], None]] = []
+        answers: list[Callable[[], None]] = []
+        refusals: list[Callable[[], None]] = []
+        accepted_ids: dict[UUID, str] = {}
+        for job in batch:
+            delta_id = job.delta.id
+            earlier = accepted_ids.get(delta_id)
+            stored = None if earlier is not None else self._room.chain.find(delta_id)
+            if earlier is not None or stored is not None:
+                same = job.digest == (earlier if stored is None else stored.digest)
+                answers.append(self._answer_known(job, same))
+                continue
+            try:
+                one = self._room.chain.stage(job.delta, job.author, job.digest)
+            except SquashError as exc:
+                answers.append(self._refusal(job, str(exc)))
+                continue
+            staged.append(one)
+            accepted_ids[delta_id] = job.digest
+            if isinstance(one.delta, CellExecuteDelta):
+                plan = plans[delta_id] = self._room.executor.plan(
+                    one.delta, self._room.chain.builder
+                )
+                extras.append(plan.store)
+            if job.also is not None:
+                extras.append(job.also)
+            answers.append(self._acceptance(job, one, plans.get(delta_id)))
+            refusals.append(self._refusal(job, STORE_FAILED))
+        if staged and not self._commit(staged, extras):
+            for refuse in refusals:
+                refuse()
+            return
+        for answer in answers:
+            answer()
+        if any(not isinstance(one.delta, CellExecuteDelta) for one in staged):
+            self._room.disk.changed()
+
+    def _commit(
+        self, staged: list[Staged], extras: list[Callable[[StoreConnection], None]]
+    ) -> bool:
+        def also(connection: StoreConnection) -> None:
+            for extra in extras:
+                extra(connection)
+
+        try:
+            self._room.chain.commit(staged, also if extras else None)
+        except SQLAlchemyError as exc:
+            logger.error("a batch could not be stored: %s", getattr(exc, "orig", exc))
+            self._room.chain.rebuild()
+            return False
+        return True
+
+    def _acceptance(self, job: Submission, one: Staged, plan: Plan | None) -> Callable[[], None]:
+        def answer() -> None:
+            if job.connection is not None:
+                self._reply(job, True)
+            event = message(self._room.channel, "new_delta_event", one.body, job.transaction_id)
+            broadcast(self._room.subscribers, event)
+            if job.connection is not None and job.connection not in self._room.subscribers:
+                job.connection.send(event)
+            if plan is not None:
+                self._room.executor.accept(plan)
+            if isinstance(one.delta, NBCellsDelete):
+                self._room.executor.cell_deleted(one.delta.properties.id)
+            if job.done is not None and not job.done.done():
+                job.done.set_result(one.delta)
+
+        return answer
+
+    def _answer_known(self, job: Submission, same: bool) -> Callable[[], None]:
+        def answer() -> None:
+            stored = self._room.chain.find(job.delta.id)
+            if not same or stored is None:
+                self._refusal(job, "another change with the same id was accepted before")()
+                return
+            if job.connection is not None:
+                self._reply(job, True)
+                event = message(
+                    self._room.channel, "new_delta_event", stored.body, job.transaction_id
+                )
+                job.connection.send(event)
+
+        return answer
+
+    def _refusal(self, job: Submission, cause: str) -> Callable[[], None]:
+        def answer() -> None:
+            if job.connection is not None:
+                self._reply(job, False)
+                rejected = error_frame(
+                    self._room.channel, "delta_rejected", cause, job.transaction_id
+                )
+                job.connection.send(rejected)
+            if job.done is not None and not job.done.done():
+                job.done.set_exception(SquashError(cause))
+
+        return answer
+
+    def _reply(self, job: Submission, success: bool) -> None:
+        assert job.connection is not None
+        data = '{"success":true}' if success else '{"success":false}'
+        job.connection.send(
+            message(self._room.channel, "new_delta_reply", data, job.transaction_id)
+        )
