@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -94,10 +95,20 @@ class Replay:
     owns_cell
         Whether the calling cell holds nothing but this run's outputs. Only then may a remote
         ``clear_output`` clear it: otherwise it would take the cell's other outputs with it.
+    fetch
+        Returns the entries of a bundle that come by link, given their addresses by mimetype.
     """
 
-    def __init__(self, shell: Any, display_ids: DisplayIds, *, owns_cell: bool) -> None:
+    def __init__(
+        self,
+        shell: Any,
+        display_ids: DisplayIds,
+        *,
+        owns_cell: bool,
+        fetch: Callable[[dict[str, str]], dict[str, Any]] = lambda links: {},
+    ) -> None:
         self.shell = shell
+        self._fetch = fetch
         self.display_ids = display_ids
         self.owns_cell = owns_cell
         self.clear_pending = False
@@ -141,10 +152,15 @@ class Replay:
             self._before()
             _flush()
             self._publish(
-                output.data or _only_content(output),
+                self._whole(output.data or {}, output.links or {}) or _only_content(output),
                 output.metadata or {},
                 self.display_ids.assign(output),
             )
+
+    def _whole(self, data: dict[str, Any], links: dict[str, str]) -> dict[str, Any]:
+        """Return a bundle with what came by link."""
+        wanted = {m: url for m, url in links.items() if m not in DROPPED_MIMETYPES}
+        return {**data, **self._fetch(wanted)} if wanted else data
 
     def _stream(self, output: Output) -> None:
         text = stream_text(output)
@@ -165,9 +181,13 @@ class Replay:
         sys.stderr.flush()
 
     def _update(self, event: OutputsUpdated) -> None:
-        for display_id in self.display_ids.find(event.output_ids):
-            _flush()
-            self._publish(event.data, event.metadata, display_id, update=True)
+        display_ids = self.display_ids.find(event.output_ids)
+        if not display_ids:
+            return
+        data = self._whole(event.data, event.links)
+        _flush()
+        for display_id in display_ids:
+            self._publish(data, event.metadata, display_id, update=True)
 
     def _publish(
         self,

@@ -62,7 +62,7 @@ def run_here(
     """
     execution = session.start(ref, run_all=run_all, before=before, after=after)
     ids = _display_ids.setdefault(id(session), DisplayIds())
-    show = Replay(shell, ids, owns_cell=owns_cell)
+    show = Replay(shell, ids, owns_cell=owns_cell, fetch=session.fetch)
     try:
         try:
             _follow(execution, show, say, collect)

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -67,13 +67,14 @@ class OutputContinued(Event):
 
 @dataclass(frozen=True)
 class OutputsUpdated(Event):
-    """Outputs that stand somewhere already show something new."""
+    """Outputs that stand somewhere already show something new; large entries come by link."""
 
     output_ids: tuple[UUID, ...]
     data: dict[str, Any]
     metadata: dict[str, Any]
     display_id: str | None = None
     execution_id: UUID | None = None
+    links: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -173,17 +174,21 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
 
     def updated(msg: Any) -> None:
         new = msg.data
-        data = new.data
-        if data is None and new.content is not None and new.content.raw is not None:
-            data = {new.content.mimetype: new.content.raw}
-        if data is not None:
+        data, content = new.data, new.content
+        links = {}
+        if content is not None and content.url and content.mimetype not in (data or {}):
+            links = {content.mimetype: content.url}
+        if data is None and content is not None and content.raw is not None:
+            data = {content.mimetype: content.raw}
+        if data is not None or links:
             hub.publish(
                 OutputsUpdated(
                     tuple(new.output_ids),
-                    data,
+                    data or {},
                     new.metadata or {},
                     new.display_id,
                     new.execution_id,
+                    links,
                 )
             )
 

@@ -27,6 +27,7 @@ from .events import (
     OutputsCleared,
     OutputsUpdated,
 )
+from .links import fetch_stream
 from .loop import TURN
 from .progress import Progress
 
@@ -164,21 +165,23 @@ class Execution:
                 continue
             where = f"cell {self.session.label(cell_id)}"
             error = self.errors.get(cell_id)
-            if error is not None:
-                raise RemoteCellError(
-                    f"{where} raised {error.ename}: {_one_line(error.evalue or '')}",
-                    ename=error.ename or "",
-                    evalue=error.evalue or "",
-                    traceback=error.traceback,
-                    cell_id=cell_id,
-                )
             cause = state.cause or "the server gives no cause"
-            if self._kernel_gone or "kernel" in cause:
+            # The server notes a kernel's death among the outputs, too, as an error of this name.
+            raised = error is not None and error.ename != "KernelDied"
+            if not raised and (self._kernel_gone or "kernel" in cause):
                 raise KernelDied(
                     f"{where} did not run to its end: {cause}; its variables are gone, the next "
                     f"run starts on a fresh kernel"
                 )
-            raise RemoteCellError(f"{where} did not run to its end: {cause}", cell_id=cell_id)
+            if error is None:
+                raise RemoteCellError(f"{where} did not run to its end: {cause}", cell_id=cell_id)
+            raise RemoteCellError(
+                f"{where} raised {error.ename}: {_one_line(error.evalue or '')}",
+                ename=error.ename or "",
+                evalue=error.evalue or "",
+                traceback=error.traceback,
+                cell_id=cell_id,
+            )
 
     def close(self) -> None:
         """Stop following the run, which goes on remotely."""
@@ -344,7 +347,8 @@ class Execution:
                 continue
             progress = self._progress.setdefault(collection.id, Progress())
             progress.gapped = True
-            for event in progress.catch_up(collection.id, collection.outputs, cell_id):
+            outputs = [await fetch_stream(self.session.api, o) for o in collection.outputs]
+            for event in progress.catch_up(collection.id, outputs, cell_id):
                 changed = True
                 self._pass_on(event)
         return changed

@@ -106,6 +106,7 @@ class Progress:
                         output.metadata or {},
                         output.display_id,
                         output.execution_id,
+                        output.links or {},
                     )
                 )
         return events

@@ -14,6 +14,7 @@ from ..errors import RTUError
 from .base import Cell, short_ids
 from .edits import EditVerbs
 from .events import ConnectionChanged
+from .links import fetch_bundle, fetch_stream
 from .loop import background
 from .registry import sessions
 from .runs import RunVerbs
@@ -103,9 +104,20 @@ class Session(EditVerbs, RunVerbs):
             collection_id = self.collection_of(cell.id)
             if collection_id is None:
                 return list(cell.outputs)
-            return list((await self.api.get_output_collection(collection_id)).outputs)
+            collection = await self.api.get_output_collection(collection_id)
+            return [await fetch_stream(self.api, output) for output in collection.outputs]
 
         return self.call(find())
+
+    def fetch(self, links: dict[str, str]) -> dict[str, Any]:
+        """Return the entries of a mimebundle that an output gives by link.
+
+        Parameters
+        ----------
+        links
+            Their addresses by mimetype (`Output.links`).
+        """
+        return self.call(fetch_bundle(self.api, links))
 
     def status(self) -> SessionStatus:
         """Return what is known of connection, kernel and cells now."""

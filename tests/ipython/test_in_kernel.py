@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import time
@@ -171,6 +173,16 @@ def test_display_updates_and_clear(kernel: Kernel) -> None:
     assert "update_display_data" in kinds
     assert run.messages[-1][2]["text"] == "left\n"
     assert "clear_output" in kinds
+
+
+def test_large_image_comes_whole(kernel: Kernel) -> None:
+    run = kernel.ok(
+        "%%rtu_exec\nimport random\nfrom IPython.display import Image\n"
+        "data = b'\\x89PNG\\r\\n\\x1a\\n' + random.Random(0).randbytes(600_000)\n"
+        "import hashlib; print(hashlib.sha256(data).hexdigest())\nImage(data=data, format='png')"
+    )
+    (image,) = run.bundles("image/png")
+    assert hashlib.sha256(base64.b64decode(image)).hexdigest() == run.text.strip()
 
 
 def test_running_on_the_waiting_kernel_needs_a_kernel_to_compare(kernel: Kernel) -> None:
