@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 
@@ -51,20 +52,20 @@ class CellRun:
         return next(t for t, kind, c in self.messages if kind == "stream" and text in c["text"])
 
 
-class Kernel:
-    """A kernel in a directory of its own."""
+class RunningKernel:
+    """A kernel that somebody else started, by its connection file."""
 
-    def __init__(self, cwd: Path, env: dict[str, str]) -> None:
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=str(cwd), env=env)
-        self.client = self.manager.blocking_client()
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self.client = client
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
 
-    @property
-    def pid(self) -> int:
-        """The process."""
-        return int(self.manager.provisioner.process.pid)
+    @classmethod
+    def attach(cls, connection_file: Path) -> RunningKernel:
+        """Connect to a kernel."""
+        client = BlockingKernelClient(connection_file=str(connection_file))
+        client.load_connection_file()
+        return cls(client)
 
     def start(self, code: str) -> str:
         """Send a cell; returns its message id."""
@@ -113,12 +114,25 @@ class Kernel:
         assert run.status == "ok", (run.text, run.reply)
         return run
 
+    def close(self) -> None:
+        """Leave the kernel."""
+        self.client.stop_channels()
+
+
+class Kernel(RunningKernel):
+    """A kernel of our own, in a directory of its own."""
+
+    def __init__(self, cwd: Path, env: dict[str, str]) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(cwd=str(cwd), env=env)
+        super().__init__(self.manager.blocking_client())
+
     def interrupt(self) -> None:
         """What the stop button does."""
         self.manager.interrupt_kernel()
 
     def close(self) -> None:
         """End the kernel."""
-        self.client.stop_channels()
+        super().close()
         self.manager.shutdown_kernel(now=False)
         self.manager.cleanup_resources()

@@ -6,15 +6,17 @@ import base64
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import nbformat
 import psutil
 import pytest
 
-from .kernels import Kernel
+from .kernels import Kernel, RunningKernel
 
 pytestmark = [pytest.mark.kernel, pytest.mark.server]
 
@@ -185,11 +187,75 @@ def test_large_image_comes_whole(kernel: Kernel) -> None:
     assert hashlib.sha256(base64.b64decode(image)).hexdigest() == run.text.strip()
 
 
-def test_running_on_the_waiting_kernel_needs_a_kernel_to_compare(kernel: Kernel) -> None:
-    found = kernel.ok("from rtu_magics.session.kernel import own_kernel_id\nprint(own_kernel_id())")
-    # This kernel was not started by a server, so its connection file is not named after an id
-    # that any server knows; the refusal itself is tested against one that was.
-    assert found.text.strip()
+def test_running_on_the_kernel_that_waits_is_refused(tmp_path: Path) -> None:
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    from rtu_magics.embedded import open_server
+
+    server, lease = open_server(tmp_path)
+    headers = {"Authorization": f"token {server.token}"}
+    with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=30) as http:
+        empty = nbformat.v4.new_notebook()
+        body = {"type": "notebook", "format": "json", "content": empty}
+        http.put("/api/contents/own.ipynb", json=body).raise_for_status()
+        body = {"path": "own.ipynb", "name": "own.ipynb", "type": "notebook"}
+        answer = http.post("/api/sessions", json={**body, "kernel": {"name": "python3"}})
+        kernel_id = answer.raise_for_status().json()["kernel"]["id"]
+    kernel = RunningKernel.attach(Path(jupyter_runtime_dir()) / f"kernel-{kernel_id}.json")
+    try:
+        kernel.ok("%load_ext rtu_magics")
+        kernel.ok(f"%rtu_connect {server.url}lab/tree/own.ipynb --token {server.token}")
+        run = kernel.run("%%rtu_exec\nprint('for ever')", timeout=20)
+        assert run.error_line == (
+            "KernelError: own.ipynb runs on this very kernel, which would wait for itself; run "
+            "the cell in place, or connect from another notebook"
+        )
+        assert server.token not in run.text
+    finally:
+        kernel.close()
+        lease.release()
+        wait_gone(server.pid, 8)
+
+
+@pytest.mark.parametrize(
+    ("cell", "line"),
+    [
+        (
+            "%rtu_connect http://127.0.0.1:9/lab/tree/a.ipynb --token t",
+            "ConnectFailed: nothing listens at 127.0.0.1:9: is the server running, and is the "
+            "port right?",
+        ),
+        (
+            "%rtu_connect no.txt",
+            "TargetError: no.txt does not exist; the name of a new notebook ends in .ipynb, and a "
+            "URL begins with http:// or https://",
+        ),
+        (
+            "%rtu_show nope",
+            "CellNotFound: no cell 'nope': %rtu_cells lists the cells and their ids",
+        ),
+        ("%rtu_cells --loud", "UsageError: unrecognized arguments: --loud; see %rtu_cells?"),
+        (
+            "%%rtu_exec\n \n",
+            "UsageError: the body of %%rtu_exec is empty; write the code below the magic",
+        ),
+        (
+            "%rtu_cells -s nobody",
+            "SessionError: no session is called 'nobody'; open are: lesson",
+        ),
+        (
+            "%%rtu_exec\nimport os\nos._exit(1)",
+            "KernelDied: cell # did not run to its end: the kernel died; its variables are gone, "
+            "the next run starts on a fresh kernel",
+        ),
+    ],
+)
+def test_bad_input(kernel: Kernel, cell: str, line: str) -> None:
+    kernel.ok("%rtu_connect lesson.ipynb")
+    run = kernel.run(cell)
+    assert run.status == "error"
+    assert re.sub(r"cell \d+ \(\w+\)", "cell #", run.error_line) == line
+    assert kernel.ok("%%rtu_exec\nprint('usable')", timeout=30).text.endswith("usable\n")
 
 
 def test_two_kernels_share_the_server(kernel: Kernel, work: Path, tmp_path: Path) -> None:
