@@ -294,8 +294,10 @@ class NotebookBuilder:
         self._index = None
 
     def _patch_contents(self, delta: CellContentsUpdate, strict: bool) -> None:
-        cell = self._node(delta.resource_id).cell
-        cell.source = apply_patch(cell.source, delta.properties.patch)
+        # Straight into the model's dict: the text needs no validation, and the cell may be one of
+        # thousands that the processor has to fetch from memory piece by piece.
+        fields = self._node(delta.resource_id).cell.__dict__
+        fields["source"] = apply_patch(fields["source"], delta.properties.patch)
 
     def _replace_contents(self, delta: CellContentsReplace, strict: bool) -> None:
         self._node(delta.resource_id).cell.source = delta.properties.source

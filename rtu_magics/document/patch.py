@@ -32,6 +32,13 @@ from ..errors import PatchFailed
 __all__ = ["Hunk", "apply_patch", "parse_patch"]
 
 _HEADER = re.compile(r"@@ -(\d+),?(\d*) \+(\d+),?(\d*) @@")
+# What nearly every keystroke gives: one hunk, one change, context around it.
+_ONE_CHANGE = re.compile(
+    r"@@ -[0-9]{1,9}(?:,[0-9]{1,9})? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@\n"
+    r"(?: ([^\n]*)\n)?(?:-([^\n]*)\n)?(?:\+([^\n]*)\n)?(?: ([^\n]*)\n)?"
+).fullmatch
+_ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+").sub
+_unescaped: dict[str, str] = {}  # "%0A" → "\n", …: the same few come again and again
 _MARGIN = 4  # Patch_Margin of diff-match-patch: the context that it wants around a change
 
 _DELETE, _INSERT, _EQUAL = -1, 1, 0
@@ -64,6 +71,25 @@ def _span(start: str, length: str) -> tuple[int, int]:
     if length == "0":
         return int(start), 0
     return int(start) - 1, int(length) if length else 1
+
+
+def _unescape(run: re.Match[str]) -> str:
+    escaped = run[0]
+    found = _unescaped.get(escaped)
+    if found is None:
+        found = unquote(escaped)
+        if len(_unescaped) < 4096:
+            _unescaped[escaped] = found
+    return found
+
+
+def _unquote(text: str) -> str:
+    """Return what `urllib.parse.unquote` returns, sooner.
+
+    It decodes escapes together with the ASCII around them, which decodes to itself whatever stands
+    next to it, so a run of escapes can be taken alone. Few runs occur; they are remembered.
+    """
+    return _ESCAPED(_unescape, text) if "%" in text else text
 
 
 def parse_patch(patch_text: str) -> list[Hunk]:
@@ -101,9 +127,37 @@ def parse_patch(patch_text: str) -> list[Hunk]:
             operation = _OPERATIONS.get(sign)
             if operation is None:
                 raise PatchFailed("not a text patch: a line has no valid sign; make it anew")
-            text = line[1:]
-            diffs.append((operation, unquote(text) if "%" in text else text))
+            diffs.append((operation, _unquote(line[1:])))
     return hunks
+
+
+def _splice_one_change(text: str, patch_text: str) -> str | None:
+    """Do `_splice`'s work for the commonest form of patch, without taking it apart first."""
+    found = _ONE_CHANGE(patch_text)
+    if found is None:
+        return None
+    at, length, before, deleted, inserted, after = found.groups("")
+    if not (deleted or inserted):
+        return None
+    start = int(at) if length == "0" else int(at) - 1
+    if "%" in before:
+        before = _ESCAPED(_unescape, before)
+    if "%" in deleted:
+        deleted = _ESCAPED(_unescape, deleted)
+    if "%" in inserted:
+        inserted = _ESCAPED(_unescape, inserted)
+    if "%" in after:
+        after = _ESCAPED(_unescape, after)
+    old = before + deleted + after
+    end = start + len(old)
+    if (
+        start < 0
+        or not text.startswith(old, start)
+        or (start and len(before) < _MARGIN)
+        or (end != len(text) and len(after) < _MARGIN)
+    ):
+        return None
+    return f"{text[:start]}{before}{inserted}{after}{text[end:]}"
 
 
 def _splice(text: str, hunks: list[Hunk]) -> str | None:
@@ -202,6 +256,7 @@ def apply_patch(text: str, patch_text: str) -> str:
     ...
     rtu_magics.errors.PatchFailed: hunk 1 of the text patch does not apply: ...
     """
-    hunks = parse_patch(patch_text)
-    spliced = _splice(text, hunks)
+    spliced = _splice_one_change(text, patch_text)
+    if spliced is None:
+        spliced = _splice(text, parse_patch(patch_text))
     return _apply_with_library(text, patch_text) if spliced is None else spliced

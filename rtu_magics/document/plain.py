@@ -62,6 +62,7 @@ def copy_cell(cell: Cell) -> Cell:
         Something in it is nested too deeply, or cannot be put into JSON.
     """
     copy = cell.model_copy()
+    copy.source = cell.source  # it counts as set from now on, as the builder changes it
     copy.metadata = copy_json(cell.metadata)
     if isinstance(copy, CodeCell):
         if copy.outputs:
