@@ -381,6 +381,16 @@ async def test_a_retry_answers_with_the_stored_event_to_the_sender_only(shared_s
         await other.nothing_more(0.1)
 
 
+async def test_a_retry_of_an_added_cell_that_names_its_id_once(shared_server, notebook):
+    async with follow(shared_server, notebook) as client:
+        delta = client.delta("nb_cells", "add", {"id": "once", "cell": CELL})
+        events = []
+        for _ in range(2):
+            await client.submit(delta)
+            events.append(await client.wait_for("new_delta_event"))
+        assert events[0]["data"] == events[1]["data"]
+
+
 async def test_a_retry_in_the_same_batch(shared_server, notebook):
     async with follow(shared_server, notebook) as client:
         delta = client.delta("nb_metadata", "update", {"path": ["n"], "value": 1})

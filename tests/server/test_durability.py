@@ -29,7 +29,12 @@ class Editor:
         try:
             async with follow(server, file_id) as client:
                 await self._resend(client)
-                await asyncio.gather(self._send(client), self._listen(client))
+                sending = asyncio.create_task(self._send(client))
+                try:
+                    await self._listen(client)
+                finally:
+                    sending.cancel()
+                    await asyncio.gather(sending, return_exceptions=True)
         except (ConnectionClosed, OSError, asyncio.TimeoutError):
             pass
 
