@@ -7,6 +7,7 @@ import json
 import random
 from uuid import uuid4
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
@@ -35,7 +36,7 @@ class Editor:
                 finally:
                     sending.cancel()
                     await asyncio.gather(sending, return_exceptions=True)
-        except (ConnectionClosed, OSError, asyncio.TimeoutError):
+        except (ConnectionClosed, OSError, asyncio.TimeoutError, httpx.TransportError):
             pass
 
     async def _resend(self, client: NotebookClient) -> None:
