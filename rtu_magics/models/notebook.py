@@ -125,7 +125,7 @@ def make_sql_cell(
     db_connection: str = "@noteable",
     assign_results_to: str | None = None,
 ) -> CodeCell:
-    """Return a SQL cell.
+    r"""Return a SQL cell.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def make_sql_cell(
 
     Examples
     --------
-    >>> make_sql_cell("a", "%%sql @db\\nselect 1").source
+    >>> make_sql_cell("a", "%%sql @db\nselect 1").source
     'select 1'
     """
     if source.startswith("%%sql"):
