@@ -364,7 +364,6 @@ def _start(root: Path, state: Path, say: Say) -> EmbeddedServer:
         with contextlib.suppress(OSError):
             ready.unlink()
     server = EmbeddedServer(address["url"], token, process.pid, root, started=True)
-    _write_address(state, server)
     say(f"server ready in {time.monotonic() - began:.1f} s")
     return server
 
@@ -407,18 +406,3 @@ def _wait_ready(
 
 def _quoted(line: str) -> str:
     return f", last line: {line[:200]}" if line else ""
-
-
-def _write_address(state: Path, server: EmbeddedServer) -> None:
-    content = {
-        "url": server.url,
-        "token": server.token,
-        "pid": server.pid,
-        "root_dir": str(server.root_dir),
-        "started_at": time.time(),
-    }
-    temporary = state / f"server-{secrets.token_hex(4)}.json"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-    os.replace(temporary, state / "server.json")

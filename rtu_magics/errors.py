@@ -189,7 +189,7 @@ class PatchFailed(SquashError):
 
 
 class InconsistentState(RTUError):
-    """This copy of the notebook can no longer follow the server's chain of deltas."""
+    """A copy of the notebook can no longer follow the chain of deltas of the server."""
 
 
 class CellNotFound(RTUError, LookupError):

@@ -11,6 +11,7 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 from traitlets import Bool, Enum, Instance, default
 
+from .address import AddressFile, local_url
 from .api import routes
 from .kernel_sessions import KernelSessions
 from .leases import Leases
@@ -58,7 +59,13 @@ class RTUMagicsServer(ExtensionApp):
         sessions = KernelSessions(
             serverapp.session_manager, serverapp.kernel_manager, serverapp.kernel_spec_manager
         )
-        people = People(serverapp.identity_provider, database.space_id, database.project_id)
+        self._address = AddressFile(state / "server.json")
+        people = People(
+            serverapp.identity_provider,
+            database.space_id,
+            database.project_id,
+            self._address.token,
+        )
         prefix = url_path_join(serverapp.base_url, "rtu/api")
         self.service = Service(database, root, sessions, people, prefix)
         self.leases = Leases(serverapp.stop)
@@ -75,6 +82,9 @@ class RTUMagicsServer(ExtensionApp):
         self.service.start()
         if self.lease:
             self.leases.start()
+        url = local_url(serverapp)
+        if url is not None:
+            self._address.write(url, self.service.root)
 
     async def stop_extension(self) -> None:
         """Write what has not been written and close the store."""
@@ -83,3 +93,4 @@ class RTUMagicsServer(ExtensionApp):
             service, self.service = self.service, None
             await service.close()
             self._lock.release()
+            self._address.remove()  # last: who finds it waits for this process to end

@@ -117,8 +117,9 @@ def test_a_second_server_for_the_same_directory_is_refused(tmp_path: Path) -> No
 
 
 def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    with serving("--json", cwd=tmp_path) as process:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    with serving("--json", cwd=tmp_path / "one") as process:
         port = str(ready_line(process)["url"].rstrip("/").rpartition(":")[2])
         error = fails("--port", port, cwd=tmp_path / "other")
         assert f"127.0.0.1:{port}" in error
