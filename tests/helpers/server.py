@@ -74,7 +74,11 @@ def child_pids(pid: int) -> list[int]:
 
 
 def start_server(
-    root: Path, *arguments: str, token: str | None = None, port: int = 0
+    root: Path,
+    *arguments: str,
+    token: str | None = None,
+    port: int = 0,
+    module: str = "rtu_magics.server",
 ) -> RunningServer:
     """Start ``python -m rtu_magics.server`` and wait until it accepts connections."""
     token = token or secrets.token_hex(16)
@@ -84,7 +88,7 @@ def start_server(
             [
                 sys.executable,
                 "-m",
-                "rtu_magics.server",
+                module,
                 "--root-dir",
                 str(root),
                 "--port",
