@@ -79,6 +79,7 @@ class RTUManager:
         self._outbound: asyncio.Queue[tuple[BaseRTURequest, Slot | None]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbound_tasks: set[asyncio.Task[Any]] = set()
+        self._sending = 0  # messages in the hands of workers
         self._closing = False
         self._stopped = False
         self._down = asyncio.Event()
@@ -165,6 +166,15 @@ class RTUManager:
         if self._closing:
             raise ClientClosed("the connection was shut down: connect again")
         self._outbound.put_nowait((message, only_on))
+
+    async def flush(self) -> None:
+        """Send what is queued from the caller's own task, if nothing stands in the way.
+
+        It saves whoever waits for an answer one turn of the loop. What cannot go out at once stays
+        for the workers.
+        """
+        while not (self._sending or self._outbound.empty()) and self.slot.is_authenticated:
+            await self._send_next()
 
     async def send_now(self, message: BaseRTURequest) -> None:
         """Send a message over the open connection, before everything queued, authenticated or not.
@@ -394,15 +404,20 @@ class RTUManager:
     async def _send_forever(self) -> None:
         in_worker.set(True)
         while True:
-            message, only_on = await self._outbound.get()
-            try:
-                if self.context_hook is not None:
-                    await self.context_hook()
-                await self._send(message, only_on)
-            except Exception as exc:
-                await self.on_exception(exc)
-            finally:
-                self._outbound.task_done()
+            await self._send_next()
+
+    async def _send_next(self) -> None:
+        message, only_on = await self._outbound.get()
+        self._sending += 1
+        try:
+            if self.context_hook is not None:
+                await self.context_hook()
+            await self._send(message, only_on)
+        except Exception as exc:
+            await self.on_exception(exc)
+        finally:
+            self._sending -= 1
+            self._outbound.task_done()
 
     async def _send(self, message: BaseRTURequest, only_on: Slot | None) -> None:
         text: str | None = None

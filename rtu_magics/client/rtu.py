@@ -167,6 +167,7 @@ class RTUClient(ExecutingClient):
         self.manager.step_aside()
         request = DeltaRequestCallbackManager(self, delta, on_squashed)
         try:
+            await self.manager.flush()
             if timeout is None:
                 return await request.result
             return await asyncio.wait_for(request.result, timeout)
