@@ -91,7 +91,9 @@ def guarded(fn: F) -> F:
         except KeyboardInterrupt as exc:
             if hasattr(exc, "_render_traceback_"):
                 raise
-            raise interrupted(f"%{fn.__name__} was stopped") from None
+            raise interrupted(
+                f"%{fn.__name__} was stopped; what it had sent already may still take effect"
+            ) from None
         except Exception as exc:
             logger.debug("internal error in %%%s", fn.__name__, exc_info=True)
             text = " ".join(str(exc).split())[:200]

@@ -7,7 +7,6 @@ from typing import Any
 from .. import models as m
 from ..document import make_patch
 from ..errors import DeltaRejected, RTUError, SquashError
-from ..protocol import resolve_cell
 from .base import Cell, SessionBase
 from .editing import EditConflict, three_way
 
@@ -63,9 +62,9 @@ class EditVerbs(SessionBase):
         """Return the client's argument for a place; none for the end."""
         ids = self.client.cell_ids
         if after is not None:
-            return {"after_id": resolve_cell(str(after), ids, self.last_touched)}
+            return {"after_id": self._find(after)}
         if before is not None:
-            return {"before_id": resolve_cell(str(before), ids, self.last_touched)}
+            return {"before_id": self._find(before)}
         return {"before_id": ids[0]} if first and ids else {}
 
     def _touched(self, cell: Cell) -> None:

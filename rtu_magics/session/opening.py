@@ -226,7 +226,8 @@ def _explained(exc: RTUError, target: RemoteTarget) -> RTUError:
             f"rtu_magics is installed beside Jupyter there"
         )
     if status == 422:
-        return TargetError(f"{what} cannot be opened: {exc}")
+        why = str(exc).removeprefix(f"{what}: ")
+        return TargetError(f"{what} cannot be opened: {why}; repair it, or choose another file")
     if isinstance(exc, APIError) and status is None:
         return ConnectFailed(str(exc))
     return exc

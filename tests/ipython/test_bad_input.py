@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import rtu_magics
+from rtu_magics.models import CodeCell, MarkdownCell
 from rtu_magics.session import Session, sessions
 
 from .proxies import Proxy, answering
@@ -63,7 +64,8 @@ def test_no_such_notebook(lab: Shell, page: str, monkeypatch: pytest.MonkeyPatch
 def test_file_that_is_no_notebook(lab: Shell) -> None:
     Path("broken.ipynb").write_text("print('not JSON')")
     line = lab.line("%rtu_connect broken.ipynb")
-    assert line.startswith("TargetError: broken.ipynb cannot be opened: ")
+    assert line.startswith("TargetError: broken.ipynb cannot be opened: not a notebook: no JSON")
+    assert line.endswith("; repair it, or choose another file")
     assert Path("broken.ipynb").read_text() == "print('not JSON')"
     usable(lab)
 
@@ -127,10 +129,11 @@ def test_unknown_cells(lab: Shell) -> None:
     assert lab.line("%rtu_delete 1") == (
         "CellNotFound: no cell '1': the notebook is empty, add one with %%rtu_add"
     )
-    lab.ok("%%rtu_add\nx = 1")
+    session().call(session().client.add_cell(cell=CodeCell(id="7abc", source="x = 1")))
     assert lab.line("%rtu_exec 7") == (
         "CellNotFound: no cell at position 7: positions are 1 to 1, or -1 to -1"
     )
+    assert lab.ok("%rtu_show 7a").startswith("# cell 1 (7abc), code\nx = 1\n")
     assert lab.line("%rtu_show nope") == (
         "CellNotFound: no cell 'nope': %rtu_cells lists the cells and their ids"
     )
@@ -138,8 +141,6 @@ def test_unknown_cells(lab: Shell) -> None:
 
 
 def test_ambiguous_prefix(lab: Shell) -> None:
-    from rtu_magics.models import CodeCell
-
     for cell_id in ("abc1", "abc2"):
         session().call(session().client.add_cell(cell=CodeCell(id=cell_id)))
     assert lab.line("%rtu_show abc") == (
@@ -149,8 +150,6 @@ def test_ambiguous_prefix(lab: Shell) -> None:
 
 
 def test_nothing_to_run(lab: Shell) -> None:
-    from rtu_magics.models import CodeCell, MarkdownCell
-
     assert lab.line("%rtu_exec --all") == (
         "RTUError: there is no code cell to run; %%rtu_add adds one"
     )
@@ -232,7 +231,10 @@ def test_nothing_to_stop(lab: Shell) -> None:
 
 
 def test_kernel_that_dies(lab: Shell) -> None:
-    ran = lab.run("%%rtu_exec\nimport os\nprint('last words', flush=True)\nos._exit(1)")
+    ran = lab.run(
+        "%%rtu_exec\nimport os\nimport time\nprint('last words', flush=True)\n"
+        "time.sleep(0.5)\nos._exit(1)"
+    )
     assert "last words" in ran.out
     assert re.fullmatch(
         r"KernelDied: cell 1 \(\w{8}\) did not run to its end: the kernel died; its variables are "
@@ -319,7 +321,9 @@ def test_ctrl_c_gets_out_while_the_network_is_gone(lab: Shell, proxy: Proxy) -> 
     wait_for_connection("far", "reconnecting")
     threading.Timer(0.6, signal.raise_signal, [signal.SIGINT]).start()
     began = time.monotonic()
-    assert lab.line("%%rtu_add -s far\nx = 1") == "KeyboardInterrupt: %rtu_add was stopped"
+    assert lab.line("%%rtu_add -s far\nx = 1") == (
+        "KeyboardInterrupt: %rtu_add was stopped; what it had sent already may still take effect"
+    )
     assert time.monotonic() - began < 2
     proxy.mend()
     wait_for_connection("far", "live")
