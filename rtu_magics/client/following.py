@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 from ..document import NotebookBuilder
 from ..errors import ConnectionLost, InconsistentState, PermissionDenied, RTUError, SubscribeTimeout
 from ..models import (
     BaseRTURequest,
-    BaseRTUResponse,
-    FileDeltaBase,
     FileSubscribeReply,
     FileSubscribeRequest,
     FileUnsubscribeRequest,
@@ -21,16 +19,14 @@ from ..models import (
     NewDeltaEvent,
     PermissionDeniedResponse,
 )
-from ..protocol import DeltaChain, InFlight, Pending, Subscription, SubscriptionState
-from .callbacks import DeltaCallback, DeltaCallbacks, Lane, in_worker
-from .connecting import ConnectedClient, ConnectOptions, one_line
-from .deltas import DeltaRequestCallbackManager
+from ..protocol import Subscription, SubscriptionState
+from .callbacks import Lane
+from .connecting import ConnectOptions
+from .squashing import SquashingClient
 
 __all__ = ["FollowingClient", "ReloadHook"]
 
 logger = logging.getLogger(__name__)
-
-D = TypeVar("D", bound=FileDeltaBase)
 
 ReloadHook = Callable[[], Awaitable[tuple[UUID, NotebookBuilder]]]
 """Loads the notebook anew: its current version's id, and a builder that holds that version."""
@@ -38,7 +34,7 @@ ReloadHook = Callable[[], Awaitable[tuple[UUID, NotebookBuilder]]]
 _RELOAD_PAUSE = 0.5  # seconds between attempts to load the notebook, doubled each time
 
 
-class FollowingClient(ConnectedClient):
+class FollowingClient(SquashingClient):
     """A copy of one notebook that follows the server's; part of `RTUClient`."""
 
     def __init__(
@@ -53,21 +49,14 @@ class FollowingClient(ConnectedClient):
         reload_hook: ReloadHook | None,
         gap_timeout: float,
     ) -> None:
-        if not isinstance(builder, NotebookBuilder):
-            raise TypeError("builder has to be a NotebookBuilder that holds the version to follow")
-        super().__init__(rtu_url, jwt, file_id, options)
+        super().__init__(rtu_url, jwt, file_id, builder, options)
         self.file_version_id = file_version_id
-        self.builder = builder
         self.reload_hook = reload_hook
         self.gap_timeout = gap_timeout
         self.role: str | None = None
-        self.delta_callbacks = DeltaCallbacks()
         self.deltas_to_apply_event = asyncio.Event()
         self.file_subscribe_timeout_task: asyncio.Task[None] | None = None
-        self.in_flight: InFlight[DeltaRequestCallbackManager] = InFlight()
-        self._chain = DeltaChain()
         self._subscription = Subscription()
-        self._applying = False
         self._gap_timer: asyncio.TimerHandle | None = None
         self._resynced_at: UUID | None = None
         self._reload_task: asyncio.Task[None] | None = None
@@ -80,16 +69,6 @@ class FollowingClient(ConnectedClient):
         }
 
     # What it is
-
-    @property
-    def cell_ids(self) -> list[str]:
-        """The ids of the cells, in the notebook's order."""
-        return self.builder.cell_ids
-
-    @property
-    def unapplied_deltas(self) -> Sequence[FileDeltaBase]:
-        """The deltas that wait for their parents, or for the subscription, in order of arrival."""
-        return self._chain
 
     @property
     def is_live(self) -> bool:
@@ -115,39 +94,6 @@ class FollowingClient(ConnectedClient):
         elif self.is_live:
             self._send_pending(pending)
 
-    def _send_pending(self, pending: Pending[DeltaRequestCallbackManager]) -> None:
-        pending.sends += 1
-        # Bound to this connection: on the next one it goes out again, once, after catching up.
-        self.manager.send(pending.owner.request, only_on=self.manager.slot)
-
-    def register_delta_callback(
-        self, delta_class: type[D], fn: Callable[[D], Any]
-    ) -> DeltaCallback:
-        """Await ``fn(delta)`` after each delta of a class (or subclass) was squashed.
-
-        Calls of one registration run in the order of the chain; all registrations run side by side,
-        and one that raises is logged and stops nothing. The handle stands in `delta_callbacks`
-        until it is removed there.
-        """
-        callback = DeltaCallback(delta_class, fn)
-        self.delta_callbacks.append(callback)
-        return callback
-
-    async def _receive(self, msg: BaseRTUResponse) -> None:
-        pending = self.in_flight.by_transaction(msg.transaction_id)
-        handler = self._handlers.get(type(msg))
-        if handler is not None and msg.channel in self._channels:
-            await handler(msg)
-        if pending is not None:
-            await pending.owner.rtu_cb(msg)
-
-    def _unsent(self, msg: BaseRTURequest, exc: Exception) -> None:
-        pending = self.in_flight.by_transaction(msg.transaction_id)
-        if pending is None:
-            super()._unsent(msg, exc)
-        else:
-            pending.owner.fail(RTUError(f"the change cannot be written as JSON: {one_line(exc)}"))
-
     # What the connection tells
 
     async def disconnect_hook(self, *args: Any, **kwargs: Any) -> None:
@@ -162,34 +108,19 @@ class FollowingClient(ConnectedClient):
             await self.send_file_subscribe()
 
     def _lanes(self) -> list[Lane[Any]]:
-        return [
-            *super()._lanes(),
-            *(callback.lane for callback in self.delta_callbacks),
-            self._subscribed_lane,
-        ]
+        return [*super()._lanes(), self._subscribed_lane]
 
     def _settle_everything(self, exc: RTUError) -> None:
         self._subscription.ended()
         self._stop_subscribe_timeout()
         if self._gap_timer is not None:
             self._gap_timer.cancel()
-        for pending in self.in_flight:
-            pending.owner.fail(exc)
         super()._settle_everything(exc)
 
     # Hooks
 
     async def on_file_subscribe(self, msg: FileSubscribeReply) -> None:
         """For the application: the notebook is caught up."""
-
-    async def pre_apply_delta(self, delta: FileDeltaBase) -> None:
-        """For the application: this delta is squashed next."""
-
-    async def post_queue_delta(self, delta: FileDeltaBase) -> None:
-        """For the application: this delta waits for its parent."""
-
-    async def failed_to_squash_delta(self, delta: FileDeltaBase, exc: Exception) -> None:
-        """For the application: this delta cannot be squashed; the notebook is loaded anew."""
 
     # Subscribing
 
@@ -292,7 +223,7 @@ class FollowingClient(ConnectedClient):
 
     @property
     def _halted(self) -> bool:
-        return self._reload_task is not None or self._failure is not None or self._closed
+        return self._reload_task is not None or super()._halted
 
     async def _on_new_delta_event(self, msg: NewDeltaEvent) -> None:
         delta = msg.data
@@ -316,77 +247,14 @@ class FollowingClient(ConnectedClient):
             return
         await self.queue_or_apply_delta(delta)
 
-    async def queue_or_apply_delta(self, delta: FileDeltaBase) -> None:
-        """Squash a delta if it is the chain's next, and all that then can be; else let it wait."""
-        loop = asyncio.get_running_loop()
-        if not self._chain.add(delta, loop.time()):
-            if self._chain.forked:
-                self._check_gap()
-            return
-        head = self.builder.last_applied_delta_id
-        if self._applying or (head is not None and delta.parent_delta_id != head):
-            await self._guard(self.post_queue_delta(delta))
-            if self._gap_timer is None:
-                self._gap_timer = loop.call_later(self.gap_timeout, self._check_gap)
-        else:
-            await self.replay_unapplied_deltas()
-
-    async def replay_unapplied_deltas(self) -> None:
-        """Squash everything that has become applicable."""
-        if self._applying:
-            return  # whoever is at it goes on until nothing is left
-        self._applying = True
-        try:
-            while not self._halted:
-                delta = self._chain.pop(self.builder.last_applied_delta_id)
-                if delta is None:
-                    break
-                await self.apply_delta(delta)
-        finally:
-            self._applying = False
-
-    async def apply_delta(self, delta: FileDeltaBase) -> None:
-        """Squash one delta, with the hook before it and the callbacks after it.
-
-        Called by the application itself, it returns when the callbacks have run. Within the client
-        they run beside the reader.
-        """
-        builder = self.builder
-        await self._guard(self.pre_apply_delta(delta))
-        if builder is not self.builder:
-            return  # the notebook was loaded anew while the hook ran
-        try:
-            builder.apply_delta(delta)
-        except Exception as exc:
-            await self._squash_failed(delta, exc)
-            return
-        self._chain.remember(delta.id)
-        self._squashed(delta)
-        own = self.delta_callbacks.for_id(delta.id)
-        if own is not None:
-            await own.fn(delta)  # type: ignore[misc]
-        running = self.delta_callbacks.dispatch(delta)
-        if running and not in_worker.get():
-            await asyncio.wait(running)
-
-    def _squashed(self, delta: FileDeltaBase) -> None:
-        """Act on a squashed delta before anything else can happen (subclasses)."""
-
-    async def _squash_failed(self, delta: FileDeltaBase, exc: Exception) -> None:
-        kind = f"{delta.delta_type}/{delta.delta_action}"
-        logger.error("delta %s (%s) cannot be squashed: %s", delta.id, kind, exc)
-        await self._guard(self.failed_to_squash_delta(delta, exc))
-        pending = self.in_flight.by_delta(delta.id)
-        if pending is not None:
-            pending.owner.fail(
-                InconsistentState(
-                    f"the server took the change but this copy cannot apply it ({exc}); "
-                    "the notebook is loaded anew: look at it before you try again"
-                )
-            )
-        self._lose_step(f"a change of the notebook could not be applied here ({exc})")
-
     # Out of step
+
+    def _something_waits(self) -> None:
+        if self._chain.forked:
+            self._check_gap()
+        elif self._gap_timer is None:
+            loop = asyncio.get_running_loop()
+            self._gap_timer = loop.call_later(self.gap_timeout, self._check_gap)
 
     def _check_gap(self) -> None:
         if self._gap_timer is not None:

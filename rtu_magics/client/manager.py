@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..errors import ClientClosed, ConnectFailed, ConnectionLost, InvalidMessage, TransportError
-from ..models import BaseRTURequest, BaseRTUResponse, NewDeltaRequest, parse_response
+from ..models import BaseRTURequest, BaseRTUResponse, parse_response
 from ..models.rtu.parse import RESPONSE_CLASSES
 from ..protocol import Backoff
 from ..transport import Connect, Connection
 from .callbacks import MessageCallbacks, in_worker
+from .messagelog import MessageLog
 from .slot import Slot, follow_future
 
 __all__ = ["RTUManager"]
@@ -83,7 +84,7 @@ class RTUManager:
         self._closing = False
         self._stopped = False
         self._down = asyncio.Event()
-        self._complained: set[str] = set()
+        self._log = MessageLog(logger)
 
     # What callers use
 
@@ -187,7 +188,7 @@ class RTUManager:
         connection = self.slot.connection
         if connection is None:
             raise ConnectionLost("not connected")
-        self._trace("sent", message)
+        self._log.trace("sent", message)
         await connection.send(self.outbound_message_hook(message))
 
     def register_callback(
@@ -250,12 +251,12 @@ class RTUManager:
         try:
             message = parse_response(contents)
         except InvalidMessage as exc:
-            self._complain("unreadable", f"a message that is not RTU was ignored: {exc}")
+            self._log.complain("unreadable", f"a message that is not RTU was ignored: {exc}")
             return BaseRTUResponse(channel="system", event="unreadable")
         if type(message) is BaseRTUResponse:
             key = (message.channel_prefix, message.event)
             what = "do not fit it" if key in RESPONSE_CLASSES else "are of an unknown event"
-            self._complain("/".join(key), f"the data of {message.event[:80]!r} {what}")
+            self._log.complain("/".join(key), f"the data of {message.event[:80]!r} {what}")
         return message
 
     def outbound_message_hook(self, contents: BaseRTURequest) -> str:
@@ -393,7 +394,7 @@ class RTUManager:
         if self.context_hook is not None:
             await self.context_hook()
         message = self.inbound_message_hook(contents)
-        self._trace("received", message)
+        self._log.trace("received", message)
         if self.receive_hook is not None:
             try:
                 await self.receive_hook(message)
@@ -435,30 +436,9 @@ class RTUManager:
                             raise
                         self.unsent_hook(message, exc)
                         return
-                self._trace("sent", message)
+                self._log.trace("sent", message)
                 await connection.send(text)
                 return
             except ConnectionLost:
                 # It did not go out: the next connection takes it.
                 await slot.ended.wait()
-
-    # The log
-
-    def _complain(self, kind: str, text: str) -> None:
-        if kind not in self._complained and len(self._complained) < 200:
-            self._complained.add(kind)
-            logger.warning("%s (said once)", text)
-
-    def _trace(self, did: str, message: BaseRTURequest | BaseRTUResponse) -> None:
-        if not logger.isEnabledFor(logging.DEBUG):
-            return
-        delta = message.data.delta if isinstance(message, NewDeltaRequest) else message.data
-        kind = getattr(delta, "delta_type", None)
-        logger.debug(
-            "%s %s%s, transaction %s, channel %s",
-            did,
-            message.event,
-            f" ({kind}/{delta.delta_action})" if kind else "",
-            message.transaction_id,
-            message.channel,
-        )
