@@ -1,5 +1,9 @@
-"""Servers that break the rule "commit, then acknowledge" on purpose: a check that never fails
-proves nothing. ``python -m tests.durability.broken``, with `MODE_ENV` saying how.
+"""Servers that differ from ours on purpose: ``python -m tests.durability.variants``, with
+`VARIANT_ENV` naming one.
+
+One is sound and only leaves more time between committing and acknowledging, so that a kill falls
+there more often. The others break the rule "commit, then acknowledge": a check that cannot fail
+proves nothing.
 """
 
 from __future__ import annotations
@@ -7,11 +11,27 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from typing import Any
 
-MODE_ENV = "RTU_TEST_BROKEN"
-MODES = ("acknowledge early", "roll back", "forget ids")
+VARIANT_ENV = "RTU_TEST_VARIANT"
+SOUND = "dawdling"
+BROKEN = ("acknowledging early", "rolling back")
 _LATE = 0.05  # seconds between acknowledging and committing
+_DAWDLE = 0.004  # seconds between committing and acknowledging
+
+
+def dawdle() -> None:
+    """Wait between committing and acknowledging."""
+    from rtu_magics.server.chain import Chain
+
+    commit = Chain.commit
+
+    def commit_and_wait(self: Chain, staged: Any, also: Any = None) -> None:
+        commit(self, staged, also)
+        time.sleep(_DAWDLE)
+
+    Chain.commit = commit_and_wait  # type: ignore[method-assign]
 
 
 def acknowledge_early() -> None:
@@ -39,27 +59,10 @@ def roll_back() -> None:
     queries.insert_deltas = insert_most
 
 
-def forget_ids() -> None:
-    """Take a retry for a new change."""
-    from uuid import uuid4
-
-    from rtu_magics.server.writer import Writer
-
-    put = Writer.put
-
-    def put_as_new(self: Writer, job: Any) -> None:
-        # The store itself refuses an id twice, so a server that forgets has to rename.
-        delta = getattr(job, "delta", None)
-        if delta is not None and self._room.chain.find(delta.id) is not None:
-            job.delta = delta.model_copy(update={"id": uuid4()})
-        put(self, job)
-
-    Writer.put = put_as_new  # type: ignore[method-assign]
-
+_VARIANTS = {SOUND: dawdle, BROKEN[0]: acknowledge_early, BROKEN[1]: roll_back}
 
 if __name__ == "__main__":
-    break_it = dict(zip(MODES, (acknowledge_early, roll_back, forget_ids), strict=True))
-    break_it[os.environ[MODE_ENV]]()
+    _VARIANTS[os.environ[VARIANT_ENV]]()
 
     from rtu_magics.server.launch import main
 
