@@ -35,11 +35,12 @@ class DeltaChain(Sequence[FileDeltaBase]):
     """
 
     def __init__(self) -> None:
+        # Ids stand here as integers, since a UUID computes its hash and equality in Python.
         # One child per parent: the server's chain is linear.
-        self._waiting: dict[UUID, FileDeltaBase] = {}
-        self._waiting_ids: set[UUID] = set()
+        self._waiting: dict[int, FileDeltaBase] = {}
+        self._waiting_ids: set[int] = set()
         # A dict for its order: the oldest ids are forgotten first.
-        self._known: dict[UUID, None] = {}
+        self._known: dict[int, None] = {}
         self._gap_since: float | None = None
         self.forked = False
         """Whether two deltas named the same parent, which no sound server sends."""
@@ -66,11 +67,12 @@ class DeltaChain(Sequence[FileDeltaBase]):
 
     def knows(self, delta_id: UUID) -> bool:
         """Return whether the delta waits here or was applied lately."""
-        return delta_id in self._known or delta_id in self._waiting_ids
+        key = delta_id.int
+        return key in self._known or key in self._waiting_ids
 
     def applied(self, delta_id: UUID) -> bool:
         """Return whether the delta was applied lately."""
-        return delta_id in self._known
+        return delta_id.int in self._known
 
     def add(self, delta: FileDeltaBase, now: float) -> bool:
         """Take a delta that arrived; return False for one that is here or was applied already.
@@ -82,14 +84,15 @@ class DeltaChain(Sequence[FileDeltaBase]):
         now
             A monotonic time in seconds: since when it waits.
         """
-        if self.knows(delta.id):
+        key = delta.id.int
+        if key in self._known or key in self._waiting_ids:
             return False
-        parent = delta.parent_delta_id or NIL_UUID
+        parent = (delta.parent_delta_id or NIL_UUID).int
         if parent in self._waiting:
             self.forked = True
             return False
         self._waiting[parent] = delta
-        self._waiting_ids.add(delta.id)
+        self._waiting_ids.add(key)
         if self._gap_since is None:
             self._gap_since = now
         return True
@@ -108,13 +111,15 @@ class DeltaChain(Sequence[FileDeltaBase]):
         if not self._waiting:
             return None
         if head is None:
-            head = next((p for p in self._waiting if p not in self._waiting_ids), None)
-            if head is None:
+            parent = next((p for p in self._waiting if p not in self._waiting_ids), None)
+            if parent is None:
                 return None
-        delta = self._waiting.pop(head, None)
+        else:
+            parent = head.int
+        delta = self._waiting.pop(parent, None)
         if delta is None:
             return None
-        self._waiting_ids.discard(delta.id)
+        self._waiting_ids.discard(delta.id.int)
         self.remember(delta.id)
         # Something moved, so whatever still waits starts to wait anew.
         self._gap_since = None
@@ -122,7 +127,7 @@ class DeltaChain(Sequence[FileDeltaBase]):
 
     def remember(self, delta_id: UUID) -> None:
         """Note a delta that was applied without passing through here."""
-        self._known[delta_id] = None
+        self._known[delta_id.int] = None
         if len(self._known) > _REMEMBERED:
             del self._known[next(iter(self._known))]
 
