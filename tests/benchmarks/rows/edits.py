@@ -1,0 +1,103 @@
+"""An edit's way to the server and back: acknowledged after its commit, and seen by its sender."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+from uuid import uuid4
+
+from websockets.asyncio.client import connect
+
+from rtu_magics.client import RTUClient
+from rtu_magics.models import NewDeltaRequest, Notebook
+
+from ..harness import Bench, Row, at_most, undisturbed, within
+from ..live import an_edit, bare_server, each, live_client, our_server, percentile
+from ..workloads import notebook
+
+CELLS = 20
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    with our_server() as server, bare_server() as url:
+        echo, ours = asyncio.run(_round_trips(server, url, bench.repeat(12)))
+        yield Row(
+            "edit, acknowledged and seen, p50",
+            "websockets echo",
+            statistics.median(echo),
+            statistics.median(ours),
+            within(2.5),
+        )
+        yield Row("… p99", "websockets echo", percentile(echo, 99), percentile(ours, 99))
+        in_flight = asyncio.run(_in_flight(server, bench.repeat(7)))
+        peer = {}
+        for count in in_flight:
+            content = notebook(CELLS)
+            peer[count] = bench.peer(
+                "in_flight",
+                api_url=server.api_url,
+                token=server.token,
+                notebook=content,
+                count=count,
+                repeat=3,
+            )
+        for count, each_takes in in_flight.items():
+            other = peer[count]
+            yield Row(
+                f"{count:,} edits in flight, each",
+                "peer, same server",
+                other and other["ms"],
+                each_takes,
+                at_most(0.5) if count == 500 else None,
+                unit="ms",
+            )
+        yield Row(
+            "1,000 in flight, each", "ours, 100", in_flight[100], in_flight[1000], within(1.3), "ms"
+        )
+
+
+async def _round_trips(server, url: str, blocks: int) -> tuple[list[float], list[float]]:
+    """Take turns, so that both see the same machine."""
+    async with live_client(server, Notebook.model_validate(notebook(CELLS))) as client:
+        delta = an_edit(client, "x" * 40)
+        text = NewDeltaRequest(
+            channel=client.file_channel, data={"delta": delta}
+        ).model_dump_json()
+        async with connect(url, compression=None, proxy=None) as socket:
+
+            async def echo(number: int) -> None:
+                await socket.send(text)
+                await socket.recv()
+
+            async def edit(number: int) -> None:
+                await client.new_delta_request(an_edit(client, f"{number:40}"))
+
+            echoes: list[float] = []
+            edits: list[float] = []
+            await each(edit, 50)
+            await each(echo, 50)
+            with undisturbed():
+                for _ in range(blocks):
+                    echoes += await each(echo, 100)
+                    edits += await each(edit, 100)
+    return echoes, edits
+
+
+async def _in_flight(server, repeat: int) -> dict[int, float]:
+    """Return ms per edit, by how many are in flight at once."""
+    samples: dict[int, list[float]] = {100: [], 500: [], 1000: []}
+    async with live_client(server, Notebook.model_validate(notebook(CELLS))) as client:
+        for _ in range(repeat):
+            for count, found in samples.items():
+                found.append(await _all_at_once(client, count))
+    return {count: statistics.median(found) for count, found in samples.items()}
+
+
+async def _all_at_once(client: RTUClient, count: int) -> float:
+    deltas = [an_edit(client, str(uuid4())) for _ in range(count)]
+    with undisturbed():
+        start = time.perf_counter()
+        await asyncio.gather(*(client.new_delta_request(delta) for delta in deltas))
+        return (time.perf_counter() - start) / count * 1000
