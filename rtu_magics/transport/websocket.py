@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import ipaddress
 import socket
@@ -16,7 +17,6 @@ from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
     InvalidStatus,
-    InvalidURI,
     WebSocketException,
 )
 
@@ -91,13 +91,15 @@ async def connect(url: str, *, open_timeout: float = 10.0) -> WebSocketConnectio
     if _KNOWS_PROXIES and _is_loopback(url):
         options["proxy"] = None
     where = _where(url)
+    if not _is_websocket_url(url):
+        raise ConnectFailed(f"{where} is not a websocket address: it begins with ws:// or wss://")
     try:
         return WebSocketConnection(await ws_connect(url, **options))
-    except TimeoutError as exc:
+    except (TimeoutError, asyncio.TimeoutError) as exc:  # two classes before Python 3.11
         raise ConnectFailed(
             f"no answer from {where} within {open_timeout:g} s: check address and network"
         ) from exc
-    except (OSError, WebSocketException, ValueError) as exc:
+    except (OSError, WebSocketException, ValueError, EOFError) as exc:
         raise ConnectFailed(_why_failed(exc, where)) from exc
 
 
@@ -107,6 +109,15 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_websocket_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is no number
+    except ValueError:
+        return False
+    return parts.scheme in ("ws", "wss") and bool(parts.hostname)
 
 
 def _where(url: str) -> str:
@@ -127,8 +138,6 @@ def _one_line(exc: BaseException) -> str:
 def _why_failed(exc: Exception, where: str) -> str:
     # websockets wraps the failure of a handshake around the error of the socket or the parser.
     cause = exc.__cause__
-    if isinstance(exc, InvalidURI | ValueError) and not isinstance(exc, OSError):
-        return f"{where} is not a websocket address: it begins with ws:// or wss://"
     if isinstance(exc, InvalidStatus):
         return _why_status(exc.response.status_code, where)
     if isinstance(exc, ssl.SSLError) or isinstance(cause, ssl.SSLError):
@@ -137,7 +146,8 @@ def _why_failed(exc: Exception, where: str) -> str:
         return f"the host of {where} is unknown: check the address"
     if isinstance(exc, ConnectionRefusedError) or _all_refused(exc):
         return f"nothing listens at {where}: is the server running, and is the port right?"
-    if isinstance(exc, InvalidHandshake | EOFError):
+    # The parser's own errors come through bare from older releases of the library.
+    if isinstance(exc, InvalidHandshake | EOFError | ValueError):
         return f"{where} does not answer as a websocket server ({_one_line(exc)}): check the port"
     return f"no connection to {where} ({_one_line(exc)}): check address and network"
 

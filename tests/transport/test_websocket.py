@@ -182,16 +182,18 @@ async def test_not_tls():
 
 
 async def test_a_server_that_never_answers():
-    hold = asyncio.Event()
+    writers = []
 
     async def handle(reader, writer):
-        await hold.wait()
-        writer.close()
+        writers.append(writer)
+        await reader.read()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         text = await failure(f"ws://127.0.0.1:{port}/", open_timeout=0.1)
         assert text.startswith("no answer from")
-        hold.set()
-        await asyncio.sleep(0.01)
+        for writer in writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
