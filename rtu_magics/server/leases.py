@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -39,6 +40,8 @@ class Leases:
     def __init__(self, on_last_gone: Callable[[], None]) -> None:
         self._on_last_gone = on_last_gone
         self._leases: dict[UUID, _Lease] = {}
+        self._patience = _PATIENCE
+        self._empty_since = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -62,24 +65,26 @@ class Leases:
             raise ValueError(f"there is no process {pid} on this machine")
         lease_id = uuid4()
         self._leases[lease_id] = _Lease(pid, name, _started(pid))
+        self._patience = _LINGER  # also when it is given back before anybody looks
         return lease_id
 
     def remove(self, lease_id: UUID) -> bool:
         """Give a lease back; whether it was one."""
-        return self._leases.pop(lease_id, None) is not None
+        if self._leases.pop(lease_id, None) is None:
+            return False
+        self._empty_since = time.monotonic()
+        return True
 
     async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        empty_since = loop.time()
-        patience = _PATIENCE
+        self._empty_since = time.monotonic()
         while True:
             await asyncio.sleep(_POLL_EVERY if self._leases else _POLL_EVERY / 2)
             for lease_id, lease in list(self._leases.items()):
                 if not process_runs(lease.pid) or _started(lease.pid) != lease.started:
                     del self._leases[lease_id]
             if self._leases:
-                empty_since, patience = loop.time(), _LINGER
-            elif loop.time() - empty_since > patience:
+                self._empty_since = time.monotonic()
+            elif time.monotonic() - self._empty_since > self._patience:
                 self._on_last_gone()
                 return
 

@@ -155,6 +155,16 @@ async def test_the_server_ends_after_its_last_lease(tmp_path):
         server.stop()
 
 
+async def test_a_lease_that_is_given_back_at_once_counts_too(tmp_path):
+    server = start_server(tmp_path, "--lease")
+    try:
+        lease = await post(server, "/v1/leases", {"pid": os.getpid(), "name": "brief"})
+        await call(server, "DELETE", f"/v1/leases/{lease['lease_id']}")
+        assert 2.0 < wait_for_end(server, 10) < 8.0
+    finally:
+        server.stop()
+
+
 async def test_a_lease_needs_a_process(tmp_path):
     server = start_server(tmp_path, "--lease")
     try:
