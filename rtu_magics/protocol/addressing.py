@@ -10,6 +10,7 @@ from ..errors import AmbiguousCell, CellNotFound
 __all__ = ["resolve_cell"]
 
 _POSITION = re.compile(r"[+-]?[0-9]{1,9}")
+_SHORT = 3  # digits; one random id in sixteen begins with a given one
 _SHOWN = 4  # candidates named in the message about an ambiguous prefix
 
 
@@ -17,7 +18,8 @@ def resolve_cell(ref: str, cell_ids: Sequence[str], last_touched: str | None = N
     """Return the id of the cell that `ref` names.
 
     Tried in this order: ``.`` (the cell last touched), a whole id, a position, the beginning of an
-    id. A number that is no position of this notebook may still be the beginning of an id.
+    id. A number of four digits or more that is no position of this notebook may still be the
+    beginning of an id; a shorter one is not, for it would often name a cell that nobody meant.
 
     Parameters
     ----------
@@ -50,12 +52,16 @@ def resolve_cell(ref: str, cell_ids: Sequence[str], last_touched: str | None = N
     if ref in cell_ids:
         return ref
     is_number = bool(_POSITION.fullmatch(ref))
+    n = len(cell_ids)
+    no_position = f"no cell at position {ref}: positions are 1 to {n}, or -1 to -{n}"
     if is_number:
         position = int(ref)
-        if 1 <= position <= len(cell_ids):
+        if 1 <= position <= n:
             return cell_ids[position - 1]
-        if -len(cell_ids) <= position <= -1:
+        if -n <= position <= -1:
             return cell_ids[position]
+        if n and len(ref) <= _SHORT:
+            raise CellNotFound(no_position)
     found = [cell_id for cell_id in cell_ids if ref and cell_id.startswith(ref)]
     if len(found) == 1:
         return found[0]
@@ -65,8 +71,7 @@ def resolve_cell(ref: str, cell_ids: Sequence[str], last_touched: str | None = N
     if not cell_ids:
         raise CellNotFound(f"no cell {ref!r}: the notebook is empty, add one with %%rtu_add")
     if is_number:
-        n = len(cell_ids)
-        raise CellNotFound(f"no cell at position {ref}: positions are 1 to {n}, or -1 to -{n}")
+        raise CellNotFound(no_position)
     raise CellNotFound(f"no cell {ref[:80]!r}: %rtu_cells lists the cells and their ids")
 
 

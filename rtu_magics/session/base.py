@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from .. import models as m
-from ..errors import CellNotFound, ClientClosed, RTUError
+from ..errors import ClientClosed, RTUError
 from ..protocol import resolve_cell
 from .events import CellStatesChanged, ConnectionChanged, Event, EventHub, KernelChanged, feed
 from .loop import background
@@ -132,14 +131,7 @@ class SessionBase:
         return cell_id
 
     def _find(self, ref: str | int) -> str:
-        text, ids = str(ref).strip(), self.client.cell_ids
-        # One cell in sixteen has an id that begins with a given digit: a position that does not
-        # exist must not name it, least of all in %rtu_delete.
-        if re.fullmatch(r"\d{1,3}", text) and text not in ids and int(text) > len(ids) > 0:
-            raise CellNotFound(
-                f"no cell at position {text}: positions are 1 to {len(ids)}, or -1 to -{len(ids)}"
-            )
-        return resolve_cell(text, ids, self.last_touched)
+        return resolve_cell(str(ref), self.client.cell_ids, self.last_touched)
 
     def label(self, cell_id: str) -> str:
         """Return how to show a cell to people: its position and the beginning of its id."""

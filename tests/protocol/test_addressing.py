@@ -34,8 +34,14 @@ def test_a_whole_id_goes_before_a_position():
     assert resolve_cell("1", ["x", "y", "1"]) == "1"
 
 
-def test_a_number_that_is_no_position_may_begin_an_id():
-    assert resolve_cell("77", ["a", "77ab"]) == "77ab"
+def test_a_long_number_that_is_no_position_may_begin_an_id():
+    assert resolve_cell("7712", ["771234", "b"]) == "771234"
+    assert resolve_cell("77", ["77", "b"]) == "77"
+
+
+def test_a_short_number_that_is_no_position_names_nothing():
+    with pytest.raises(CellNotFound, match="no cell at position 77: positions are 1 to 2"):
+        resolve_cell("77", ["771234", "b"])
 
 
 def test_the_dot_is_the_cell_last_touched():
