@@ -6,7 +6,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import venv
 from pathlib import Path
 
@@ -32,8 +31,8 @@ def peer_python() -> str:
     if given:
         return given
     pins = hashlib.sha256("\n".join(PINS).encode()).hexdigest()[:12]
-    name = f"rtu-peer-{sys.version_info.major}.{sys.version_info.minor}-{pins}"
-    home = Path(os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir()) / name
+    name = f".venv-peer-{sys.version_info.major}.{sys.version_info.minor}-{pins}"
+    home = Path(__file__).parents[2] / name
     python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     ready = home / "ready"
     if not ready.exists():
