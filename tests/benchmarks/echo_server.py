@@ -1,27 +1,28 @@
 """The floor for round trips and broadcasts: a bare `websockets` server in a process of its own.
 
-It prints its port. It answers a text message with itself; after ``{"broadcast": N}`` it sends the
-next message to all its connections with `websockets.broadcast` instead.
+It prints its port. It answers a text message with itself; one that begins with ``!`` it sends to all
+its connections with `websockets.broadcast` instead.
 """
 
 import asyncio
+import contextlib
 import sys
 
 from websockets.asyncio.server import broadcast, serve
+from websockets.exceptions import ConnectionClosed
 
 everybody = set()
 
 
 async def handle(connection):
     everybody.add(connection)
-    try:
+    with contextlib.suppress(ConnectionClosed):
         async for message in connection:
             if message.startswith("!"):
                 broadcast(everybody, message)
             else:
                 await connection.send(message)
-    finally:
-        everybody.discard(connection)
+    everybody.discard(connection)
 
 
 async def main():

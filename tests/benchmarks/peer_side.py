@@ -108,8 +108,45 @@ def replay(notebook, chain, repeat):
     return {"us": None if None in samples else statistics.median(samples) * 1e6}
 
 
+def in_flight(api_url, token, project, notebook, count, repeat):
+    from uuid import uuid4
+
+    from origami.clients.api import APIClient
+    from origami.models.deltas.delta_types.cell_contents import (
+        CellContentsReplace,
+        CellContentsReplaceProperties,
+    )
+    from origami.models.notebook import Notebook
+
+    async def run():
+        api = APIClient(authorization_token=token, api_base_url=api_url)
+        name = f"{uuid4()}.ipynb"
+        file = await api.create_notebook(UUID(project), name, Notebook.model_validate(notebook))
+        client = await asyncio.wait_for(api.connect_realtime(file), 30)
+        samples = []
+        for _ in range(repeat):
+            deltas = [
+                CellContentsReplace(
+                    file_id=file.id,
+                    resource_id=client.cell_ids[0],
+                    properties=CellContentsReplaceProperties(source=str(uuid4())),
+                )
+                for _ in range(count)
+            ]
+            start = time.perf_counter()
+            await asyncio.wait_for(
+                asyncio.gather(*(client.new_delta_request(delta) for delta in deltas)), 120
+            )
+            samples.append((time.perf_counter() - start) / count)
+        await client.shutdown(now=True)
+        return samples
+
+    return {"ms": statistics.median(asyncio.run(run())) * 1000}
+
+
 def main():
-    task = {"parse": parse, "squash": squash, "replay": replay}[sys.argv[1]]
+    tasks = {"parse": parse, "squash": squash, "replay": replay, "in_flight": in_flight}
+    task = tasks[sys.argv[1]]
     json.dump(task(**json.load(sys.stdin)), sys.stdout)
 
 

@@ -147,7 +147,9 @@ class Ledger:
         for name, other in others:
             held = content(other) if isinstance(other, NotebookBuilder) else other
             if held != right:
-                found.differences.append(f"{name} differs from a fresh joiner: {_where(right, held)}")
+                found.differences.append(
+                    f"{name} differs from a fresh joiner: {_where(right, held)}"
+                )
         return found
 
 
