@@ -23,6 +23,8 @@ from .ws import RTUWebSocket
 
 __all__ = ["RTUMagicsServer"]
 
+_KERNEL_END = 1.0  # seconds until a kernel that does not end by itself is killed
+
 
 class RTUMagicsServer(ExtensionApp):
     """Live notebooks for remote magics and widgets, under ``/rtu`` of a Jupyter Server."""
@@ -90,7 +92,18 @@ class RTUMagicsServer(ExtensionApp):
         """Write what has not been written and close the store."""
         if self.service is not None:
             self.leases.stop()
+            if self.lease:
+                self._hurry_kernels()
             service, self.service = self.service, None
             await service.close()
             self._lock.release()
             self._address.remove()  # last: who finds it waits for this process to end
+
+    def _hurry_kernels(self) -> None:
+        """Give kernels less time to end: nobody is left who could want anything from them."""
+        assert self.serverapp is not None
+        kernels = self.serverapp.kernel_manager
+        for kernel_id in kernels.list_kernel_ids():
+            kernel = kernels.get_kernel(kernel_id)
+            if hasattr(kernel, "shutdown_wait_time"):
+                kernel.shutdown_wait_time = _KERNEL_END

@@ -16,8 +16,10 @@ from uuid import UUID, uuid4
 
 __all__ = ["Leases", "process_runs"]
 
-_POLL_EVERY = 1.0
-_LINGER = 3.0  # after the last lease
+# From the death of the last holder to the end of the server, its kernels shut down, 5 s may pass.
+_POLL_EVERY = 0.5
+_LINGER = 2.0  # after the last lease
+_RETURN = 20.0  # after one whose holder said that it comes back
 _PATIENCE = 30.0  # for the first one
 
 
@@ -65,14 +67,24 @@ class Leases:
             raise ValueError(f"there is no process {pid} on this machine")
         lease_id = uuid4()
         self._leases[lease_id] = _Lease(pid, name, _started(pid))
-        self._patience = _LINGER  # also when it is given back before anybody looks
+        self._patience = _LINGER  # even when it is given back before anybody looks
         return lease_id
 
-    def remove(self, lease_id: UUID) -> bool:
-        """Give a lease back; whether it was one."""
+    def remove(self, lease_id: UUID, returning: bool = False) -> bool:
+        """Give a lease back; whether it was one.
+
+        Parameters
+        ----------
+        lease_id
+            The lease.
+        returning
+            Whether its holder comes back, as a kernel does that is restarted.
+        """
         if self._leases.pop(lease_id, None) is None:
             return False
         self._empty_since = time.monotonic()
+        if returning:
+            self._patience = _RETURN
         return True
 
     async def _watch(self) -> None:

@@ -35,7 +35,8 @@ class LeaseItem(Handler):
 
     @signed_in(Action.MANAGE)
     async def delete(self, lease_id: str) -> None:
-        """Give it back."""
-        if not self.leases.remove(uuid_of(lease_id)):
+        """Give it back; with ``?returning=1`` the server waits longer for the next one."""
+        returning = self.get_query_argument("returning", "") == "1"
+        if not self.leases.remove(uuid_of(lease_id), returning):
             raise fail(404, "there is no such lease")
         self.nothing()
