@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .completion import MagicCompleter
 
 __all__ = ["load", "unload"]
+
+_completers: dict[int, MagicCompleter] = {}
 
 
 def load(shell: Any) -> None:
     """Register the magics with an IPython shell."""
     from .cells import CellMagics
+    from .completion import MagicCompleter
     from .connect import ConnectMagics
     from .kernel import KernelMagics
     from .run import RunMagics
 
     shell.register_magics(ConnectMagics, CellMagics, RunMagics, KernelMagics)
+    completer = MagicCompleter(shell)
+    completer.register()
+    _completers[id(shell)] = completer
 
 
 def unload(shell: Any) -> None:
@@ -25,6 +34,9 @@ def unload(shell: Any) -> None:
         for open_session in list(session.sessions):
             open_session.close()
         session.stop_background()
+    completer = _completers.pop(id(shell), None)
+    if completer is not None:
+        completer.unregister()
     for kind in ("line", "cell"):
         registered = shell.magics_manager.magics[kind]
         for name in [name for name in registered if name.startswith("rtu_")]:

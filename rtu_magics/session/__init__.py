@@ -13,6 +13,7 @@ from .execution import (
     Reconnected,
     Reconnecting,
 )
+from .hints import cell_hints, kernel_hints
 from .loop import background, stop_background
 from .opening import connect
 from .registry import sessions
@@ -31,7 +32,9 @@ __all__ = [
     "Session",
     "SessionStatus",
     "background",
+    "cell_hints",
     "connect",
+    "kernel_hints",
     "sessions",
     "stop_background",
 ]

@@ -59,6 +59,8 @@ class SessionBase:
         self.opened_at = time.time()
         self._own_kernel_checked: UUID | None = None
         self.kernel_session: m.KernelStatusUpdate | None = client.kernel_status
+        self.known_kernels: tuple[str, ...] = ()
+        self.known_cells: list[str] = []
         self.hub.subscribe(self._note)
         self._unfeed = feed(self.hub, client)
 

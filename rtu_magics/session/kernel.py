@@ -58,6 +58,7 @@ class KernelVerbs(SessionBase):
         async def names() -> tuple[str, dict[str, str]]:
             found: Any = await self.api.get_kernelspecs()
             specs = found["kernelspecs"]
+            self.known_kernels = tuple(sorted(specs))
             titles = {n: str(spec.get("display_name", n)) for n, spec in specs.items()}
             return str(found["default"]), titles
 

@@ -15,6 +15,7 @@ from ..errors import (
     RTUError,
     TargetError,
 )
+from .hints import learn
 from .loop import background
 from .registry import sessions
 from .session import Session
@@ -178,6 +179,7 @@ def _open(
         local_path=local_path,
     )
     sessions.add(session)
+    loop.submit(learn(session))
     return session
 
 

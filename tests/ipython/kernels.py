@@ -114,6 +114,11 @@ class RunningKernel:
         assert run.status == "ok", (run.text, run.reply)
         return run
 
+    def complete(self, code: str, at: int | None = None) -> list[str]:
+        """What the Tab key offers."""
+        reply = self.client.complete(code, at, reply=True, timeout=20)
+        return list(reply["content"]["matches"])
+
     def close(self) -> None:
         """Leave the kernel."""
         self.client.stop_channels()

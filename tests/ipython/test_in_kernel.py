@@ -270,3 +270,12 @@ def test_two_kernels_share_the_server(kernel: Kernel, work: Path, tmp_path: Path
     finally:
         second.close()
     assert psutil.pid_exists(server_pid(work) or 0)
+
+
+def test_completion_through_the_front_end(kernel: Kernel) -> None:
+    kernel.ok("%rtu_connect lesson.ipynb")
+    assert kernel.complete("%rtu_exec --bef") == ["--before"]
+    assert kernel.complete("%%rtu_add --type mark\nx", at=21) == ["markdown"]
+    assert kernel.complete("x = %rtu_exec --al") == ["--all"]
+    assert kernel.complete("%rtu_show ")[:2] == ["1", "2"]
+    assert kernel.complete("%rtu_cells -s les") == ["lesson"]
