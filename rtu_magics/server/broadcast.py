@@ -1,14 +1,16 @@
-"""Writing frames to connections: one write per connection and turn of the loop.
+"""Writing frames to connections: one write per connection and turn of the loop, or request.
 
-What is sent within one turn of the event loop goes out in one write. The fast path writes frames
-that were built once straight to tornado's stream, which touches tornado's internals; it is confined
-to `_stream_of`, and without it the public ``write_message`` does the same more slowly.
+What is sent within one turn of the event loop, or while one request is handled, goes out in one
+write. The fast path writes frames that were built once straight to tornado's stream, which touches
+tornado's internals; it is confined to `_stream_of`, and without it the public ``write_message``
+does the same more slowly.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +20,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from .frames import Frame
 from .people import Person
 
-__all__ = ["Connection", "broadcast"]
+__all__ = ["Connection", "Outbox", "broadcast"]
 
 _MAX_BACKLOG = 64 * 1024 * 1024
 
@@ -34,6 +36,54 @@ def _stream_of(handler: WebSocketHandler) -> Any:
     return stream
 
 
+def _write(stream: Any, data: bytes) -> None:
+    """Write to a stream, past its buffer and its futures when nothing waits there."""
+    if stream.closed():
+        raise StreamClosedError
+    if not stream.writing():
+        try:
+            sent = stream.write_to_fd(memoryview(data))
+        except OSError:  # the socket is full, or broken: the stream deals with both
+            sent = 0
+        if sent == len(data):
+            return
+        data = data[sent:]
+    stream.write(data)
+
+
+class Outbox:
+    """The connections of one server that have something to send."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Connection] = []
+        self._held = False
+
+    def add(self, connection: Connection) -> None:
+        """Let a connection write at the end of what goes on now."""
+        if not self._waiting and not self._held:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(connection)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Write what is sent within the block at its end, not in the next turn of the loop."""
+        if self._held:
+            yield
+            return
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for connection in waiting:
+                connection.flush()
+
+
 class Connection:
     """One websocket, and who is at its other end.
 
@@ -43,6 +93,8 @@ class Connection:
         Tornado's side of it.
     base
         ``scheme://host`` under which the client reaches the server.
+    outbox
+        Says when to write.
 
     Attributes
     ----------
@@ -54,12 +106,13 @@ class Connection:
         What kind of program it says it is.
     """
 
-    def __init__(self, handler: WebSocketHandler, base: str) -> None:
+    def __init__(self, handler: WebSocketHandler, base: str, outbox: Outbox) -> None:
         self.session_id: UUID = uuid4()
         self.person: Person | None = None
         self.client_type = ""
         self.base = base
         self._handler = handler
+        self._outbox = outbox
         self._pending: list[Frame] = []
         self._closed = False
 
@@ -68,12 +121,18 @@ class Connection:
         """Whether nothing can be sent any more."""
         return self._closed
 
+    @property
+    def more_arrived(self) -> bool:
+        """Whether more than the present message has been read from the socket already."""
+        stream = getattr(self._handler.ws_connection, "stream", None)
+        return bool(getattr(stream, "_read_buffer_size", 0))
+
     def send(self, frame: Frame) -> None:
         """Send a frame after everything that was sent before; never blocks, never fails."""
         if self._closed:
             return
         if not self._pending:
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._outbox.add(self)
         self._pending.append(frame.for_base(self.base))
 
     def mark_closed(self) -> None:
@@ -84,10 +143,11 @@ class Connection:
     def close(self, code: int, reason: str) -> None:
         """Close the websocket after what was sent."""
         if not self._closed:
-            self._flush()
+            self.flush()
             self._handler.close(code, reason)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what was sent; never blocks, never fails."""
         pending, self._pending = self._pending, []
         if self._closed or not pending:
             return
@@ -101,11 +161,10 @@ class Connection:
                 # A client that stopped reading; it may come back and catch up.
                 stream.close()
                 return
-            stream.write(
-                pending[0].framed
-                if len(pending) == 1
-                else b"".join(frame.framed for frame in pending)
-            )
+            if len(pending) == 1:
+                _write(stream, pending[0].framed)
+            else:
+                _write(stream, b"".join([frame.framed for frame in pending]))
         except (StreamClosedError, WebSocketClosedError):
             self._closed = True
 

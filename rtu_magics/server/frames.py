@@ -7,11 +7,13 @@ nothing is serialised twice, however many receive it. Links inside a message are
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import struct
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +26,10 @@ LINK_BASE = f"rtu-{secrets.token_hex(8)}:/"
 can look like it."""
 
 _LINK_BYTES = LINK_BASE.encode()
+
+# Ids of messages only have to differ: a random UUID whose end counts on.
+_ID_HEAD = str(uuid4())[:24]
+_next_number = itertools.count(secrets.randbits(40)).__next__
 
 
 class Frame:
@@ -76,6 +82,11 @@ def _json(data: Any) -> str:
     return json.dumps(data, separators=(",", ":"), default=str)
 
 
+@lru_cache(maxsize=256)
+def _quoted(channel: str) -> str:
+    return json.dumps(channel)
+
+
 def message(
     channel: str,
     event: str,
@@ -95,9 +106,9 @@ def message(
     """
     stamp = datetime.now(timezone.utc).isoformat()
     return Frame(
-        f'{{"transaction_id":"{transaction_id or uuid4()}","channel":{json.dumps(channel)},'
+        f'{{"transaction_id":"{transaction_id or uuid4()}","channel":{_quoted(channel)},'
         f'"event":"{event}","data":{_json(data)},"processed_timestamp":"{stamp}",'
-        f'"msg_id":"{uuid4()}"}}'
+        f'"msg_id":"{_ID_HEAD}{_next_number() & 0xFFFFFFFFFFFF:012x}"}}'
     )
 
 

@@ -117,7 +117,8 @@ class Room:
         transaction_id: UUID,
     ) -> None:
         """Queue a client's delta; the connection gets the answers."""
-        self._writer.put(Submission(delta, person.id, digest, connection, transaction_id))
+        submission = Submission(delta, person.id, digest, connection, transaction_id)
+        self._writer.put(submission, more=connection.more_arrived)
 
     async def apply(
         self,

@@ -14,6 +14,7 @@ from uuid import UUID
 from ..document import NotebookBuilder
 from ..errors import InvalidMessage
 from ..models import NIL_UUID, Notebook
+from .broadcast import Outbox
 from .chain import Chain
 from .collections_cache import Collections
 from .disk import DiskFile, notebooks_below, read_notebook, write_atomically
@@ -76,6 +77,7 @@ class Service:
         self.api_prefix = api_prefix
         self.links = Links(database.secret, api_prefix)
         self.collections = Collections(database, self.links)
+        self.outbox = Outbox()
         self.rooms: dict[UUID, Room] = {}
         self._opening: dict[UUID, asyncio.Lock] = {}
         self._poller: asyncio.Task[None] | None = None

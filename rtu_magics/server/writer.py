@@ -1,4 +1,4 @@
-"""The one task that writes to a notebook.
+"""The one writer of a notebook.
 
 Everything that has to be in order goes through it: deltas of clients and of the server, joins,
 versions. It takes what has arrived, applies each delta to the chain or refuses it, commits the
@@ -70,6 +70,8 @@ class Writer:
         self._room = room
         self._jobs: deque[Submission | Call] = deque()
         self._wake = asyncio.Event()
+        self._at_work = False
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -79,19 +81,37 @@ class Writer:
 
     async def close(self) -> None:
         """Stop; jobs that are left get no answer."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def put(self, job: Submission | Call) -> None:
-        """Queue a job; jobs are done in the order of their arrival."""
+    def put(self, job: Submission | Call, *, more: bool = False) -> None:
+        """Do a job, in the order of arrival.
+
+        It is done at once, which saves a turn of the loop, unless the caller knows that more
+        follows with which it can share a transaction.
+        """
         self._jobs.append(job)
-        self._wake.set()
+        if more or self._at_work or self._closed:
+            self._wake.set()
+            return
+        self._work()
+        if self._room.chain.needs_version:
+            self._wake.set()
 
     async def _write_forever(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            self._work()
+            if self._room.chain.needs_version:
+                self._snapshot()
+
+    def _work(self) -> None:
+        """Do what is queued; never within itself, as a job may queue another."""
+        self._at_work = True
+        try:
             batch: list[Submission] = []
             while self._jobs:
                 job = self._jobs.popleft()
@@ -102,8 +122,8 @@ class Writer:
                 batch = []
                 self._call(job)
             self._write(batch)
-            if self._room.chain.needs_version:
-                self._snapshot()
+        finally:
+            self._at_work = False
 
     def _call(self, job: Call) -> None:
         if job.done.cancelled():

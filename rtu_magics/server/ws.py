@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 from uuid import UUID
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -71,7 +71,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     def initialize(self, service: Service) -> None:
         """Take what the application hands in."""
         self.service = service
-        self._connection = Connection(self, base_of(self))
+        self._connection = Connection(self, base_of(self), service.outbox)
         self._rooms: dict[UUID, Room] = {}
 
     def prepare(self, **kwargs: Any) -> None:  # type: ignore[override]
@@ -118,35 +118,53 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             room.leave(self._connection)
         self._rooms.clear()
 
-    async def on_message(self, raw: str | bytes) -> None:
-        """Take one request."""
+    def on_message(self, raw: str | bytes) -> Awaitable[None] | None:
+        """Take one request; what can be done at once is, before the next turn of the loop."""
+        with self.service.outbox.at_once():
+            return self._take(raw)
+
+    def _take(self, raw: str | bytes) -> Awaitable[None] | None:
         try:
             request = parse_request(raw)
         except InvalidMessage as exc:
             self._invalid(exc)
-            return
+            return None
         except RecursionError:
             self._invalid(InvalidMessage("nested too deeply", event="invalid_event"))
-            return
+            return None
         if isinstance(request, AuthenticateRequest):
             self._authenticate(request)
-            return
+            return None
         if _has_constants(raw):
             self._error(request, "invalid_data", "NaN and Infinity are no numbers of JSON")
-            return
+            return None
         person = self._connection.person
         if person is None:
             self._error(request, "permission_denied", "authenticate first")
-            return
+            return None
         handle = self._handlers.get(type(request))
         if handle is None:
             self._error(request, "invalid_event", f"{request.event} is not taken here")
-            return
+            return None
+        if isinstance(request, NewDeltaRequest):
+            room = self._rooms.get(request.data.delta.file_id)
+            if room is not None and self._is_open(room) and request.channel == room.channel:
+                try:
+                    self._submit(request, person, room)
+                except Exception:
+                    self._failed(request)
+                return None
+        return self._await(handle(self, request, person), request)
+
+    async def _await(self, work: Awaitable[None], request: BaseRTURequest) -> None:
         try:
-            await handle(self, request, person)
+            await work
         except Exception:
-            logger.exception("%s failed", request.event)
-            self._error(request, "invalid_data", "the server failed to handle it; see its log")
+            self._failed(request)
+
+    def _failed(self, request: BaseRTURequest) -> None:
+        logger.exception("%s failed", request.event)
+        self._error(request, "invalid_data", "the server failed to handle it; see its log")
 
     def _invalid(self, exc: InvalidMessage) -> None:
         if self._connection.person is None:
@@ -187,21 +205,31 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
 
     # files
 
+    def _is_open(self, room: Room) -> bool:
+        """Return whether a room that was known is the notebook's room still."""
+        return self.service.rooms.get(room.file_id) is room
+
     async def _room(self, request: BaseRTURequest, person: Person, action: Action) -> Room | None:
         """Return the room that a channel names if the person may do that there, or answer no."""
         file_id = _uuid(request.channel.partition("/")[2])
         room = self._rooms.get(file_id) if file_id else None
-        if room is None or room.file_id not in self.service.rooms:
+        if room is None or not self._is_open(room):
             room = await self._room_by_id(file_id)
+        return room if self._may(room, request, person, action) else None
+
+    def _may(
+        self, room: Room | None, request: BaseRTURequest, person: Person, action: Action
+    ) -> TypeGuard[Room]:
+        """Return whether the person may do that in a room, or answer no."""
         if room is None or not authorise(person, Action.READ, room.file_id):
             self._error(request, "permission_denied", "no such notebook, or not for you")
-            return None
+            return False
         if not authorise(person, action, room.file_id):
             self._error(
                 request, "permission_denied", f"as {person.role.value} you may not {action.value}"
             )
-            return None
-        return room
+            return False
+        return True
 
     async def _room_by_id(self, file_id: UUID | None) -> Room | None:
         try:
@@ -223,16 +251,19 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         self._reply(request, "unsubscribe_reply", {"success": room is not None})
 
     async def _new_delta(self, request: NewDeltaRequest, person: Person) -> None:
-        delta = request.data.delta
-        execute = isinstance(delta, CellExecuteDelta)
-        room = await self._room(request, person, Action.EXECUTE if execute else Action.EDIT)
+        room = await self._room(request, person, _needed_for(request))
         if room is None:
             return
-        if delta.file_id != room.file_id:
+        if request.data.delta.file_id != room.file_id:
             self._error(request, "invalid_data", "delta.file_id is not the channel's file")
             return
-        self._rooms.setdefault(room.file_id, room)
-        room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
+        self._rooms[room.file_id] = room
+        self._submit(request, person, room)
+
+    def _submit(self, request: NewDeltaRequest, person: Person, room: Room) -> None:
+        if self._may(room, request, person, _needed_for(request)):
+            delta = request.data.delta
+            room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
 
     async def _select(self, request: UpdateUserCellSelectionRequest, person: Person) -> None:
         room = await self._room(request, person, Action.READ)
@@ -303,6 +334,10 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         KernelSubscribeRequest: _subscribe_kernel,
         VariableExplorerUpdateRequest: _variables,
     }
+
+
+def _needed_for(request: NewDeltaRequest) -> Action:
+    return Action.EXECUTE if isinstance(request.data.delta, CellExecuteDelta) else Action.EDIT
 
 
 def _has_constants(raw: str | bytes) -> bool:

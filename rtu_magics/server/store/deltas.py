@@ -6,6 +6,7 @@ Every function takes the open connection of a transaction.
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy.exc import OperationalError
 
 from .schema import deltas, versions
 
@@ -44,8 +46,21 @@ class StoredDelta:
     digest: str
 
 
+_APPEND = f"INSERT INTO {deltas.name} (file_id, epoch, seq, id, body, digest) VALUES (?,?,?,?,?,?)"
+
+
 def insert_deltas(connection: Connection, file_id: UUID, new: Sequence[StoredDelta]) -> None:
     """Append to the chain."""
+    driver = connection.connection.dbapi_connection
+    if isinstance(driver, sqlite3.Connection):
+        # Every edit comes through here, and SQLAlchemy would double the time that SQLite takes.
+        file = file_id.hex
+        rows = [(file, d.epoch, d.seq, d.id.hex, d.body, d.digest) for d in new]
+        try:
+            driver.executemany(_APPEND, rows)
+        except sqlite3.Error as exc:
+            raise OperationalError(_APPEND, None, exc) from exc
+        return
     connection.execute(
         insert(deltas),
         [
