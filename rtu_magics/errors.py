@@ -25,6 +25,7 @@
     │   ├── KernelUnknown           no kernel of that name is installed there
     │   └── KernelDied              it died while it ran
     ├── RemoteCellError             a remote cell raised (ename, evalue, traceback)
+    ├── RunTimeout                  a run took longer than it was allowed to (also a TimeoutError)
     ├── TargetError                 a connect target that cannot be understood
     ├── SessionError                no such session, or a name already taken
     └── EmbeddedServerError         the server on this machine did not start
@@ -57,6 +58,7 @@ __all__ = [
     "PermissionDenied",
     "RTUError",
     "RemoteCellError",
+    "RunTimeout",
     "SessionError",
     "SquashError",
     "SubscribeTimeout",
@@ -245,6 +247,10 @@ class RemoteCellError(RTUError):
         self.evalue = evalue
         self.traceback = traceback or []
         self.cell_id = cell_id
+
+
+class RunTimeout(RTUError, TimeoutError):
+    """A run took longer than it was allowed to."""
 
 
 class TargetError(RTUError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from IPython.core import magic as _magic
 from IPython.core import magic_arguments as _arguments
@@ -31,6 +31,7 @@ __all__ = [
     "line_magic",
     "magic_arguments",
     "magics_class",
+    "quiet_argument",
     "session_argument",
     "unquote",
 ]
@@ -39,6 +40,8 @@ logger = logging.getLogger("rtu_magics")
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
+
+_MATTERS = ("note:", "the connection is lost", "reconnected after")
 
 # IPython's decorators carry no types; here they get them once for all.
 _core: Any = _magic
@@ -55,6 +58,14 @@ def session_argument(fn: F) -> F:
     """Add ``-s NAME`` to a magic."""
     add: Callable[[F], F] = argument(
         "-s", "--session", metavar="NAME", help="the session; the newest by default"
+    )
+    return add(fn)
+
+
+def quiet_argument(fn: F) -> F:
+    """Add ``-q`` to a magic."""
+    add: Callable[[F], F] = argument(
+        "-q", "--quiet", action="store_true", help="say nothing when all goes well"
     )
     return add(fn)
 
@@ -101,6 +112,8 @@ def guarded(fn: F) -> F:
                 f"internal error in %{fn.__name__}: {type(exc).__name__}: {text}; please report "
                 f"it (logging.getLogger('rtu_magics') has the details at DEBUG)"
             ) from None
+        finally:
+            RtuMagics.quiet = False
 
     return wrapper  # type: ignore[return-value]
 
@@ -109,6 +122,10 @@ class RtuMagics(_magic.Magics):
     """Base of the magics."""
 
     shell: Any
+
+    quiet: ClassVar[bool] = False
+    """Whether the magic that runs was given ``-q``. One for all, because what a session says
+    goes through the magic that opened it."""
 
     def parse(self, magic: Any, line: str) -> Any:
         """Parse a magic's arguments.
@@ -130,6 +147,7 @@ class RtuMagics(_magic.Magics):
                 setattr(args, key, unquote(value))
             elif isinstance(value, list):
                 setattr(args, key, [unquote(v) if isinstance(v, str) else v for v in value])
+        RtuMagics.quiet = getattr(args, "quiet", False)
         return args
 
     def session(self, args: Any) -> Session:
@@ -145,9 +163,11 @@ class RtuMagics(_magic.Magics):
         return sessions.get(args.session)
 
     def say(self, line: str) -> None:
-        """Print one line into the calling cell, secrets masked."""
+        """Print one line into the calling cell, secrets masked; with ``-q`` only if it matters."""
         from ..session.targets import mask
 
+        if self.quiet and not line.startswith(_MATTERS):
+            return
         print(mask(line), flush=True)
 
 

@@ -15,6 +15,7 @@ from .base import (
     line_magic,
     magic_arguments,
     magics_class,
+    quiet_argument,
     session_argument,
 )
 
@@ -79,6 +80,7 @@ class CellMagics(RtuMagics):
     @argument("--type", choices=TYPES, default="code", help="the cell's type (default: code)")
     @argument("--run", action="store_true", help="run it at once")
     @session_argument
+    @quiet_argument
     @cell_magic
     @guarded
     def rtu_add(self, line: str, cell: str) -> None:
@@ -111,6 +113,7 @@ class CellMagics(RtuMagics):
     @argument("cell", metavar="CELL", help=CELL_HELP)
     @argument("--run", action="store_true", help="run it at once")
     @session_argument
+    @quiet_argument
     @cell_magic
     @guarded
     def rtu_edit(self, line: str, cell: str) -> None:
@@ -157,6 +160,7 @@ class CellMagics(RtuMagics):
     @magic_arguments()
     @argument("cell", metavar="CELL", help=CELL_HELP)
     @session_argument
+    @quiet_argument
     @line_magic
     @guarded
     def rtu_delete(self, line: str) -> None:
@@ -179,6 +183,7 @@ class CellMagics(RtuMagics):
     @argument("--before", metavar="CELL", help="put it before this cell")
     @argument("--first", action="store_true", help="put it at the top")
     @session_argument
+    @quiet_argument
     @line_magic
     @guarded
     def rtu_move(self, line: str) -> None:
@@ -200,6 +205,7 @@ class CellMagics(RtuMagics):
     @argument("cell", metavar="CELL", help=CELL_HELP)
     @argument("type", choices=TYPES, help="the new type")
     @session_argument
+    @quiet_argument
     @line_magic
     @guarded
     def rtu_type(self, line: str) -> None:

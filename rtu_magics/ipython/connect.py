@@ -11,6 +11,7 @@ from .base import (
     line_magic,
     magic_arguments,
     magics_class,
+    quiet_argument,
     session_argument,
 )
 
@@ -45,6 +46,7 @@ class ConnectMagics(RtuMagics):
         metavar="T",
         help="the server's token; better set RTU_TOKEN, or leave it out and be asked",
     )
+    @quiet_argument
     @line_magic
     @guarded
     def rtu_connect(self, line: str) -> None:
@@ -82,6 +84,7 @@ class ConnectMagics(RtuMagics):
     @magic_arguments()
     @session_argument
     @argument("--all", action="store_true", help="every session")
+    @quiet_argument
     @line_magic
     @guarded
     def rtu_disconnect(self, line: str) -> None:

@@ -13,6 +13,7 @@ from .base import (
     line_magic,
     magic_arguments,
     magics_class,
+    quiet_argument,
     session_argument,
 )
 
@@ -32,6 +33,7 @@ class KernelMagics(RtuMagics):
     @argument("action", nargs="?", choices=ACTIONS, default="status", help="what to do")
     @argument("--name", metavar="K", help="start: the kernel to start, such as python3")
     @session_argument
+    @quiet_argument
     @line_magic
     @guarded
     def rtu_kernel(self, line: str) -> None:
@@ -63,6 +65,7 @@ class KernelMagics(RtuMagics):
             session.kernel_stop()
             self.say("kernel stopped")
         else:
+            RtuMagics.quiet = False  # there is nothing to do but to speak
             self._status(session)
 
     def _start(self, session: Session, name: str | None) -> None:
@@ -83,6 +86,7 @@ class KernelMagics(RtuMagics):
 
     @magic_arguments()
     @session_argument
+    @quiet_argument
     @line_magic
     @guarded
     def rtu_save(self, line: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import re
+import time
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
@@ -14,10 +17,17 @@ from .base import (
     line_cell_magic,
     magic_arguments,
     magics_class,
+    quiet_argument,
     session_argument,
 )
 
+if TYPE_CHECKING:
+    from ..session import Session
+    from .result import RunResult
+
 __all__ = ["RunMagics"]
+
+_ASSIGNED = re.compile(r"=[ \t]*%rtu_exec\b(.*)")
 
 
 @magics_class
@@ -35,117 +45,127 @@ class RunMagics(RtuMagics):
     @argument("--before", metavar="CELL", help="run every cell up to and with this one")
     @argument("--after", metavar="CELL", help="run this cell and every one after it")
     @argument("--cell", metavar="CELL", help="%%%%rtu_exec: replace this cell by the body")
-    @argument("-o", "--output", metavar="NAME", help="put the outputs into this variable instead")
+    @argument("-o", "--output", metavar="NAME", help="keep the outputs in this variable instead")
+    @argument("--timeout", metavar="S", type=float, help="stop the run after this many seconds")
+    @argument("--keep-going", action="store_true", help="run the other cells although one failed")
     @session_argument
+    @quiet_argument
     @line_cell_magic
     @guarded
-    def rtu_exec(self, line: str, cell: str | None = None) -> None:
+    def rtu_exec(self, line: str, cell: str | None = None) -> RunResult | None:
         """Run cells on the remote kernel; their outputs stream into this cell.
 
         As a cell magic it adds the body as a new cell (or replaces --cell by it) and runs that.
         A remote cell that fails raises RemoteCellError here, so Run All stops. Ctrl-C interrupts
         the remote cell; a second Ctrl-C stops waiting and leaves it running.
 
+        With -o NAME, or assigned, nothing but tracebacks is shown, and the outputs are kept: an
+        object with .text, .data (the bundle of the last thing displayed), .outputs and .error.
+        -o gives it for a failed run, too.
+
         Examples::
 
             %rtu_exec 3
             %rtu_exec 1 2 -1
-            %rtu_exec --all
-            %rtu_exec --after 4
+            %rtu_exec --all --keep-going
+            %rtu_exec --after 4 --timeout 60
+            result = %rtu_exec 3
 
-            %%rtu_exec
+            %%rtu_exec -o result
             df.describe()
 
             %%rtu_exec --cell 3
             print("instead of what was there")
         """
-        from .running import run_here
+        from ..errors import RTUError
+        from .result import RunResult
 
         args = self.parse(self.rtu_exec, line)
-        collected = _Collected() if args.output else None
+        _check_what(args, cell)
+        session = self.session(args)
+        assigned = cell is None and self._is_assigned(line)
+        result = RunResult(session.fetch) if args.output or assigned else None
         how: dict[str, Any] = {
             "say": self.say,
             "owns_cell": cell is not None or self._is_whole_cell(line),
-            "collect": collected.take if collected is not None else None,
+            "collect": result.take if result is not None else None,
         }
         try:
-            if cell is not None:
-                self._exec_body(args, body(cell), how)
-                return
-            _check_what(args)
-            session = self.session(args)
-            if args.cells:
-                for cell_id in [session.resolve(ref) for ref in args.cells]:
-                    run_here(self.shell, session, cell_id, **how)
-            else:
-                run_here(
-                    self.shell,
-                    session,
-                    run_all=args.all,
-                    before=args.before,
-                    after=args.after,
-                    **how,
-                )
+            self._exec(session, args, cell, how)
+        except RTUError as exc:
+            if result is not None:
+                result.error = exc
+            raise
         finally:
-            if collected is not None:
-                self.shell.push({args.output: collected.outputs})
+            if result is not None and args.output:
+                self.shell.push({args.output: result})
+        return result if assigned else None
 
-    def _exec_body(self, args: Any, source: str, how: dict[str, Any]) -> None:
-        from .running import run_here
+    def _exec(self, session: Session, args: Any, cell: str | None, how: dict[str, Any]) -> None:
+        from .running import run_cells, run_here
 
-        if args.cells or args.all or args.before or args.after:
-            raise UsageError("%%rtu_exec runs its body; --cell CELL puts it in place of a cell")
-        if not source.strip():
-            raise UsageError("the body of %%rtu_exec is empty; write the code below the magic")
-        session = self.session(args)
-        if args.cell is None:
-            new = session.add(source)
-            cell_id = new.id
+        if cell is not None:
+            refs = [self._put(session, args, body(cell))]
+        elif args.cells:
+            refs = [session.resolve(ref) for ref in args.cells]
         else:
-            cell_id = session.resolve(args.cell)
-            session.edit(cell_id, source)
-        run_here(self.shell, session, cell_id, **how)
+            what = {"run_all": args.all, "before": args.before, "after": args.after}
+            if args.keep_going:
+                refs = session.select(**what)
+            else:
+                how["deadline"] = _deadline(session, args)
+                run_here(self.shell, session, **what, **how)
+                return
+        how["deadline"] = _deadline(session, args)
+        run_cells(self.shell, session, refs, keep_going=args.keep_going, **how)
+
+    def _put(self, session: Session, args: Any, source: str) -> str:
+        """Put the body of a cell magic where it runs; returns the cell's id."""
+        if args.cell is None:
+            return session.add(source).id
+        cell_id = session.resolve(args.cell)
+        session.edit(cell_id, source)
+        return cell_id
+
+    def _raw_cell(self) -> str:
+        """Return the calling cell as it was typed, empty where that is not known."""
+        history = getattr(getattr(self.shell, "history_manager", None), "input_hist_raw", None)
+        return str(history[-1]).strip() if history else ""
 
     def _is_whole_cell(self, line: str) -> bool:
         """Whether the calling cell is this magic and nothing else."""
-        history = getattr(getattr(self.shell, "history_manager", None), "input_hist_raw", None)
-        raw = history[-1].strip() if history else ""
-        return raw == f"%rtu_exec {line}".strip()
+        return self._raw_cell() == f"%rtu_exec {line}".strip()
+
+    def _is_assigned(self, line: str) -> bool:
+        """Whether the call is ``x = %rtu_exec …``.
+
+        Only then is a value returned: IPython would show it once more at the end of the cell.
+        """
+        for found in _ASSIGNED.finditer(self._raw_cell()):
+            typed = found[1].strip()
+            if line.strip() in (typed, str(self.shell.var_expand(typed)).strip()):
+                return True
+        return False
 
 
-class _Collected:
-    """The outputs of a run, instead of showing them."""
-
-    def __init__(self) -> None:
-        self.outputs: list[Any] = []
-
-    def take(self, event: Any) -> None:
-        """Note an output event."""
-        from ..session.events import OutputAppended, OutputContinued, OutputsCleared, OutputsUpdated
-
-        if isinstance(event, OutputAppended):
-            self.outputs.append(event.output)
-        elif isinstance(event, OutputContinued):
-            self._continue(event.output)
-        elif isinstance(event, OutputsCleared):
-            self.outputs[:] = event.outputs
-        elif isinstance(event, OutputsUpdated):
-            for index, output in enumerate(self.outputs):
-                if output.id in event.output_ids:
-                    new = {"data": event.data, "metadata": event.metadata}
-                    self.outputs[index] = output.model_copy(update=new)
-
-    def _continue(self, piece: Any) -> None:
-        for index in range(len(self.outputs) - 1, -1, -1):
-            found = self.outputs[index]
-            if found.id == piece.id and found.content is not None and piece.content is not None:
-                text = (found.content.raw or "") + (piece.content.raw or "")
-                content = found.content.model_copy(update={"raw": text})
-                self.outputs[index] = found.model_copy(update={"content": content})
-                return
+def _deadline(session: Session, args: Any) -> float | None:
+    if args.timeout is None:
+        return None
+    session.ensure_kernel()  # starting it is not the run's fault
+    return time.monotonic() + float(args.timeout)
 
 
-def _check_what(args: Any) -> None:
+def _check_what(args: Any, cell: str | None) -> None:
+    if args.timeout is not None and not 0 < args.timeout < math.inf:
+        raise UsageError("--timeout takes a number of seconds above 0; leave it out to wait on")
+    if args.output is not None and not args.output.isidentifier():
+        raise UsageError(f"-o takes the name of a variable, and {args.output!r} is none")
+    if cell is not None:
+        if args.cells or args.all or args.before or args.after:
+            raise UsageError("%%rtu_exec runs its body; --cell CELL puts it in place of a cell")
+        if not cell.strip():
+            raise UsageError("the body of %%rtu_exec is empty; write the code below the magic")
+        return
     if args.cell is not None:
         raise UsageError("--cell belongs to %%rtu_exec with a body; write %rtu_exec CELL")
     given = [bool(args.cells), args.all, args.before is not None, args.after is not None]

@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RTUError
+from ..errors import RemoteCellError, RTUError, RunTimeout
 from ..session import Execution, Finished, Reconnected, Reconnecting
 from ..session.base import RECONNECTING
+from ..session.events import OutputAppended
 from .base import interrupted
 from .replay import DisplayIds, Replay
 
 if TYPE_CHECKING:
     from ..session import Session
 
-__all__ = ["run_here"]
+__all__ = ["run_cells", "run_here"]
 
 GRACE = 5.0  # seconds that an interrupted cell gets to end
 FIRST_WORD = 1.0  # seconds that the interrupt itself may take to be handed over
@@ -35,6 +36,7 @@ def run_here(
     owns_cell: bool,
     say: Callable[[str], None],
     collect: Callable[[Any], None] | None = None,
+    deadline: float | None = None,
 ) -> None:
     """Run remote cells and show their outputs in the calling cell until they are done.
 
@@ -51,7 +53,9 @@ def run_here(
     say
         Prints a line.
     collect
-        Called with each output event; nothing is shown then.
+        Called with each output event; nothing but tracebacks is shown then.
+    deadline
+        When to stop the run, in seconds of the monotonic clock; None lets it take its time.
 
     Raises
     ------
@@ -59,19 +63,55 @@ def run_here(
         A cell raised; its traceback was shown.
     KeyboardInterrupt
         The run was interrupted, here and there.
+    RunTimeout
+        The deadline passed; the remote cell was interrupted.
     """
     execution = session.start(ref, run_all=run_all, before=before, after=after)
     ids = _display_ids.setdefault(id(session), DisplayIds())
     show = Replay(shell, ids, owns_cell=owns_cell, fetch=session.fetch)
     try:
         try:
-            _follow(execution, show, say, collect)
+            if not _follow(execution, show, say, collect, deadline):
+                _time_up(execution, show, say, collect)
         except KeyboardInterrupt:
             _stop(execution, show, say, collect)
         show.idle()
     finally:
         execution.close()
     execution.raise_for_failure()
+
+
+def run_cells(
+    shell: Any,
+    session: Session,
+    cell_ids: list[str],
+    *,
+    keep_going: bool = False,
+    **how: Any,
+) -> None:
+    """Run cells one after the other; the rest as in `run_here`.
+
+    Parameters
+    ----------
+    keep_going
+        Whether those after a failed one run, too. What failed is raised at the end.
+    """
+    failed: list[RemoteCellError] = []
+    for cell_id in cell_ids:
+        try:
+            run_here(shell, session, cell_id, **how)
+        except RemoteCellError as exc:
+            if not keep_going or len(cell_ids) == 1:
+                raise
+            failed.append(exc)
+    if failed:
+        raise RemoteCellError(
+            f"{len(failed)} of {len(cell_ids)} cells failed: {'; '.join(map(str, failed))}",
+            ename=failed[0].ename,
+            evalue=failed[0].evalue,
+            traceback=failed[0].traceback,
+            cell_id=failed[0].cell_id,
+        )
 
 
 def _follow(
@@ -98,9 +138,33 @@ def _follow(
             lost = None
         elif collect is not None:
             collect(event)
+            if isinstance(event, OutputAppended) and event.output.type == "error":
+                show.show(event)
         else:
             show.show(event)
     return False
+
+
+def _time_up(
+    execution: Execution,
+    show: Replay,
+    say: Callable[[str], None],
+    collect: Callable[[Any], None] | None,
+) -> None:
+    """Stop a run that took too long, as Ctrl-C does, and raise."""
+    took = "the run took longer than --timeout allows"
+    runs_on = "%rtu_kernel interrupt stops it"
+    if not any(state.state == "executing" for state in execution.states.values()):
+        # The interrupt would hit somebody else's cell, which ours waits for.
+        raise RunTimeout(f"{took}: the remote cell still waits for its turn, and will run then")
+    if execution.session.connection != "live":
+        raise RunTimeout(f"{took}; the connection is lost and the remote cell may still run")
+    with contextlib.suppress(RTUError, TimeoutError):
+        execution.interrupt()
+    if not _follow(execution, show, say, collect, time.monotonic() + GRACE):
+        raise RunTimeout(f"{took} and did not stop within {GRACE:.0f} s; it still runs, {runs_on}")
+    show.idle()
+    raise RunTimeout(f"{took}; the remote cell was interrupted")
 
 
 def _stop(

@@ -39,24 +39,7 @@ class RunVerbs(KernelVerbs):
         RTUError
             There is nothing to run, or the run would wait for itself.
         """
-        given = [ref is not None, run_all, before is not None, after is not None]
-        if sum(given) != 1:
-            raise RTUError("say what to run: one cell, all, all up to one, or all from one")
-
-        async def prepare() -> m.FileDeltaBase:
-            classes = (m.CellExecute, m.CellExecuteBefore, m.CellExecuteAfter)
-            for found, cls in zip((ref, before, after), classes, strict=True):
-                if found is not None:
-                    cell_id = await self._resolve(found)
-                    delta: m.FileDeltaBase = cls(file_id=self.client.file_id, resource_id=cell_id)
-                    break
-            else:
-                delta = m.CellExecuteAll(file_id=self.client.file_id)
-            if not self.runnable(delta):
-                raise RTUError(self._nothing_to_run(delta))
-            return delta
-
-        delta = self.call(prepare())
+        delta = self.call(self._execute_delta(ref, run_all, before, after))
         self.ensure_kernel()
         execution = Execution(self, delta)  # subscribed before it is submitted
         try:
@@ -65,6 +48,42 @@ class RunVerbs(KernelVerbs):
             execution.close()
             raise
         return execution
+
+    async def _execute_delta(
+        self,
+        ref: str | int | None,
+        run_all: bool,
+        before: str | int | None,
+        after: str | int | None,
+    ) -> m.FileDeltaBase:
+        given = [ref is not None, run_all, before is not None, after is not None]
+        if sum(given) != 1:
+            raise RTUError("say what to run: one cell, all, all up to one, or all from one")
+        classes = (m.CellExecute, m.CellExecuteBefore, m.CellExecuteAfter)
+        for found, cls in zip((ref, before, after), classes, strict=True):
+            if found is not None:
+                cell_id = await self._resolve(found)
+                delta: m.FileDeltaBase = cls(file_id=self.client.file_id, resource_id=cell_id)
+                break
+        else:
+            delta = m.CellExecuteAll(file_id=self.client.file_id)
+        if not self.runnable(delta):
+            raise RTUError(self._nothing_to_run(delta))
+        return delta
+
+    def select(
+        self,
+        *,
+        run_all: bool = False,
+        before: str | int | None = None,
+        after: str | int | None = None,
+    ) -> list[str]:
+        """Return the ids of the cells that `start` would run for the same arguments, in order."""
+
+        async def select() -> list[str]:
+            return self.runnable(await self._execute_delta(None, run_all, before, after))
+
+        return self.call(select())
 
     def run(
         self,

@@ -35,6 +35,26 @@ from .shells import Shell
             "UsageError: give only one of CELL, --all, --before and --after",
         ),
         (
+            "%rtu_exec 1 --timeout 0",
+            "UsageError: --timeout takes a number of seconds above 0; leave it out to wait on",
+        ),
+        (
+            "%rtu_exec 1 --timeout -1",
+            "UsageError: --timeout takes a number of seconds above 0; leave it out to wait on",
+        ),
+        (
+            "%rtu_exec 1 --timeout nan",
+            "UsageError: --timeout takes a number of seconds above 0; leave it out to wait on",
+        ),
+        (
+            "%rtu_exec 1 --timeout soon",
+            "UsageError: argument --timeout: invalid float value: 'soon'; see %rtu_exec?",
+        ),
+        (
+            "%rtu_exec 1 -o 1x",
+            "UsageError: -o takes the name of a variable, and '1x' is none",
+        ),
+        (
             "%rtu_exec --cell 1",
             "UsageError: --cell belongs to %%rtu_exec with a body; write %rtu_exec CELL",
         ),

@@ -279,3 +279,13 @@ def test_completion_through_the_front_end(kernel: Kernel) -> None:
     assert kernel.complete("x = %rtu_exec --al") == ["--all"]
     assert kernel.complete("%rtu_show ")[:2] == ["1", "2"]
     assert kernel.complete("%rtu_cells -s les") == ["lesson"]
+
+
+def test_kept_outputs_are_shown_when_asked_for(kernel: Kernel) -> None:
+    kernel.ok("%rtu_connect lesson.ipynb")
+    kernel.ok("%%rtu_exec\nprint('text')\nfrom IPython.display import HTML\nHTML('<b>html</b>')")
+    assert kernel.ok("kept = %rtu_exec -1").messages == []
+    ((_, kind, content),) = kernel.ok("kept").messages
+    assert kind == "execute_result"
+    assert content["data"]["text/html"] == "<b>html</b>"
+    assert content["data"]["text/plain"].startswith("text\n")
