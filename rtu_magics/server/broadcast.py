@@ -9,7 +9,7 @@ does the same more slowly.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -56,6 +56,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._waiting: list[Connection] = []
+        self._later: list[Callable[[], None]] = []
         self._held = False
 
     def add(self, connection: Connection) -> None:
@@ -63,6 +64,13 @@ class Outbox:
         if not self._waiting and not self._held:
             asyncio.get_running_loop().call_soon(self._flush)
         self._waiting.append(connection)
+
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Do something that nobody waits for once what was sent has been written."""
+        if self._held:
+            self._later.append(work)
+        else:
+            work()
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -82,6 +90,8 @@ class Outbox:
             waiting, self._waiting = self._waiting, []
             for connection in waiting:
                 connection.flush()
+        while self._later:
+            self._later.pop(0)()
 
 
 class Connection:

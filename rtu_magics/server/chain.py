@@ -233,10 +233,12 @@ class Chain:
         new = [
             StoredDelta(one.delta.id, self.epoch, one.seq, one.body, one.digest) for one in staged
         ]
-        with self.database.transaction() as connection:
-            if new:
+        if also is None:
+            with self.database.quick_transaction() as quick:
+                queries.insert_deltas(quick, self.file_id, new)
+        else:
+            with self.database.transaction() as connection:
                 queries.insert_deltas(connection, self.file_id, new)
-            if also is not None:
                 also(connection)
         self._tail += new
         self._tail_bytes += sum(len(one.body) for one in new)

@@ -182,7 +182,7 @@ class Writer:
         for answer in answers:
             answer()
         if any(not isinstance(one.delta, CellExecuteDelta) for one in staged):
-            self._room.disk.changed()
+            self._room.service.outbox.afterwards(self._room.disk.changed)
 
     def _commit(
         self, staged: list[Staged], extras: list[Callable[[StoreConnection], None]]
