@@ -1,4 +1,4 @@
-"""Magics for cells: list, show, add, edit, delete, move, change type."""
+"""Magics for cells: list, show, pull, add, edit, delete, move, change type."""
 
 from __future__ import annotations
 
@@ -119,9 +119,9 @@ class CellMagics(RtuMagics):
     def rtu_edit(self, line: str, cell: str) -> None:
         """Make the body the source of a remote cell.
 
-        What others changed elsewhere in the cell since you last saw it (%rtu_show, or your own
-        last edit) stays. If they changed the same place, nothing is sent and both texts are shown;
-        running the edit again then replaces theirs.
+        What others changed elsewhere in the cell since you last saw it (%rtu_show, %rtu_pull, or
+        your own last edit) stays. If they changed the same place, nothing is sent and both texts
+        are shown; running the edit again then replaces theirs.
 
         Examples::
 
@@ -156,6 +156,30 @@ class CellMagics(RtuMagics):
             self.say(f"edited cell {label}")
         else:
             self.say(f"edited cell {label}, merged with what others changed; %rtu_show . shows it")
+
+    @magic_arguments()
+    @argument("cell", metavar="CELL", help=CELL_HELP)
+    @session_argument
+    @quiet_argument
+    @line_magic
+    @guarded
+    def rtu_pull(self, line: str) -> None:
+        """Put %%rtu_edit with a remote cell's text into the next cell, to be changed and run.
+
+        Examples::
+
+            %rtu_pull 3
+            %rtu_pull .
+        """
+        args = self.parse(self.rtu_pull, line)
+        session = self.session(args)
+        cell = session.cell(args.cell)  # from here on it counts as seen
+        label = session.label(cell.id)
+        # By its id: the position may be another one when the edit is run.
+        name = label.rpartition("(")[2].rstrip(")")
+        where = f" -s {_quoted(session.name)}" if args.session else ""
+        self.shell.set_next_input(f"%%rtu_edit {name}{where}\n{cell.source}", replace=False)
+        self.say(f"cell {label} is in the next cell; change it there and run it")
 
     @magic_arguments()
     @argument("cell", metavar="CELL", help=CELL_HELP)
@@ -230,3 +254,7 @@ def _filled(source: str, magic: str) -> str:
     if not source.strip():
         raise UsageError(f"the body of %%{magic} is empty; write the cell's text below the magic")
     return source
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if " " in name else name

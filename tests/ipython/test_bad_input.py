@@ -199,6 +199,16 @@ def test_patch_that_no_longer_applies(lab: Shell) -> None:
         assert session().cell(1).source == "x = 7\ny = 3"
 
 
+def test_edit_of_what_was_pulled_merges(lab: Shell) -> None:
+    lab.ok("%%rtu_add\nx = 1\ny = 2")
+    with rtu_magics.connect("lab.ipynb", name="other", say=lambda _: None) as other:
+        lab.ok("%rtu_pull 1 -s lab")
+        other.edit(1, "x = 5\ny = 2")
+        wait_for_source(1, "x = 5\ny = 2")
+        assert "merged with what others changed" in lab.ok("%%rtu_edit 1 -s lab\nx = 1\ny = 3")
+        wait_for_source(1, "x = 5\ny = 3")
+
+
 def wait_for_source(position: int, source: str) -> None:
     deadline = time.monotonic() + 5
     while [v.cell.source for v in session().cells()][position - 1 : position] != [source]:

@@ -289,3 +289,21 @@ def test_kept_outputs_are_shown_when_asked_for(kernel: Kernel) -> None:
     assert kind == "execute_result"
     assert content["data"]["text/html"] == "<b>html</b>"
     assert content["data"]["text/plain"].startswith("text\n")
+
+
+def test_pull_fills_the_next_cell(kernel: Kernel) -> None:
+    kernel.ok("%rtu_connect lesson.ipynb")
+    kernel.ok("%%rtu_add\na = 1\nb = 2")
+    pulled = kernel.ok("%rtu_pull -1")
+    found = re.fullmatch(
+        r"cell \d+ \((\w{8})\) is in the next cell; change it there and run it\n", pulled.text
+    )
+    assert found is not None
+    (payload,) = pulled.reply["payload"]
+    assert payload["source"] == "set_next_input"
+    assert payload["text"] == f"%%rtu_edit {found[1]}\na = 1\nb = 2"
+    assert payload["replace"] is False
+    assert "edited cell" in kernel.ok(payload["text"].replace("b = 2", "b = 3")).text
+    assert "b = 3" in kernel.ok("%rtu_show -1").text
+    (payload,) = kernel.ok("%rtu_pull -1 -s lesson -q").reply["payload"]
+    assert payload["text"] == f"%%rtu_edit {found[1]} -s lesson\na = 1\nb = 3"

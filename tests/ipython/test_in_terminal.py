@@ -116,3 +116,35 @@ def test_the_main_job(terminal: Terminal, tmp_path: Path) -> None:
     assert "UsageError: unrecognized arguments: --loud; see %rtu_cells?" in terminal.run(
         "%rtu_cells --loud"
     )
+
+
+def test_pull_fills_the_prompt(tmp_path: Path) -> None:
+    env = dict(os.environ, IPYTHONDIR=str(tmp_path / "ipython"), TERM="xterm")
+    env["PROMPT_TOOLKIT_NO_CPR"] = "1"
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "IPython", "--colors=NoColor", "--no-banner", "--no-confirm-exit"],
+        cwd=str(tmp_path),
+        env=env,
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(50, 200),
+    )
+    try:
+        child.expect(r"In \[\S*1\S*\]")
+        child.send("%load_ext rtu_magics\r")
+        child.expect(r"In \[\S*2\S*\]")
+        child.send("%rtu_connect a.ipynb\r")
+        child.expect("connected to a.ipynb")
+        child.expect(r"In \[\S*3\S*\]")
+        child.send("get_ipython().run_cell_magic('rtu_add', '-q', 'pulled_name = 1')\r")
+        child.expect(r"In \[\S*4\S*\]")
+        child.send("%rtu_pull 1\r")
+        child.expect("is in the next cell")
+        child.expect("rtu_edit")
+        child.expect("pulled_name")
+        child.sendcontrol("c")
+        child.sendcontrol("d")
+        child.expect(pexpect.EOF, timeout=20)
+    finally:
+        child.close(force=True)

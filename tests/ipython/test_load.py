@@ -58,6 +58,7 @@ def test_load_and_unload() -> None:
             "rtu_exec",
             "rtu_kernel",
             "rtu_move",
+            "rtu_pull",
             "rtu_save",
             "rtu_sessions",
             "rtu_show",
