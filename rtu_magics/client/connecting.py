@@ -87,6 +87,7 @@ class ConnectedClient:
         self.manager.disconnect_hook = self.disconnect_hook
         self.manager.context_hook = self.context_hook
         self.manager.receive_hook = self._receive
+        self.manager.direct_hook = self._handles_directly
         self.manager.failure_hook = self._attempt_failed
         self.manager.unsent_hook = self._unsent
 
@@ -302,6 +303,10 @@ class ConnectedClient:
         if handler is not None and msg.channel in self._channels:
             await handler(msg)
 
+    def _handles_directly(self, msg: BaseRTUResponse) -> bool:
+        """Return whether nothing that `_receive` does with a message waits (subclasses)."""
+        return False
+
     def _unsent(self, msg: BaseRTURequest, exc: Exception) -> None:
         logger.error("a %s could not be sent: %s", msg.event, one_line(exc))
 
@@ -309,6 +314,8 @@ class ConnectedClient:
 
     async def context_hook(self) -> None:
         """Run at every iteration of a worker, to bind context variables."""
+
+    context_hook.does_nothing = True  # type: ignore[attr-defined]
 
     async def connect_hook(self, *args: Any, **kwargs: Any) -> None:
         """Run when a connection is open; sets `rtu_session_id`."""

@@ -7,13 +7,14 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from ..errors import ClientClosed, ConnectFailed, ConnectionLost, InvalidMessage, TransportError
 from ..models import BaseRTURequest, BaseRTUResponse, parse_response
 from ..models.rtu.parse import RESPONSE_CLASSES
 from ..protocol import Backoff
-from ..transport import Connect, Connection
+from ..transport import Connect, Connection, QuickConnection
 from .callbacks import MessageCallbacks, in_worker
 from .messagelog import MessageLog
 from .slot import Slot, follow_future
@@ -50,6 +51,9 @@ class RTUManager:
         Coroutine function without arguments, called before each message a worker handles.
     receive_hook
         Coroutine function that handles a message before the registered callbacks hear of it.
+    direct_hook
+        Function that says whether `receive_hook` handles a message without waiting for anything.
+        Then it is handled as it arrives, which saves two turns of the loop.
     failure_hook
         Function called with the `TransportError` of an attempt that made no connection.
     unsent_hook
@@ -69,6 +73,7 @@ class RTUManager:
         self.disconnect_hook: Hook | None = None
         self.context_hook: Hook | None = None
         self.receive_hook: Callable[[BaseRTUResponse], Awaitable[None]] | None = None
+        self.direct_hook: Callable[[BaseRTUResponse], bool] | None = None
         self.failure_hook: Callable[[TransportError], None] | None = None
         self.unsent_hook: Callable[[BaseRTURequest, Exception], None] | None = None
         self.callbacks = MessageCallbacks()
@@ -76,7 +81,8 @@ class RTUManager:
         self._connect = connect
         self._connections = 0
         self._current: Slot | None = None
-        self._inbound: asyncio.Queue[tuple[Slot, str | bytes]] = asyncio.Queue()
+        self._inbound: asyncio.Queue[tuple[Slot, BaseRTUResponse]] = asyncio.Queue()
+        self._handling = 0  # messages in the hands of workers
         self._outbound: asyncio.Queue[tuple[BaseRTURequest, Slot | None]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbound_tasks: set[asyncio.Task[Any]] = set()
@@ -166,7 +172,32 @@ class RTUManager:
         """
         if self._closing:
             raise ClientClosed("the connection was shut down: connect again")
-        self._outbound.put_nowait((message, only_on))
+        if not self._send_at_once(message, only_on):
+            self._outbound.put_nowait((message, only_on))
+
+    def _send_at_once(self, message: BaseRTURequest, only_on: Slot | None) -> bool:
+        """Send a message without a worker, if nothing stands in the way; return whether."""
+        slot = self._current
+        if (
+            self._sending
+            or slot is None
+            or slot.quick is None
+            or not slot.authed.done()
+            or (only_on is not None and only_on is not slot)
+            or not self._outbound.empty()
+            or not self._in_no_context()
+        ):
+            return False
+        try:
+            text = self.outbound_message_hook(message)
+        except Exception:
+            return False  # the worker meets it again, and knows what to do
+        self._log.trace("sent", message)
+        return slot.quick.send_now(text)
+
+    def _in_no_context(self) -> bool:
+        """Return whether the application's `context_hook` has nothing to do."""
+        return self.context_hook is None or getattr(self.context_hook, "does_nothing", False)
 
     async def flush(self) -> None:
         """Send what is queued from the caller's own task, if nothing stands in the way.
@@ -316,6 +347,9 @@ class RTUManager:
     async def _serve(self, slot: Slot, connection: Connection) -> bool:
         """Read from one connection until it ends; return whether it was authenticated."""
         slot.unauth.set_result(connection)
+        if isinstance(connection, QuickConnection):
+            slot.quick = connection
+            connection.deliver_to(partial(self._take, slot))
         self._connections += 1
         self.reconnections = self._connections - 1
         reason: Exception
@@ -328,7 +362,7 @@ class RTUManager:
                 slot.authed.set_result(connection)
             put, recv = self._inbound.put, connection.recv
             while True:
-                await put((slot, await recv()))
+                await put((slot, self.inbound_message_hook(await recv())))
         except ConnectionLost as exc:
             reason = exc
         except Exception as exc:  # a hook of the application failed: this connection is no use
@@ -380,20 +414,51 @@ class RTUManager:
         in_worker.set(True)
         me = asyncio.current_task()
         while not self._stopped and me in self._inbound_tasks:
-            slot, contents = await self._inbound.get()
+            slot, message = await self._inbound.get()
+            self._handling += 1
             try:
                 # Messages of an old connection are dropped: catching up brings their content.
                 if slot is self._current:
-                    await self._handle(contents)
+                    await self._handle(message)
             except Exception as exc:
                 await self.on_exception(exc)
             finally:
+                self._handling -= 1
                 self._inbound.task_done()
 
-    async def _handle(self, contents: str | bytes) -> None:
+    def _take(self, slot: Slot, contents: bytes) -> bool:
+        """Take a message that has just arrived; return False to have it come through `recv`.
+
+        What need not wait for anything is handled here and now.
+        """
+        if slot is not self._current or self._closing or self._inbound.full():
+            return False
+        message = self.inbound_message_hook(contents)
+        if (
+            self.direct_hook is None
+            or self._handling
+            or not self._inbound.empty()
+            or not self._in_no_context()
+            or not self.direct_hook(message)
+        ):
+            self._inbound.put_nowait((slot, message))
+            return True
+        in_worker.set(True)
+        work = self._handle(message)
+        try:
+            work.send(None)
+        except StopIteration:
+            pass
+        except Exception as exc:
+            self._spawn(self.on_exception(exc))
+        else:
+            work.close()
+            self._spawn(self.on_exception(RuntimeError(f"{message.event} was not handled at once")))
+        return True
+
+    async def _handle(self, message: BaseRTUResponse) -> None:
         if self.context_hook is not None:
             await self.context_hook()
-        message = self.inbound_message_hook(contents)
         self._log.trace("received", message)
         if self.receive_hook is not None:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..transport import Connection
+from ..transport import Connection, QuickConnection
 
 __all__ = ["Slot", "follow_future"]
 
@@ -16,10 +16,11 @@ class Slot:
     present, and each connection has futures of its own.
     """
 
-    __slots__ = ("authed", "ended", "opened_at", "reason", "unauth")
+    __slots__ = ("authed", "ended", "opened_at", "quick", "reason", "unauth")
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
+        self.quick: QuickConnection | None = None
         self.unauth: asyncio.Future[Connection] = loop.create_future()
         self.authed: asyncio.Future[Connection] = loop.create_future()
         self.ended = asyncio.Event()
@@ -45,6 +46,7 @@ class Slot:
             if not future.done():
                 future.set_exception(reason)
                 future.exception()  # nobody has to be waiting: no "never retrieved" in the log
+        self.quick = None
         self.ended.set()
 
 

@@ -10,7 +10,13 @@ from uuid import UUID
 
 from ..document import NotebookBuilder
 from ..errors import InconsistentState, RTUError
-from ..models import BaseRTURequest, BaseRTUResponse, FileDeltaBase
+from ..models import (
+    BaseRTURequest,
+    BaseRTUResponse,
+    FileDeltaBase,
+    NewDeltaEvent,
+    NewDeltaReply,
+)
 from ..protocol import DeltaChain, InFlight, Pending
 from .callbacks import DeltaCallback, DeltaCallbacks, Lane, in_worker
 from .connecting import ConnectedClient, ConnectOptions, one_line
@@ -75,6 +81,22 @@ class SquashingClient(ConnectedClient):
             await handler(msg)
         if pending is not None:
             await pending.owner.rtu_cb(msg)
+
+    def _handles_directly(self, msg: BaseRTUResponse) -> bool:
+        kind = type(msg)
+        if kind is NewDeltaReply:
+            return True
+        if kind is not NewDeltaEvent or self._applying:
+            return False
+        # None of the application's hooks has anything to do, and nobody else waits for this delta.
+        own = self.delta_callbacks.for_id(msg.data.id)
+        if own is not None:
+            pending = self.in_flight.by_delta(msg.data.id)
+            if pending is None or pending.owner.delta_cb_ref is not own:
+                return False
+        return all(
+            getattr(getattr(self, hook.__name__), "__func__", None) is hook for hook in _DELTA_HOOKS
+        )
 
     def _unsent(self, msg: BaseRTURequest, exc: Exception) -> None:
         pending = self.in_flight.by_transaction(msg.transaction_id)
@@ -189,3 +211,13 @@ class SquashingClient(ConnectedClient):
 
     def _lose_step(self, reason: str) -> None:
         """Act on a delta that cannot be squashed (subclasses)."""
+
+
+_DELTA_HOOKS = (
+    SquashingClient.queue_or_apply_delta,
+    SquashingClient.replay_unapplied_deltas,
+    SquashingClient.apply_delta,
+    SquashingClient.pre_apply_delta,
+    SquashingClient.post_queue_delta,
+    SquashingClient.failed_to_squash_delta,
+)

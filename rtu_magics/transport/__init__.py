@@ -4,6 +4,6 @@
 connection is made; `memory` is for tests.
 """
 
-from .base import Connect, Connection
+from .base import Connect, Connection, QuickConnection
 
-__all__ = ["Connect", "Connection"]
+__all__ = ["Connect", "Connection", "QuickConnection"]

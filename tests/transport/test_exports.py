@@ -5,7 +5,7 @@ import rtu_magics.transport as package
 
 
 def test_the_public_names():
-    assert package.__all__ == ["Connect", "Connection"]
+    assert package.__all__ == ["Connect", "Connection", "QuickConnection"]
 
 
 def test_importing_it_does_not_load_the_websockets_library():
