@@ -8,24 +8,37 @@ here is never written.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..document import NotebookBuilder, normalise_notebook
-from ..errors import InvalidMessage, SquashError
-from ..models import CellOutput, CellOutputCollectionReplace, CodeCell, Notebook
+from ..document import NotebookBuilder
+from ..errors import SquashError
+from ..models import (
+    CellOutput,
+    CellOutputCollectionReplace,
+    CodeCell,
+    Notebook,
+    parse_notebook,
+)
+from .disk_files import (
+    MISSING,
+    ChangedMeanwhileError,
+    Seen,
+    Stamp,
+    look,
+    replace,
+    stamp_of,
+    write_atomically,
+)
 from .disk_format import DiskBase, dumps, hash_of, render
-from .disk_merge import merge_file, name_cells
+from .disk_merge import merge_file
 from .recording import LiveCollection
 from .store import deltas as delta_queries
 from .store import files as file_queries
@@ -33,58 +46,17 @@ from .store import files as file_queries
 if TYPE_CHECKING:
     from .room import Room
 
-__all__ = ["DiskFile", "read_notebook", "write_atomically"]
+__all__ = ["DiskFile"]
 
 logger = logging.getLogger(__name__)
 
 WRITE_AFTER = 0.7  # seconds of quiet after a change
 WRITE_AT_LATEST = 3.0
-
-Stamp = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    content: bytes
-    stamp: Stamp
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step, keeping its mode; a symbolic link stays one."""
-    path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        mode = path.stat().st_mode & 0o7777
-    except FileNotFoundError:
-        umask = os.umask(0)
-        os.umask(umask)
-        mode = 0o666 & ~umask
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def read_notebook(content: bytes, base: DiskBase | None = None) -> Notebook:
-    """Return the notebook in a file's bytes; cells without an id get those they had in `base`.
-
-    Raises
-    ------
-    InvalidMessage
-        It is no notebook; the message says why.
-    """
-    notebook = normalise_notebook(content if content.strip() else b'{"cells": []}')
-    if base is not None:
-        cells = json.loads(content or b"{}").get("cells", [])
-        name_cells(notebook, [cell.get("id") for cell in cells], base)
-    return notebook
+RETRY_AFTER = 5.0  # after a write that failed
+SETTLES = 0.6  # seconds without a change until a file that is no notebook counts as written
+SETTLES_AT_LATEST = 5.0
+STALE = 10.0  # seconds that another program may take between reading and writing
+SEARCHES = 5  # for a file that is gone, a second apart
 
 
 class DiskFile:
@@ -109,7 +81,11 @@ class DiskFile:
         self._base = base
         self._stamp: Stamp | None = None
         self._dirty = False
-        self._suspended: str | None = None
+        self._suspended: str | None = None  # why the file is left alone: "missing", "foreign"
+        self._trouble = ""  # why exactly
+        self._failed = ""  # why the last write did not succeed
+        self._searches = 0
+        self._earlier: deque[tuple[float, DiskBase]] = deque(maxlen=8)
         self._first_change = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._lock = asyncio.Lock()
@@ -135,25 +111,41 @@ class DiskFile:
 
     def _write_soon(self) -> None:
         self._timer = None
-        task = asyncio.ensure_future(self._write_logged())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._write_logged())
 
     async def _write_logged(self) -> None:
         try:
             await self.flush()
         except OSError as exc:
-            logger.error("cannot write %s: %s", self.path, exc.strerror or exc)
+            reason = exc.strerror or str(exc)
+            if reason != self._failed:  # once, however often it is tried
+                logger.error(
+                    "cannot write %s (%s); nothing is lost, it is tried again until it works",
+                    self.path,
+                    reason,
+                )
+            self._failed = reason
+            if self._timer is None:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(RETRY_AFTER, self._write_soon)
         except Exception:
             logger.exception("cannot write %s", self.path)
 
     async def save(self) -> None:
-        """Bring the file up to date now, also where it had been deleted or is no notebook."""
+        """Bring the file up to date now, also where it had been deleted or is no notebook.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+        """
         if self._suspended == "foreign":
             self._resume(await asyncio.to_thread(self._keep_foreign))
         elif self._suspended == "missing":
             self._resume(None)
         await self.flush()
+        if self._suspended is not None:
+            raise OSError(self._trouble)
 
     async def flush(self) -> None:
         """Write the file if the room changed since.
@@ -166,6 +158,7 @@ class DiskFile:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        loop = asyncio.get_running_loop()
         async with self._lock:
             if not self._dirty or self._suspended is not None:
                 return
@@ -179,56 +172,99 @@ class DiskFile:
                 if hash_of(content) == self._hash and self.path.exists():
                     return
                 try:
-                    await asyncio.to_thread(_replace, self.path, content, self._stamp)
-                except _ChangedMeanwhileError:
+                    self._stamp = await asyncio.to_thread(replace, self.path, content, self._stamp)
+                except ChangedMeanwhileError:
                     self._dirty = True
                     continue
                 except OSError:
                     self._dirty = True
                     raise
-                self._stamp = _stamp(self.path)
+                if self._base is not None:
+                    self._earlier.append((loop.time(), self._base))
                 self._remember(hash_of(content), DiskBase.of(notebook))
+                if self._failed:
+                    self._failed = ""
+                    logger.info("%s is written again", self.path.name)
                 return
 
     async def poll(self) -> None:
-        """Look whether another program changed the file."""
+        """Look whether another program changed the file; what it did is taken in beside this."""
         if self._suspended == "missing" and not self.path.exists():
+            if self._searches > 0:
+                self._searches -= 1
+                await self._find_moved()
             return
-        if self._lock.locked() or (self._stamp is not None and _stamp(self.path) == self._stamp):
+        stamp = stamp_of(self.path)
+        if self._lock.locked() or (self._stamp is not None and stamp == self._stamp):
             return
-        async with self._lock:
-            await self._take_outside_changes()
+        if stamp is None and self._hash is None:  # not written for the first time yet
+            return
+        self._spawn(self._poll_logged())
+
+    async def _poll_logged(self) -> None:
+        try:
+            async with self._lock:
+                await self._take_outside_changes()
+        except Exception:
+            logger.exception("cannot take in what changed in %s", self.path)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # Outside changes
 
     async def _take_outside_changes(self) -> None:
-        try:
-            found = await asyncio.to_thread(_read, self.path)
-        except FileNotFoundError:
+        seen = await self._look_until_settled()
+        if seen.trouble == MISSING:
             await self._vanished()
             return
-        except OSError as exc:
-            logger.warning("cannot read %s: %s", self.path, exc.strerror or exc)
+        self._stamp = seen.stamp
+        if seen.trouble:
+            await self._no_notebook(seen.trouble)
             return
-        self._stamp = found.stamp
-        if hash_of(found.content) == self._hash:
+        if self._suspended is not None:
+            logger.info("%s is a notebook again", self.path.name)
             self._suspended = None
-            return
-        try:
-            notebook = read_notebook(found.content, self._base)
-        except (InvalidMessage, ValueError) as exc:
-            await self._no_notebook(str(exc))
-            return
-        self._suspended = None
-        await self._merge(notebook, hash_of(found.content))
+            if self._dirty:
+                self.changed()
+        if seen.notebook is not None:
+            await self._merge(seen.notebook, seen.base, seen.hash)
 
-    async def _merge(self, notebook: Notebook, disk_hash: str) -> None:
+    async def _look_until_settled(self) -> Seen:
+        """Read the file; what is no notebook may be one that is being written just now."""
+        loop = asyncio.get_running_loop()
+        began = since = loop.time()
+        last: Seen | None = None
+        while True:
+            seen = await asyncio.to_thread(
+                look, self.path, self._hash, self._bases(), set(self._room.chain.builder.cell_ids)
+            )
+            now = loop.time()
+            if last is None or seen.stamp != last.stamp:
+                last, since = seen, now
+            known = self._suspended is not None and seen.stamp == self._stamp
+            if not seen.trouble or known or (seen.trouble == MISSING and self._hash is None):
+                return seen
+            if now - since >= SETTLES or now - began >= SETTLES_AT_LATEST:
+                return seen
+            await asyncio.sleep(0.1)
+
+    def _bases(self) -> list[DiskBase]:
+        if self._base is None:
+            return []
+        oldest = asyncio.get_running_loop().time() - STALE
+        while self._earlier and self._earlier[0][0] < oldest:
+            self._earlier.popleft()
+        return [self._base, *(base for _, base in reversed(self._earlier))]
+
+    async def _merge(self, notebook: Notebook, base: DiskBase | None, disk_hash: str) -> None:
         room, author = self._room, self._room.service.people.owner.id
-        base = self._base or DiskBase.of(self._render())
+        base = base or DiskBase.of(self._render())
         merge = merge_file(room.file_id, notebook, base, room.chain.builder)
-        logger.info(
-            "%s was changed by another program: %d changes", self.path.name, len(merge.deltas)
-        )
+        count = len(merge.deltas) + len(merge.outputs) + len(merge.removed)
+        logger.info("%s was changed by another program: %d changes", self.path.name, count)
         lost = list(merge.lost)
         for delta in merge.deltas:
             try:
@@ -241,6 +277,8 @@ class DiskFile:
             logger.warning("%s: kept the file as a version, for %s", self.path.name, lost[0])
             await room.exclusively(lambda: self._keep_as_version(notebook))
             room.send("v0_file_versions_changed_event", {})
+        if merge.removed:
+            await self._remove_metadata(merge.removed)
         self._remember(disk_hash, DiskBase.of(notebook))
         # What the room has beyond the file is still to be written.
         wanted = self._render().model_dump()
@@ -273,6 +311,22 @@ class DiskFile:
         collection.drain()
         room.send("update_output_collection_event", collection.to_wire(16 * 1024))
 
+    async def _remove_metadata(self, keys: list[tuple[str | None, str]]) -> None:
+        """Take keys away, which no delta can: the chain begins anew."""
+
+        def begin() -> None:
+            chain = self._room.chain
+            builder = NotebookBuilder(parse_notebook(chain.builder.dumps()))
+            for cell_id, key in keys:
+                if cell_id is None:
+                    builder.nb.metadata.pop(key, None)
+                elif cell_id in builder:
+                    builder.cell(cell_id).metadata.pop(key, None)
+            chain.begin_epoch(builder, "Before another program removed metadata")
+
+        await self._room.exclusively(begin)
+        self._room.tell_inconsistent("another program removed metadata from the file")
+
     def _keep_as_version(self, notebook: Notebook) -> None:
         """Keep what the file holds as a version that is not the current one."""
         room = self._room
@@ -289,19 +343,27 @@ class DiskFile:
         room.chain.save_version(automatic=True)
 
     async def _vanished(self) -> None:
-        if self._hash is None:  # it was never there
-            return
-        moved = await self._room.service.find_moved(self._hash)
-        if moved is not None:
-            await self._room.service.moved(self._room, moved)
-            self.path = self._room.service.absolute(moved)
-            self._stamp = _stamp(self.path)
+        if self._hash is None or await self._find_moved():
             return
         if self._suspended != "missing":
-            self._suspended = "missing"
+            self._suspended, self._trouble, self._searches = "missing", MISSING, SEARCHES
             await self._keep_room(f"{self.path.name} was deleted on disk")
 
+    async def _find_moved(self) -> bool:
+        """Look for a file that left its place; whether it was found."""
+        service = self._room.service
+        moved = await service.find_moved(self._hash) if self._hash else None
+        if moved is None:
+            return False
+        await service.moved(self._room, moved)
+        self.path = service.absolute(moved)
+        self._stamp, self._suspended = stamp_of(self.path), None
+        if self._dirty:
+            self.changed()
+        return True
+
     async def _no_notebook(self, reason: str) -> None:
+        self._trouble = reason
         if self._suspended != "foreign":
             self._suspended = "foreign"
             await self._keep_room(f"{self.path.name} on disk is no notebook any more ({reason})")
@@ -347,7 +409,7 @@ class DiskFile:
 
     def adopt(self, content: bytes, notebook: Notebook) -> None:
         """Note that the file holds this, as just read or written by somebody we trust."""
-        self._stamp = _stamp(self.path)
+        self._stamp = stamp_of(self.path)
         self._remember(hash_of(content), DiskBase.of(notebook))
 
     async def check(self) -> None:
@@ -357,38 +419,3 @@ class DiskFile:
         known = self._suspended is None and self._base
         if known and DiskBase.of(self._render()).dumps() != known.dumps():
             self.changed()
-
-
-class _ChangedMeanwhileError(Exception):
-    """The file is not the one that was looked at."""
-
-
-def _replace(path: Path, content: bytes, expected: Stamp | None) -> None:
-    present = _stamp(path)
-    if present is not None and present != expected:
-        raise _ChangedMeanwhileError
-    write_atomically(path, content)
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _read(path: Path) -> _Read:
-    with path.open("rb") as file:
-        found = os.fstat(file.fileno())
-        content = file.read()
-    return _Read(content, (found.st_mtime_ns, found.st_size, found.st_ino))
-
-
-def notebooks_below(root: Path) -> Iterable[Path]:
-    """Yield the notebooks below a directory, hidden and checkpoint directories left out."""
-    for directory, names, files in os.walk(root):
-        names[:] = sorted(n for n in names if not n.startswith(".") and n != "node_modules")
-        for name in sorted(files):
-            if name.endswith(".ipynb") and not name.startswith("."):
-                yield Path(directory) / name

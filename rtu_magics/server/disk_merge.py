@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,7 +26,9 @@ from ..models import (
 )
 from .disk_format import BaseCell, DiskBase, file_metadata, outputs_key
 
-__all__ = ["Merge", "merge_file", "name_cells"]
+__all__ = ["Merge", "distance", "merge_file", "name_cells"]
+
+_ALIKE = 0.6  # of two sources: the one may have become the other
 
 Cell = CodeCell | MarkdownCell | RawCell
 
@@ -41,6 +43,9 @@ class Merge:
         To apply in this order.
     outputs
         Cells that exist in the room and whose outputs the file replaced.
+    removed
+        Keys of metadata that the file has no more, with the cell's id (None: the notebook's own).
+        No delta can say that.
     lost
         What the file has and the deltas cannot bring, in words: the file's state then has to be
         kept as a version.
@@ -48,11 +53,19 @@ class Merge:
 
     deltas: list[FileDeltaBase] = field(default_factory=list)
     outputs: list[CodeCell] = field(default_factory=list)
+    removed: list[tuple[str | None, str]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
 
-def name_cells(notebook: Notebook, raw_ids: list[str | None], base: DiskBase) -> None:
-    """Give cells that have no id in the file the ids they had in the base, by their source.
+def name_cells(
+    notebook: Notebook,
+    raw_ids: list[str | None],
+    base: DiskBase,
+    room_ids: Set[str] = frozenset(),
+) -> None:
+    """Give cells that have no id in the file, or a new one, the ids they had in the base.
+
+    Some programs write no ids, some make new ones at each turn. Cells are told by their source.
 
     Parameters
     ----------
@@ -62,17 +75,36 @@ def name_cells(notebook: Notebook, raw_ids: list[str | None], base: DiskBase) ->
         The ids in the file itself, None where there is none.
     base
         What the file held before.
+    room_ids
+        The ids of the room's cells; they mean those cells.
     """
-    used = {cell_id for cell_id in raw_ids if cell_id}
+    used = {cell.id for cell, raw in zip(notebook.cells, raw_ids, strict=False) if raw == cell.id}
+    known = {cell.id for cell in base.cells} | room_ids
     free = [cell for cell in base.cells if cell.id not in used]
-    unnamed = [cell for cell, raw in zip(notebook.cells, raw_ids, strict=False) if raw != cell.id]
+    strange = [cell for cell in notebook.cells if cell.id not in used or cell.id not in known]
     matcher = difflib.SequenceMatcher(
-        None, [c.source for c in free], [c.source for c in unnamed], autojunk=False
+        None, [_shape(c) for c in free], [_shape(c) for c in strange], autojunk=False
     )
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         if tag == "equal" or (tag == "replace" and i2 - i1 == j2 - j1):
-            for old, new in zip(free[i1:i2], unnamed[j1:j2], strict=True):
-                new.id = old.id
+            for old, new in zip(free[i1:i2], strange[j1:j2], strict=True):
+                if tag == "equal" or new.id not in used or _alike(old.source, new.source):
+                    new.id = old.id
+
+
+def _shape(cell: BaseCell | Cell) -> tuple[str, str]:
+    return cell.cell_type, cell.source
+
+
+def _alike(one: str, other: str) -> bool:
+    return difflib.SequenceMatcher(None, one, other).quick_ratio() > _ALIKE
+
+
+def distance(notebook: Notebook, base: DiskBase) -> int:
+    """Return how many cells differ between a file and its base."""
+    have = {cell.id: _shape(cell) for cell in notebook.cells}
+    had = {cell.id: _shape(cell) for cell in base.cells}
+    return sum(have.get(cell_id) != had.get(cell_id) for cell_id in have.keys() | had.keys())
 
 
 def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuilder) -> Merge:
@@ -147,8 +179,9 @@ def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuil
         changed = key not in base.metadata or base.metadata[key] != value
         if changed and trial.nb.metadata.get(key, ...) != value:
             put("nb_metadata", "update", {"path": [key], "value": value})
-    if base.metadata.keys() - file.metadata.keys() & trial.nb.metadata.keys():
-        merge.lost.append("a key of the notebook's metadata was removed")
+    for key in base.metadata.keys() - file.metadata.keys():
+        if trial.nb.metadata.get(key, ...) == base.metadata[key]:
+            merge.removed.append((None, key))
     return merge
 
 
@@ -179,8 +212,9 @@ def _cell_changes(
                     yield "cell_metadata", "update", {"path": path, "value": inner_value}
                 continue
             yield "cell_metadata", "update", {"path": [key], "value": value}
-    if had.keys() - have.keys() & present.metadata.keys():
-        merge.lost.append(f"a key of the metadata of cell {new.id} was removed")
+    for key in had.keys() - have.keys():
+        if file_metadata(present).get(key, ...) == had[key]:
+            merge.removed.append((new.id, key))
 
 
 def _put_moves(

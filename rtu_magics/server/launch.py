@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import secrets
 import sys
@@ -95,6 +96,10 @@ def serve(
     # jsonschema imports it if it is there, which takes longer than all the rest; without it only
     # the format of IRIs goes unchecked.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+    # What happens to notebooks belongs into the log; of the libraries only what went wrong.
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("rtu_magics.server").setLevel(logging.INFO)
 
     from .own_app import OwnServerApp, make_config
     from .store import StoreError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import mimetypes
 import os
@@ -17,7 +18,8 @@ from ..models import NIL_UUID, Notebook
 from .broadcast import Outbox
 from .chain import Chain
 from .collections_cache import Collections
-from .disk import DiskFile, notebooks_below, read_notebook, write_atomically
+from .disk import DiskFile
+from .disk_files import notebooks_below, read_notebook, write_atomically
 from .disk_format import DiskBase, dumps, hash_of
 from .kernel_sessions import KernelSessions
 from .links import Links
@@ -257,8 +259,9 @@ class Service:
         def search() -> str | None:
             for path in notebooks_below(self.root):
                 relative = path.relative_to(self.root).as_posix()
-                if relative not in known and hash_of(path.read_bytes()) == disk_hash:
-                    return relative
+                with contextlib.suppress(OSError):  # unreadable, or gone meanwhile
+                    if relative not in known and hash_of(path.read_bytes()) == disk_hash:
+                        return relative
             return None
 
         return await asyncio.to_thread(search)

@@ -14,7 +14,7 @@ from pydantic import Field
 from ...document import normalise_notebook
 from ...errors import InvalidMessage
 from ...models import Model
-from ..disk import notebooks_below, write_atomically
+from ..disk_files import notebooks_below, write_atomically
 from ..disk_format import dumps
 from ..people import Action, authorise
 from ..room import Room
