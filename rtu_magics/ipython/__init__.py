@@ -20,8 +20,9 @@ def load(shell: Any) -> None:
     from .connect import ConnectMagics
     from .kernel import KernelMagics
     from .run import RunMagics
+    from .settings import RtuMagics
 
-    shell.register_magics(ConnectMagics, CellMagics, RunMagics, KernelMagics)
+    shell.register_magics(RtuMagics, ConnectMagics, CellMagics, RunMagics, KernelMagics)
     completer = MagicCompleter(shell)
     completer.register()
     _completers[id(shell)] = completer
@@ -41,3 +42,12 @@ def unload(shell: Any) -> None:
         registered = shell.magics_manager.magics[kind]
         for name in [name for name in registered if name.startswith("rtu_")]:
             del registered[name]
+    # IPython forgets no magics object by itself, and %config would go on changing the old ones.
+    registry = shell.magics_manager.registry
+    for name in [name for name, magics in registry.items() if _ours(magics)]:
+        del registry[name]
+    shell.configurables[:] = [c for c in shell.configurables if not _ours(c)]
+
+
+def _ours(thing: Any) -> bool:
+    return type(thing).__module__.startswith("rtu_magics.")

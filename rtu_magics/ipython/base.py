@@ -19,9 +19,10 @@ from ..errors import RTUError
 
 if TYPE_CHECKING:
     from ..session import Session
+    from .settings import RtuMagics
 
 __all__ = [
-    "RtuMagics",
+    "MagicsBase",
     "argument",
     "body",
     "cell_magic",
@@ -113,12 +114,12 @@ def guarded(fn: F) -> F:
                 f"it (logging.getLogger('rtu_magics') has the details at DEBUG)"
             ) from None
         finally:
-            RtuMagics.quiet = False
+            MagicsBase.quiet = False
 
     return wrapper  # type: ignore[return-value]
 
 
-class RtuMagics(_magic.Magics):
+class MagicsBase(_magic.Magics):
     """Base of the magics."""
 
     shell: Any
@@ -147,11 +148,17 @@ class RtuMagics(_magic.Magics):
                 setattr(args, key, unquote(value))
             elif isinstance(value, list):
                 setattr(args, key, [unquote(v) if isinstance(v, str) else v for v in value])
-        RtuMagics.quiet = getattr(args, "quiet", False)
+        MagicsBase.quiet = getattr(args, "quiet", False)
         return args
 
+    @property
+    def settings(self) -> RtuMagics:
+        """The settings of the shell that this belongs to."""
+        settings: RtuMagics = self.shell.magics_manager.registry["RtuMagics"]
+        return settings
+
     def session(self, args: Any) -> Session:
-        """Return the session that the arguments name, by default the newest.
+        """Return the session that the arguments name, by default that of the settings.
 
         Raises
         ------
@@ -160,7 +167,7 @@ class RtuMagics(_magic.Magics):
         """
         from ..session import sessions
 
-        return sessions.get(args.session)
+        return sessions.get(args.session or self.settings.default_session or None)
 
     def say(self, line: str) -> None:
         """Print one line into the calling cell, secrets masked; with ``-q`` only if it matters."""

@@ -7,7 +7,7 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from .base import (
-    RtuMagics,
+    MagicsBase,
     argument,
     body,
     cell_magic,
@@ -26,7 +26,7 @@ TYPES = ("code", "markdown", "raw", "sql")
 
 
 @magics_class
-class CellMagics(RtuMagics):
+class CellMagics(MagicsBase):
     """Reading and changing the cells of the remote notebook."""
 
     @magic_arguments()
@@ -247,7 +247,14 @@ class CellMagics(RtuMagics):
     def _run(self, session: Any, cell_id: str, *, cell_magic: bool) -> None:
         from .running import run_here
 
-        run_here(self.shell, session, cell_id, owns_cell=cell_magic, say=self.say)
+        run_here(
+            self.shell,
+            session,
+            cell_id,
+            owns_cell=cell_magic,
+            say=self.say,
+            grace=self.settings.grace_period,
+        )
 
 
 def _filled(source: str, magic: str) -> str:

@@ -166,7 +166,7 @@ class MagicCompleter:
         if action.dest == "session":
             yield from ((session.name, "session") for session in sessions)
             return
-        name = _named_session(words)
+        name = _named_session(words) or self._default_session()
         named = [session for session in sessions if name in (None, session.name)]
         if not named:
             return
@@ -177,6 +177,10 @@ class MagicCompleter:
             yield from ((short, "cell") for short in shown)
         elif action.metavar == "K":
             yield from ((kernel, "kernel") for kernel in session_module.kernel_hints(session))
+
+    def _default_session(self) -> str | None:
+        settings = self.shell.magics_manager.registry.get("RtuMagics")
+        return getattr(settings, "default_session", None) or None
 
 
 def _named_session(words: list[str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from IPython.core.error import StdinNotImplementedError
 
 from .base import (
-    RtuMagics,
+    MagicsBase,
     argument,
     guarded,
     line_magic,
@@ -29,7 +29,7 @@ def _ask(prompt: str) -> str:
 
 
 @magics_class
-class ConnectMagics(RtuMagics):
+class ConnectMagics(MagicsBase):
     """Opening, closing and showing sessions."""
 
     @magic_arguments()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from .base import (
-    RtuMagics,
+    MagicsBase,
     argument,
     guarded,
     line_magic,
@@ -26,7 +26,7 @@ ACTIONS = ("start", "restart", "interrupt", "stop", "status")
 
 
 @magics_class
-class KernelMagics(RtuMagics):
+class KernelMagics(MagicsBase):
     """The remote kernel."""
 
     @magic_arguments()
@@ -65,7 +65,7 @@ class KernelMagics(RtuMagics):
             session.kernel_stop()
             self.say("kernel stopped")
         else:
-            RtuMagics.quiet = False  # there is nothing to do but to speak
+            MagicsBase.quiet = False  # there is nothing to do but to speak
             self._status(session)
 
     def _start(self, session: Session, name: str | None) -> None:

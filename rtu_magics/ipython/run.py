@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from .base import (
-    RtuMagics,
+    MagicsBase,
     argument,
     body,
     guarded,
@@ -31,7 +31,7 @@ _ASSIGNED = re.compile(r"=[ \t]*%rtu_exec\b(.*)")
 
 
 @magics_class
-class RunMagics(RtuMagics):
+class RunMagics(MagicsBase):
     """Running remote cells from here."""
 
     @magic_arguments()
@@ -87,6 +87,7 @@ class RunMagics(RtuMagics):
         result = RunResult(session.fetch) if args.output or assigned else None
         how: dict[str, Any] = {
             "say": self.say,
+            "grace": self.settings.grace_period,
             "owns_cell": cell is not None or self._is_whole_cell(line),
             "collect": result.take if result is not None else None,
         }

@@ -37,6 +37,7 @@ def run_here(
     say: Callable[[str], None],
     collect: Callable[[Any], None] | None = None,
     deadline: float | None = None,
+    grace: float = GRACE,
 ) -> None:
     """Run remote cells and show their outputs in the calling cell until they are done.
 
@@ -56,6 +57,8 @@ def run_here(
         Called with each output event; nothing but tracebacks is shown then.
     deadline
         When to stop the run, in seconds of the monotonic clock; None lets it take its time.
+    grace
+        Seconds that an interrupted cell gets to end.
 
     Raises
     ------
@@ -72,9 +75,9 @@ def run_here(
     try:
         try:
             if not _follow(execution, show, say, collect, deadline):
-                _time_up(execution, show, say, collect)
+                _time_up(execution, show, say, collect, grace)
         except KeyboardInterrupt:
-            _stop(execution, show, say, collect)
+            _stop(execution, show, say, collect, grace)
         show.idle()
     finally:
         execution.close()
@@ -150,6 +153,7 @@ def _time_up(
     show: Replay,
     say: Callable[[str], None],
     collect: Callable[[Any], None] | None,
+    grace: float,
 ) -> None:
     """Stop a run that took too long, as Ctrl-C does, and raise."""
     took = "the run took longer than --timeout allows"
@@ -161,8 +165,8 @@ def _time_up(
         raise RunTimeout(f"{took}; the connection is lost and the remote cell may still run")
     with contextlib.suppress(RTUError, TimeoutError):
         execution.interrupt()
-    if not _follow(execution, show, say, collect, time.monotonic() + GRACE):
-        raise RunTimeout(f"{took} and did not stop within {GRACE:.0f} s; it still runs, {runs_on}")
+    if not _follow(execution, show, say, collect, time.monotonic() + grace):
+        raise RunTimeout(f"{took} and did not stop within {grace:g} s; it still runs, {runs_on}")
     show.idle()
     raise RunTimeout(f"{took}; the remote cell was interrupted")
 
@@ -172,6 +176,7 @@ def _stop(
     show: Replay,
     say: Callable[[str], None],
     collect: Callable[[Any], None] | None,
+    grace: float,
 ) -> None:
     """Interrupt the remote cell, give it time to end, and raise here.
 
@@ -183,10 +188,10 @@ def _stop(
             raise interrupted(still_runs)
         with contextlib.suppress(RTUError, TimeoutError):
             execution.interrupt()
-        ended = _follow(execution, show, say, collect, time.monotonic() + GRACE)
+        ended = _follow(execution, show, say, collect, time.monotonic() + grace)
         show.idle()
     except KeyboardInterrupt:
         raise interrupted(still_runs) from None
     if not ended:
-        raise interrupted(f"the remote cell did not stop within {GRACE:.0f} s; {still_runs}")
+        raise interrupted(f"the remote cell did not stop within {grace:g} s; {still_runs}")
     raise interrupted("the remote cell was interrupted")

@@ -50,6 +50,7 @@ def test_load_and_unload() -> None:
         [
             "rtu_add",
             "rtu_cells",
+            "rtu_config",
             "rtu_connect",
             "rtu_delete",
             "rtu_disconnect",
