@@ -19,10 +19,13 @@ def load(shell: Any) -> None:
     from .completion import MagicCompleter
     from .connect import ConnectMagics
     from .kernel import KernelMagics
+    from .remote import RemoteMagics
     from .run import RunMagics
     from .settings import RtuMagics
 
-    shell.register_magics(RtuMagics, ConnectMagics, CellMagics, RunMagics, KernelMagics)
+    shell.register_magics(
+        RtuMagics, ConnectMagics, CellMagics, RunMagics, RemoteMagics, KernelMagics
+    )
     completer = MagicCompleter(shell)
     completer.register()
     _completers[id(shell)] = completer
@@ -38,6 +41,9 @@ def unload(shell: Any) -> None:
     completer = _completers.pop(id(shell), None)
     if completer is not None:
         completer.unregister()
+    remote = shell.magics_manager.registry.get("RemoteMagics")
+    if remote is not None:
+        remote.mode.off()
     for kind in ("line", "cell"):
         registered = shell.magics_manager.magics[kind]
         for name in [name for name in registered if name.startswith("rtu_")]:

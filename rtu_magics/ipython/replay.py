@@ -97,6 +97,8 @@ class Replay:
         ``clear_output`` clear it: otherwise it would take the cell's other outputs with it.
     fetch
         Returns the entries of a bundle that come by link, given their addresses by mimetype.
+    mark
+        A line that stands above the outputs, also after they were cleared.
     """
 
     def __init__(
@@ -106,12 +108,20 @@ class Replay:
         *,
         owns_cell: bool,
         fetch: Callable[[dict[str, str]], dict[str, Any]] = lambda links: {},
+        mark: str | None = None,
     ) -> None:
         self.shell = shell
+        self.mark = mark
         self._fetch = fetch
         self.display_ids = display_ids
         self.owns_cell = owns_cell
         self.clear_pending = False
+
+    def begin(self) -> None:
+        """Show the mark, if there is to be one."""
+        if self.mark is not None:
+            sys.stdout.write(f"{self.mark}\n")
+            sys.stdout.flush()
 
     def show(self, event: Event) -> None:
         """Show an output event; other events are ignored."""
@@ -142,6 +152,7 @@ class Replay:
         sys.stdout.flush()
         sys.stderr.flush()
         self.shell.display_pub.clear_output(wait=wait)
+        self.begin()
 
     def _append(self, output: Output) -> None:
         if output.type == "stream":

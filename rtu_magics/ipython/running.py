@@ -38,6 +38,7 @@ def run_here(
     collect: Callable[[Any], None] | None = None,
     deadline: float | None = None,
     grace: float = GRACE,
+    mark: str | None = None,
 ) -> None:
     """Run remote cells and show their outputs in the calling cell until they are done.
 
@@ -59,6 +60,8 @@ def run_here(
         When to stop the run, in seconds of the monotonic clock; None lets it take its time.
     grace
         Seconds that an interrupted cell gets to end.
+    mark
+        A line to stand above the outputs, whatever clears them.
 
     Raises
     ------
@@ -71,7 +74,8 @@ def run_here(
     """
     execution = session.start(ref, run_all=run_all, before=before, after=after)
     ids = _display_ids.setdefault(id(session), DisplayIds())
-    show = Replay(shell, ids, owns_cell=owns_cell, fetch=session.fetch)
+    show = Replay(shell, ids, owns_cell=owns_cell, fetch=session.fetch, mark=mark)
+    show.begin()
     try:
         try:
             if not _follow(execution, show, say, collect, deadline):

@@ -118,6 +118,23 @@ def test_the_main_job(terminal: Terminal, tmp_path: Path) -> None:
     )
 
 
+def test_remote_mode(terminal: Terminal) -> None:
+    terminal.run("%load_ext rtu_magics")
+    terminal.run("%rtu_connect lesson.ipynb")
+    terminal.run("where = 'here'")
+    assert "every following cell runs" in terminal.run("%rtu_remote on")
+    assert "── on the remote kernel of lesson.ipynb (lesson) ──" in terminal.run("where = 'there'")
+    # A statement of several lines can be typed: the prompt goes on until it is whole.
+    terminal.child.sendline("for n in range(2):")
+    terminal.child.expect(r"\.\.\.: ")
+    terminal.child.sendline("    print(where, n * 11)")
+    terminal.child.expect(r"\.\.\.: ")
+    terminal.child.sendline("")
+    assert "there 0\nthere 11" in terminal.finish()
+    assert "cells run here again" in terminal.run("%rtu_remote off")
+    assert "'here'" in terminal.run("where")
+
+
 def test_pull_fills_the_prompt(tmp_path: Path) -> None:
     env = dict(os.environ, IPYTHONDIR=str(tmp_path / "ipython"), TERM="xterm")
     env["PROMPT_TOOLKIT_NO_CPR"] = "1"

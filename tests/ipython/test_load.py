@@ -60,6 +60,8 @@ def test_load_and_unload() -> None:
             "rtu_kernel",
             "rtu_move",
             "rtu_pull",
+            "rtu_remote",
+            "rtu_remote",
             "rtu_save",
             "rtu_sessions",
             "rtu_show",
