@@ -31,7 +31,7 @@ from rtu_magics.models import (
 
 from .world import World
 
-SETTLE = 15.0  # seconds for all clients to come to rest once the network is whole
+SETTLE = 8.0  # seconds for all clients to come to rest once the network is whole
 who = st.integers(0, 3)
 where = st.integers(0, 30)
 ends = st.sampled_from(["client", "server"])
@@ -171,7 +171,9 @@ class Replicas(RuleBasedStateMachine):
         while not all(
             c.is_live and c.builder.last_applied_delta_id == room.chain.head for c in world.clients
         ):
+            assert not world.errors
             await asyncio.sleep(0.001)
+        assert not world.errors
 
         right = room.chain.builder.dumps()
         for number, client in enumerate(world.clients):

@@ -16,7 +16,6 @@ from rtu_magics.document import NotebookBuilder
 from rtu_magics.errors import ConnectionLost
 from rtu_magics.models import FileDeltaAdapter, FileDeltaBase, Notebook, parse_notebook
 from rtu_magics.protocol import Backoff
-from rtu_magics.server.broadcast import Connection
 from rtu_magics.server.people import People
 from rtu_magics.server.room import Room
 from rtu_magics.server.service import Service
@@ -67,6 +66,11 @@ class World:
         An empty directory.
     notebook
         What it holds at the beginning.
+
+    Attributes
+    ----------
+    errors
+        What the server's side raised, which it never should.
     """
 
     def __init__(self, root: Path, notebook: Notebook) -> None:
@@ -74,6 +78,7 @@ class World:
         self.seed = notebook
         self.network = MemoryNetwork(self._serve)
         self.clients: list[RTUClient] = []
+        self.errors: list[Exception] = []
         (root / "n.ipynb").write_bytes(NotebookBuilder(notebook).dumps())
         self._start()
         self.file_id: UUID | None = None
@@ -116,15 +121,21 @@ class World:
     async def _serve(self, end: MemoryConnection) -> None:
         service = self.service
         socket = RTUWebSocket.__new__(RTUWebSocket)  # all of it but tornado
-        socket.service = service
-        socket._connection = Connection(Wire(end), "http://server.test")
-        socket._rooms = {}
+        socket.request = SimpleNamespace(headers={}, host="server.test", protocol="http")
+        socket.initialize(service)
+        socket._connection._handler = Wire(end)
         try:
             while True:
                 text = await end.recv()
                 if service is not self.service:
                     return  # it died meanwhile
-                await socket.on_message(text)
+                handled = socket.on_message(text)
+                if handled is not None:
+                    await handled
+        except ConnectionLost:
+            raise
+        except Exception as exc:
+            self.errors.append(exc)
         finally:
             socket.on_close()
 
