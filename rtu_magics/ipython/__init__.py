@@ -19,12 +19,19 @@ def load(shell: Any) -> None:
     from .completion import MagicCompleter
     from .connect import ConnectMagics
     from .kernel import KernelMagics
+    from .notebooks import NotebookMagics
     from .remote import RemoteMagics
     from .run import RunMagics
     from .settings import RtuMagics
 
     shell.register_magics(
-        RtuMagics, ConnectMagics, CellMagics, RunMagics, RemoteMagics, KernelMagics
+        RtuMagics,
+        ConnectMagics,
+        NotebookMagics,
+        CellMagics,
+        RunMagics,
+        RemoteMagics,
+        KernelMagics,
     )
     completer = MagicCompleter(shell)
     completer.register()

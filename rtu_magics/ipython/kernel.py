@@ -1,4 +1,4 @@
-"""Magics for the remote kernel, and for saving."""
+"""The magic for the remote kernel."""
 
 from __future__ import annotations
 
@@ -83,18 +83,3 @@ class KernelMagics(MagicsBase):
             self.say(f"kernel {status.kernel.name} is {status.kernel.execution_state}")
         listed = ", ".join(f"{name} ({title})" for name, title in sorted(names.items()))
         self.say(f"installed there: {listed}")
-
-    @magic_arguments()
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_save(self, line: str) -> None:
-        """Have the server write the notebook to its file now; it does so by itself, too.
-
-        Examples::
-
-            %rtu_save
-        """
-        args = self.parse(self.rtu_save, line)
-        self.say(f"saved {self.session(args).save()}")

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from ..models import File
     from ..session import CellView, Session, SessionStatus
 
-__all__ = ["cell_table", "conflict", "output_text", "session_table", "status_text", "table"]
+__all__ = [
+    "cell_table",
+    "conflict",
+    "notebook_table",
+    "output_text",
+    "session_table",
+    "status_text",
+    "table",
+]
 
 _STATE_WORDS = {
     "": "",
@@ -117,6 +128,13 @@ def session_table(sessions: Sequence[Session]) -> str:
     ]
     head = ["", "name", "notebook", "server", "connection", "kernel", "since"]
     return table(head, rows)
+
+
+def notebook_table(files: Sequence[File], open_as: Mapping[UUID, str]) -> str:
+    """Return notebooks as a table, with the sessions that are open on them."""
+    if not files:
+        return "there are no notebooks; %rtu_new PATH makes one"
+    return table(["notebook", "session"], [[f.path, open_as.get(f.id, "")] for f in files])
 
 
 def output_text(output: Any, *, colour: bool = True) -> str:

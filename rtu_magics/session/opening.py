@@ -49,7 +49,8 @@ def connect(
     name
         What to call the session; the notebook's name by default.
     token
-        The server's token, for a URL. Else the URL's own ``token=``, else ``RTU_TOKEN``.
+        The server's token, for a URL. Else the URL's own ``token=``, else that of a session which
+        is open on the same server, else ``RTU_TOKEN``.
     say
         Called with a line of text for each thing that happens.
     ask
@@ -80,7 +81,14 @@ def connect(
             sessions.check_free(name)
     if isinstance(parsed, LocalTarget):
         return _connect_local(parsed, name, say)
+    token = token or parsed.token or _known_token(parsed)
     return _connect_remote(parsed, name, find_token(token, parsed, ask), say)
+
+
+def _known_token(target: RemoteTarget) -> str | None:
+    """Return the token of a session that is open on the same server."""
+    same = [s for s in sessions if s.open and s.server_url == target.base_url]
+    return same[-1].api.authorization_token if same else None
 
 
 def _same(session: Session, parsed: LocalTarget | RemoteTarget) -> bool:

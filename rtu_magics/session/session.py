@@ -16,6 +16,7 @@ from .edits import EditVerbs
 from .events import ConnectionChanged
 from .links import fetch_bundle, fetch_stream
 from .loop import background
+from .notebooks import NotebookVerbs
 from .registry import sessions
 from .runs import RunVerbs
 from .views import CellView, SessionStatus
@@ -25,7 +26,7 @@ __all__ = ["Session"]
 CLOSE_TIMEOUT = 3.0  # seconds that leaving politely may take
 
 
-class Session(EditVerbs, RunVerbs):
+class Session(EditVerbs, RunVerbs, NotebookVerbs):
     """A connection to one remote notebook; made by `rtu_magics.connect`.
 
     A CELL argument is an id, a unique beginning of one, a position (``"3"`` or ``3``, ``-1`` for
@@ -135,15 +136,7 @@ class Session(EditVerbs, RunVerbs):
             failed=[v for v in views if v.state_name == "finished_with_error"],
         )
 
-    # ------------------------------------------------------------------ saving and leaving
-
-    def save(self) -> str:
-        """Have the notebook written to its file now; returns the path."""
-        return self.call(self._save())
-
-    async def _save(self) -> str:
-        saved: Any = await self.api.save_file(self.file.id)
-        return str(saved["path"]) if isinstance(saved, dict) else self.path
+    # ------------------------------------------------------------------ leaving
 
     def close(self) -> None:
         """Leave the notebook; the remote kernel goes on. A second call does nothing."""

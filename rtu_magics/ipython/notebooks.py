@@ -1,0 +1,87 @@
+"""Magics for the notebooks of a server: list, make, save."""
+
+from __future__ import annotations
+
+from .base import (
+    MagicsBase,
+    argument,
+    guarded,
+    line_magic,
+    magic_arguments,
+    magics_class,
+    quiet_argument,
+    session_argument,
+)
+
+__all__ = ["NotebookMagics"]
+
+
+@magics_class
+class NotebookMagics(MagicsBase):
+    """The notebooks on the server of a session."""
+
+    @magic_arguments()
+    @session_argument
+    @line_magic
+    @guarded
+    def rtu_ls(self, line: str) -> None:
+        """List the notebooks on the session's server.
+
+        Examples::
+
+            %rtu_ls
+            %rtu_ls -s lesson
+        """
+        from ..session import sessions
+        from .render import notebook_table
+
+        args = self.parse(self.rtu_ls, line)
+        session = self.session(args)
+        names = {s.file.id: s.name for s in sessions if s.server_url == session.server_url}
+        files = session.notebooks()
+        self.say(notebook_table(files, names))
+        other = next((file for file in files if file.id not in names), None)
+        if other is not None:
+            self.say(f"to open one: %rtu_connect {session.target(other.path)}")
+
+    @magic_arguments()
+    @argument("path", metavar="PATH", help="its path below the server's directory, with slashes")
+    @argument("--open", action="store_true", help="connect to it at once")
+    @session_argument
+    @quiet_argument
+    @line_magic
+    @guarded
+    def rtu_new(self, line: str) -> None:
+        """Make an empty notebook on the session's server.
+
+        Examples::
+
+            %rtu_new lesson-2.ipynb
+            %rtu_new week2/notes.ipynb --open
+        """
+        from ..session import connect
+
+        args = self.parse(self.rtu_new, line)
+        session = self.session(args)
+        target = session.target(session.new_notebook(args.path).path)
+        if not args.open:
+            self.say(f"created {args.path}; to open it: %rtu_connect {target}")
+            return
+        token = session.api.authorization_token if session.local_path is None else None
+        opened = connect(target.strip('"'), token=token, say=self.say)
+        self.say(f"created {args.path} and connected to it as {opened.name!r}")
+
+    @magic_arguments()
+    @session_argument
+    @quiet_argument
+    @line_magic
+    @guarded
+    def rtu_save(self, line: str) -> None:
+        """Have the server write the notebook to its file now; it does so by itself, too.
+
+        Examples::
+
+            %rtu_save
+        """
+        args = self.parse(self.rtu_save, line)
+        self.say(f"saved {self.session(args).save()}")

@@ -1,0 +1,81 @@
+"""The other notebooks of a session's server, and this one's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..errors import FileUnknown, TargetError
+from .base import SessionBase
+
+if TYPE_CHECKING:
+    from ..models import File
+
+__all__ = ["NotebookVerbs"]
+
+
+class NotebookVerbs(SessionBase):
+    """The part of a `Session` that deals with files."""
+
+    def notebooks(self) -> list[File]:
+        """Return the notebooks of the session's server, by path."""
+
+        async def listed() -> list[File]:
+            return sorted(await self.api.list_notebooks(), key=lambda file: file.path)
+
+        return self.call(listed())
+
+    def new_notebook(self, path: str) -> File:
+        """Make an empty notebook on the session's server and return its file.
+
+        Parameters
+        ----------
+        path
+            With slashes, relative to the server's directory.
+
+        Raises
+        ------
+        TargetError
+            There is one already, or the path names no notebook.
+        """
+        if not path.endswith(".ipynb"):
+            raise TargetError(f"the name of a notebook ends in .ipynb, and {path!r} does not")
+
+        async def make() -> File:
+            try:
+                found = await self.api.open_file(path)
+            except FileUnknown:
+                return await self.api.open_file(path, create=True)
+            raise TargetError(
+                f"there is a notebook {found.path} already; %rtu_connect "
+                f"{self.target(found.path)} opens it"
+            )
+
+        return self.call(make())
+
+    def target(self, path: str) -> str:
+        """Return what ``%rtu_connect`` takes for a notebook of this session's server.
+
+        Parameters
+        ----------
+        path
+            The notebook's path below the server's directory.
+        """
+        if self.local_path is None:
+            return f"{self.server_url}/lab/tree/{quote(path)}"
+        root = self.local_path
+        for _ in Path(self.path).parts:
+            root = root.parent
+        found = root / path
+        here = Path.cwd().resolve()
+        shown = str(found.relative_to(here) if here in found.parents else found)
+        return f'"{shown}"' if " " in shown else shown
+
+    def save(self) -> str:
+        """Have the notebook written to its file now; returns the path."""
+        return self.call(self._save())
+
+    async def _save(self) -> str:
+        saved: Any = await self.api.save_file(self.file.id)
+        return str(saved["path"]) if isinstance(saved, dict) else self.path
