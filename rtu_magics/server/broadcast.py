@@ -57,13 +57,17 @@ class Outbox:
     def __init__(self) -> None:
         self._waiting: list[Connection] = []
         self._later: list[Callable[[], None]] = []
-        self._held = False
+        self._held = self._lingers = False
 
     def add(self, connection: Connection) -> None:
         """Let a connection write at the end of what goes on now."""
         if not self._waiting and not self._held:
             asyncio.get_running_loop().call_soon(self._flush)
         self._waiting.append(connection)
+
+    def linger(self) -> None:
+        """Wait for one more turn of the loop: more is about to be sent."""
+        self._lingers = True
 
     def afterwards(self, work: Callable[[], None]) -> None:
         """Do something that nobody waits for once what was sent has been written."""
@@ -86,6 +90,10 @@ class Outbox:
             self._flush()
 
     def _flush(self) -> None:
+        if self._lingers:
+            self._lingers = False
+            asyncio.get_running_loop().call_soon(self._flush)
+            return
         while self._waiting:
             waiting, self._waiting = self._waiting, []
             for connection in waiting:

@@ -32,7 +32,7 @@ from ..models import (
     CodeCell,
 )
 from .frames import Frame, message
-from .kernel_link import ExecuteReply
+from .kernel_link import ExecuteReply, KernelRun
 from .recording import LiveCollection
 from .store import runs
 from .streaming import Streamer
@@ -49,6 +49,7 @@ _RETRIES_AFTER_ABORT = 5
 RESTARTED = "the server restarted before the cell had finished; run it again"
 DELETED = "the cell was deleted"
 EARLIER_FAILED = "not run: an earlier cell of the same request failed"
+_NO_DATA_SOURCE = "no data source is connected to this notebook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,9 @@ class Executor:
         self._room.send_kernel("bulk_cell_state_update_event", self._bulk())
         self._queue.append(plan)
         self._wake.set()
+        if self._running is None:
+            # What the run sends when it begins goes out in the same write.
+            self._room.service.outbox.linger()
 
     def cell_deleted(self, cell_id: str) -> None:
         """Forget a cell; whoever waits for it learns that it will not finish."""
@@ -249,11 +253,13 @@ class Executor:
                 collection.store_again()
                 for state in changed:
                     state.state, state.cause = CellStateName.FAILED, "outputs could not be stored"
-        if not changed:
-            return
-        for state in changed:
-            self.states[state.cell_id] = state
-        self._room.send_kernel("bulk_cell_state_update_event", self._bulk())
+        self._show_states(changed)
+
+    def _show_states(self, changed: Iterable[CellState]) -> None:
+        new = {state.cell_id: state for state in changed}
+        if new:
+            self.states.update(new)
+            self._room.send_kernel("bulk_cell_state_update_event", self._bulk())
 
     # Running
 
@@ -281,16 +287,22 @@ class Executor:
 
     async def _run_cell(self, plan: Plan, target: _Target) -> None:
         room = self._room
+        if target.cell_id not in room.chain.builder:
+            return  # deleted a moment ago, which has been told
         room.kernel.begin_run()
+        collection = LiveCollection(
+            uuid4(), room.file_id, target.cell_id, plan.execution_id, link=room.service.links.output
+        )
+        streamer = Streamer(room, collection)
+        # The kernel is at work while the rest is stored and sent.
+        run = self._start(target, streamer)
+        # It is not stored: what is stored as queued when a server ends has failed just the same.
         executing = CellState(
             cell_id=target.cell_id,
             state=CellStateName.EXECUTING,
             execution_id=plan.execution_id,
         )
-        self._set_states([executing])
-        collection = LiveCollection(
-            uuid4(), room.file_id, target.cell_id, plan.execution_id, link=room.service.links.output
-        )
+        self._show_states([executing])
         delta = CellOutputCollectionReplace(
             file_id=room.file_id,
             resource_id=target.cell_id,
@@ -298,12 +310,13 @@ class Executor:
         )
         try:
             await room.apply(delta, plan.author, also=collection.create)
-        except SquashError:
-            # Deleted a moment ago, which has been told; nothing is there to show outputs in.
+        except SquashError as exc:
+            await run.reply()
+            self._finish(plan, target, None, str(exc))
             return
         room.service.collections.put(collection)
-        streamer = Streamer(room, collection)
-        reply = await self._execute(target, streamer)
+        streamer.begin()
+        reply = await self._ended(run, target, streamer)
         if reply.status == "lost":
             collection.append_error("KernelDied", f"{reply.cause}; the cell did not finish")
         if reply.execution_count is not None:
@@ -313,26 +326,30 @@ class Executor:
         self._finish(plan, target, collection, cause)
         room.disk.changed()
 
-    async def _execute(self, target: _Target, streamer: Streamer) -> ExecuteReply:
+    def _start(self, target: _Target, streamer: Streamer) -> KernelRun:
         if target.is_sql:
-            streamer.collection.append_error(
-                "NoDataSource",
-                "no data source is connected to this notebook; change the cell to Python and "
-                "query the database from there",
-            )
-            return ExecuteReply("error", cause="no data source is connected to this notebook")
+            return KernelRun.lost(_NO_DATA_SOURCE)
 
         def take(message: Mapping[str, Any]) -> None:
             if not self._gone_while_running:
                 streamer.take(message)
 
-        reply = ExecuteReply("aborted")
-        for _ in range(_RETRIES_AFTER_ABORT):
-            reply = await self._room.kernel.execute(target.source, take)
+        return self._room.kernel.start_run(target.source, take)
+
+    async def _ended(self, run: KernelRun, target: _Target, streamer: Streamer) -> ExecuteReply:
+        if target.is_sql:
+            streamer.collection.append_error(
+                "NoDataSource",
+                f"{_NO_DATA_SOURCE}; change the cell to Python and query the database from there",
+            )
+            return ExecuteReply("error", cause=_NO_DATA_SOURCE)
+        for _ in range(_RETRIES_AFTER_ABORT - 1):
+            reply = await run.reply()
             # A failed cell of another program on the same kernel aborts what waits there.
             if reply.status != "aborted":
-                break
-        return reply
+                return reply
+            run = self._start(target, streamer)
+        return await run.reply()
 
     def _finish(
         self,

@@ -7,16 +7,17 @@ gateway work too.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty
 from typing import Any
 
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_core.utils import ensure_async
 
-__all__ = ["ExecuteReply", "KernelLink"]
+__all__ = ["ExecuteReply", "KernelLink", "KernelRun"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +49,76 @@ class ExecuteReply:
     cause: str | None = None
 
 
-@dataclass(slots=True)
-class _Run:
-    message_id: str
-    on_message: OnMessage
-    replied: asyncio.Future[dict[str, Any]]
-    idle: asyncio.Event
+class KernelRun:
+    """One execution that the kernel has been asked for.
+
+    Parameters
+    ----------
+    message_id
+        Of the request.
+    on_message
+        Takes the iopub messages that it causes.
+    """
+
+    def __init__(self, message_id: str, on_message: OnMessage) -> None:
+        self.message_id = message_id
+        self.on_message = on_message
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
+        self._reply: Mapping[str, Any] | None = None
+        self._idle = False
+        self._grace: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def lost(cls, cause: str) -> KernelRun:
+        """Return the run of a kernel that is not there."""
+        run = cls("", lambda message: None)
+        run.lose(cause)
+        return run
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it is taken any more."""
+        return self._ended.done()
+
+    async def reply(self) -> ExecuteReply:
+        """Return how it ended, once all its messages have been handed on."""
+        return await self._ended
+
+    def replied(self, message: Mapping[str, Any]) -> None:
+        """Take the kernel's reply."""
+        if self._reply is not None or self._ended.done():
+            return
+        self._reply = message
+        if self._idle:
+            self._end()
+        else:
+            self._grace = self._loop.call_later(_IDLE_GRACE, self._end)
+
+    def idle(self) -> None:
+        """Note that the kernel is idle again: nothing more follows on iopub."""
+        self._idle = True
+        if self._reply is not None:
+            self._end()
+
+    def lose(self, cause: str) -> None:
+        """End it: the kernel is gone or about to go."""
+        if self._reply is None and not self._ended.done():
+            self._ended.set_result(ExecuteReply("lost", cause=cause))
+
+    def _end(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+        if self._ended.done() or self._reply is None:
+            return
+        content = self._reply.get("content", {})
+        status = content.get("status", "ok")
+        cause = None
+        if status == "error":
+            cause = f"{content.get('ename', 'Error')}: {content.get('evalue', '')}"
+        elif status != "ok":
+            status = "aborted"
+        self._ended.set_result(ExecuteReply(status, content.get("execution_count"), cause))
 
 
 class KernelLink:
@@ -86,7 +151,7 @@ class KernelLink:
         self._tasks: list[asyncio.Task[None]] = []
         self._heard = asyncio.Event()
         self._ready = asyncio.Event()
-        self._run: _Run | None = None
+        self._run: KernelRun | None = None
         self._closed = False
         self._lost: str | None = None
 
@@ -99,10 +164,10 @@ class KernelLink:
         """Connect, in the background."""
         self._tasks.append(asyncio.create_task(self._connect(), name="rtu-kernel-connect"))
 
-    async def execute(
+    def start_run(
         self, code: str, on_message: OnMessage, *, allow_stdin: bool = False
-    ) -> ExecuteReply:
-        """Run code; returns when it has ended and all its messages have been handed on.
+    ) -> KernelRun:
+        """Ask the kernel to run code; the run before has to have ended.
 
         Parameters
         ----------
@@ -114,35 +179,19 @@ class KernelLink:
             Whether the code may ask for input.
         """
         if not self.ready:
-            return ExecuteReply("lost", cause=self._lost or "the kernel is not running")
-        loop = asyncio.get_running_loop()
+            return KernelRun.lost(self._lost or "the kernel is not running")
         message_id = self._client.execute(
             code, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
         )
-        run = self._run = _Run(message_id, on_message, loop.create_future(), asyncio.Event())
-        try:
-            reply = await run.replied
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(run.idle.wait(), _IDLE_GRACE)
-        except _LostError as exc:
-            return ExecuteReply("lost", cause=str(exc))
-        finally:
-            self._run = None
-        content = reply.get("content", {})
-        status = content.get("status", "ok")
-        cause = None
-        if status == "error":
-            cause = f"{content.get('ename', 'Error')}: {content.get('evalue', '')}"
-        elif status != "ok":
-            status = "aborted"
-        return ExecuteReply(status, content.get("execution_count"), cause)
+        self._run = KernelRun(message_id, on_message)
+        return self._run
 
     def lose(self, reason: str) -> None:
         """End a running execution: the kernel is gone or about to go."""
         if self._lost is None:
             self._lost = reason
-        if self._run is not None and not self._run.replied.done():
-            self._run.replied.set_exception(_LostError(reason))
+        if self._run is not None:
+            self._run.lose(reason)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -184,19 +233,20 @@ class KernelLink:
             self._on_ready()
 
     async def _read_iopub(self) -> None:
+        get = _getter(self._client.iopub_channel, self._client.get_iopub_msg)
         while True:
-            message = await _receive(self._client.get_iopub_msg)
+            message = await _receive(get)
             if message is None:
                 continue
             self._heard.set()
             parent = message.get("parent_header") or {}
             run = self._run
-            mine = run is not None and parent.get("msg_id") == run.message_id
+            mine = run is not None and not run.ended and parent.get("msg_id") == run.message_id
             if message.get("msg_type") == "status":
                 state = message["content"].get("execution_state")
                 if mine and run is not None:
                     if state == "idle":
-                        run.idle.set()
+                        run.idle()
                 elif parent.get("msg_type") == "execute_request" and state in ("busy", "idle"):
                     self._on_status(state)
             elif mine and run is not None:
@@ -206,17 +256,17 @@ class KernelLink:
                     logger.exception("an output could not be taken")
 
     async def _read_shell(self) -> None:
+        get = _getter(self._client.shell_channel, self._client.get_shell_msg)
         while True:
-            message = await _receive(self._client.get_shell_msg)
+            message = await _receive(get)
             if message is None:
                 continue
             if message.get("msg_type") == "kernel_info_reply":
                 self._ready.set()
                 continue
             run, parent = self._run, message.get("parent_header") or {}
-            mine = run is not None and parent.get("msg_id") == run.message_id
-            if run is not None and mine and not run.replied.done():
-                run.replied.set_result(message)
+            if run is not None and parent.get("msg_id") == run.message_id:
+                run.replied(message)
 
     async def _watch(self) -> None:
         local = getattr(self._manager, "provisioner", None) is not None
@@ -236,13 +286,22 @@ class KernelLink:
             self._on_dead(reason)
 
 
-class _LostError(Exception):
-    """The kernel went away during an execution."""
+def _getter(channel: Any, get: Callable[..., Any]) -> Callable[[], Any]:
+    """Return what waits for a channel's next message: past the poller where there is a socket."""
+    if not isinstance(channel, AsyncZMQSocketChannel):
+        return partial(get, timeout=None)
+    socket, session = channel.socket, channel.session
+
+    async def receive() -> dict[str, Any]:
+        parts = session.feed_identities(await socket.recv_multipart())[1]
+        return session.deserialize(parts)
+
+    return receive
 
 
-async def _receive(get: Callable[..., Any]) -> dict[str, Any] | None:
+async def _receive(get: Callable[[], Any]) -> dict[str, Any] | None:
     try:
-        message: dict[str, Any] = await ensure_async(get(timeout=None))
+        message: dict[str, Any] = await ensure_async(get())
         return message
     except Empty:
         return None

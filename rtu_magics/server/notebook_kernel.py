@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ..models import KernelDetails, KernelStateName, KernelStatusUpdate
-from .kernel_link import ExecuteReply, KernelLink, OnMessage
+from .kernel_link import KernelLink, KernelRun, OnMessage
 from .kernel_sessions import KernelSessions, SessionInfo
 
 __all__ = ["KernelListener", "NotebookKernel"]
@@ -126,11 +126,11 @@ class NotebookKernel:
 
     # Used by the executor
 
-    async def execute(self, code: str, on_message: OnMessage) -> ExecuteReply:
-        """Run code; see `KernelLink.execute`."""
+    def start_run(self, code: str, on_message: OnMessage) -> KernelRun:
+        """Ask the kernel to run code; see `KernelLink.start_run`."""
         if self._link is None:
-            return ExecuteReply("lost", cause="the kernel is not running")
-        return await self._link.execute(code, on_message)
+            return KernelRun.lost("the kernel is not running")
+        return self._link.start_run(code, on_message)
 
     def begin_run(self) -> None:
         """A cell begins: the state is busy until `end_run`, whatever the kernel says."""

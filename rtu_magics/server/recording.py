@@ -58,6 +58,7 @@ class _Recorded:
     unstored: list[str] = field(default_factory=list)
     chunks_stored: int = 0
     stored: bool = False
+    stored_once: bool = False
 
 
 class LiveCollection:
@@ -304,18 +305,20 @@ class LiveCollection:
             return
         if self._clear_store:
             runs.clear_outputs(connection, self.id)
-        new, chunks = [], []
+        new, replaced, chunks = [], [], []
         for position, recorded in enumerate(self._outputs):
             if not recorded.stored:
                 body = json.dumps(body_of(recorded.output))
                 new.append((recorded.id, position, recorded.created_at, body))
-                recorded.stored = True
+                if recorded.stored_once:
+                    replaced.append(recorded.id)
+                recorded.stored = recorded.stored_once = True
             if recorded.unstored:
                 text = "".join(recorded.unstored)
                 chunks.append((recorded.id, recorded.chunks_stored, text))
                 recorded.chunks_stored += 1
                 recorded.unstored = []
-        runs.put_outputs(connection, self.id, new)
+        runs.put_outputs(connection, self.id, new, replaced)
         runs.put_chunks(connection, chunks)
         runs.touch_collection(connection, self.id, self.execution_count)
         self._dirty = self._clear_store = False
@@ -347,6 +350,7 @@ def load_collection(
     ):
         recorded.id, recorded.created_at, recorded.updated_at = output_id, created_at, updated_at
         recorded.stored, recorded.unsent, recorded.unstored = True, [], []
+        recorded.stored_once = True
     found.execution_count = row.execution_count
     found.updated_at = row.updated_at
     found._events = []

@@ -37,6 +37,12 @@ class Streamer:
         self._next_send = 0.0
         self._next_store = self._loop.time() + _STORE_EVERY
         self._timer: asyncio.TimerHandle | None = None
+        self._begun = False
+
+    def begin(self) -> None:
+        """Send from now on: everybody has been told of the collection."""
+        self._begun = True
+        self._schedule()
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Take one iopub message."""
@@ -46,7 +52,10 @@ class Streamer:
             self._room.service.collections.update_display(
                 self._room, display_id, content, self.collection
             )
-        if self._timer is None and self.collection.has_events:
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._begun and self._timer is None and self.collection.has_events:
             delay = max(0.0, self._next_send - self._loop.time())
             self._timer = self._loop.call_later(delay, self._flush)
 

@@ -12,10 +12,24 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from ...models import CellState
 from .schema import cell_states, collections, output_chunks, outputs
+
+
+# Every run of a cell needs these: putting a statement together takes longer than running it.
+_INSERT_COLLECTION = insert(collections)
+_INSERT_OUTPUT = insert(outputs)
+_INSERT_STATE = insert(cell_states)
+_DELETE_STATE = delete(cell_states).where(
+    cell_states.c.file_id == bindparam("f"), cell_states.c.cell_id == bindparam("c")
+)
+_TOUCH = (
+    update(collections)
+    .where(collections.c.id == bindparam("i"))
+    .values(execution_count=bindparam("n"), updated_at=bindparam("t"))
+)
 
 
 def insert_collection(
@@ -30,7 +44,7 @@ def insert_collection(
 ) -> None:
     """Add an empty collection."""
     connection.execute(
-        insert(collections),
+        _INSERT_COLLECTION,
         {
             "id": collection_id,
             "file_id": file_id,
@@ -47,15 +61,14 @@ def touch_collection(
     connection: Connection, collection_id: UUID, execution_count: int | None
 ) -> None:
     """Note a collection's execution count and that it changed."""
-    connection.execute(
-        update(collections)
-        .where(collections.c.id == collection_id)
-        .values(execution_count=execution_count, updated_at=time.time())
-    )
+    connection.execute(_TOUCH, {"i": collection_id, "n": execution_count, "t": time.time()})
 
 
 def put_outputs(
-    connection: Connection, collection_id: UUID, new: Sequence[tuple[UUID, int, float, str]]
+    connection: Connection,
+    collection_id: UUID,
+    new: Sequence[tuple[UUID, int, float, str]],
+    replaced: Sequence[UUID] = (),
 ) -> None:
     """Add or replace outputs.
 
@@ -64,16 +77,18 @@ def put_outputs(
     connection, collection_id
         Where.
     new
-        Id, position, time of creation and body (JSON) of each. Chunks of a replaced output go.
+        Id, position, time of creation and body (JSON) of each.
+    replaced
+        Those that may be stored already. Their chunks go too.
     """
-    ids = [output_id for output_id, _, _, _ in new]
-    if not ids:
+    if not new:
         return
-    connection.execute(delete(output_chunks).where(output_chunks.c.output_id.in_(ids)))
-    connection.execute(delete(outputs).where(outputs.c.id.in_(ids)))
+    if replaced:
+        connection.execute(delete(output_chunks).where(output_chunks.c.output_id.in_(replaced)))
+        connection.execute(delete(outputs).where(outputs.c.id.in_(replaced)))
     now = time.time()
     connection.execute(
-        insert(outputs),
+        _INSERT_OUTPUT,
         [
             {
                 "id": output_id,
@@ -153,22 +168,13 @@ def put_states(connection: Connection, file_id: UUID, states: Iterable[CellState
     ]
     if not new:
         return
-    connection.execute(
-        delete(cell_states).where(
-            cell_states.c.file_id == file_id,
-            cell_states.c.cell_id.in_([row["cell_id"] for row in new]),
-        )
-    )
-    connection.execute(insert(cell_states), new)
+    connection.execute(_DELETE_STATE, [{"f": file_id, "c": row["cell_id"]} for row in new])
+    connection.execute(_INSERT_STATE, new)
 
 
 def delete_state(connection: Connection, file_id: UUID, cell_id: str) -> None:
     """Forget the state of a cell."""
-    connection.execute(
-        delete(cell_states).where(
-            cell_states.c.file_id == file_id, cell_states.c.cell_id == cell_id
-        )
-    )
+    connection.execute(_DELETE_STATE, {"f": file_id, "c": cell_id})
 
 
 def get_states(connection: Connection, file_id: UUID) -> list[CellState]:
