@@ -1,7 +1,7 @@
 """The floor for round trips and broadcasts: a bare `websockets` server in a process of its own.
 
-It prints its port. It answers a text message with itself; one that begins with ``!`` it sends to all
-its connections with `websockets.broadcast` instead.
+It prints its port. It answers a text message with itself; one that begins with ``!`` it sends to
+all its connections with `websockets.broadcast` instead.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Many websocket clients that only listen, in one process and as cheaply as can be.
 
-``python receivers.py URL COUNT READY MARK`` takes messages on stdin, one JSON string a line up to an
-empty line, which each client sends first. It prints ``ready`` when all have received READY, and then
-the time (`time.monotonic`) of each moment in which the last of them received MARK once more.
+``python receivers.py URL COUNT READY MARK`` takes messages on stdin, one JSON string a line up to
+an empty line, which each client sends first. It prints ``ready`` when all have received READY, and
+then the time (`time.monotonic`) of each moment in which the last of them received MARK once more.
 """
 
 import asyncio
