@@ -16,6 +16,7 @@ import http.client
 import json
 import os
 import secrets
+import stat
 import subprocess
 import sys
 import threading
@@ -37,6 +38,8 @@ STATE_DIR = ".rtu_magics"
 START_TIMEOUT = 30.0  # seconds until the ready line must have come
 GOING_TIMEOUT = 6.0  # seconds that a server which is ending gets before the next one starts
 PROBE_TIMEOUT = 3.0  # seconds for an answer on the loopback interface
+
+_COMPLAINT = "rtu_magics: "  # begins the line of a server that refuses to start
 
 # Settings of the Jupyter Server that started *this* kernel. A server started here must not take
 # them for its own (its port, its token, the process that its kernels watch).
@@ -179,6 +182,12 @@ def find_or_start(root_dir: str | os.PathLike[str], say: Say = _quiet) -> Embedd
             ignore.write_text("*\n", encoding="utf-8")
         lock = (state / "server.lock").open("a+b")
     except OSError as exc:
+        owner = _other_owner(state)
+        if owner is not None:
+            raise EmbeddedServerError(
+                f"{root} is served by {owner}, whose server you cannot use; ask {owner} for the "
+                f"URL of the notebook, or work on a copy in a directory of your own"
+            ) from None
         raise EmbeddedServerError(
             f"cannot write to {root} ({exc.strerror}); connect to a notebook in a directory that "
             f"you can write to, or to the URL of a running server"
@@ -191,6 +200,20 @@ def find_or_start(root_dir: str | os.PathLike[str], say: Say = _quiet) -> Embedd
         if previous is not None:
             _wait_gone(previous.pid)
         return _start(root, state, say)
+
+
+def _other_owner(state: Path) -> str | None:
+    """Return the name of the user who owns the state directory, None if it is nobody else."""
+    try:
+        found = state.stat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid == os.geteuid():
+            return None
+    except (OSError, AttributeError):  # or Windows, where files have no such owner
+        return None
+    try:
+        return state.owner()
+    except (KeyError, OSError, NotImplementedError):
+        return f"another user ({found.st_uid})"
 
 
 def open_server(
@@ -325,8 +348,8 @@ def _wait_gone(pid: int) -> None:
     while time.monotonic() < deadline:
         try:
             os.kill(pid, 0)
-            stat = Path(f"/proc/{pid}/stat")
-            if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            status = Path(f"/proc/{pid}/stat")
+            if status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z":
                 return
         except OSError:
             return
@@ -420,9 +443,12 @@ def _wait_ready(
         with contextlib.suppress(OSError):
             process.terminate()
         raise
+    said = _last_line(log, log_start)
+    if said.startswith(_COMPLAINT):  # it says itself what is wrong and what to do
+        raise EmbeddedServerError(said[len(_COMPLAINT) :])
     raise EmbeddedServerError(
         f"the server for {root} ended at once (code {process.returncode}); "
-        f"its log is {log}{_quoted(_last_line(log, log_start))}"
+        f"its log is {log}{_quoted(said)}"
     )
 
 

@@ -33,7 +33,7 @@ __all__ = ["Call", "Submission", "Writer"]
 
 logger = logging.getLogger(__name__)
 
-STORE_FAILED = "the server could not store the change; try again"
+STORE_FAILED = "the server could not store the change ({}); try again when that is solved"
 
 
 @dataclass(slots=True)
@@ -73,6 +73,7 @@ class Writer:
         self._at_work = False
         self._closed = False
         self._task: asyncio.Task[None] | None = None
+        self._failing = False
 
     def start(self) -> None:
         """Start taking jobs."""
@@ -148,8 +149,8 @@ class Writer:
         staged: list[Staged] = []
         plans: dict[UUID, Plan] = {}
         extras: list[Callable[[StoreConnection], None]] = []
-        answers: list[Callable[[], None]] = []
-        refusals: list[Callable[[], None]] = []
+        # What each gets, and whether that hangs on the commit.
+        answers: list[tuple[Submission, Callable[[], None], bool]] = []
         accepted_ids: dict[UUID, str] = {}
         for job in batch:
             delta_id = job.delta.id
@@ -157,12 +158,12 @@ class Writer:
             stored = None if earlier is not None else self._room.chain.find(delta_id)
             if earlier is not None or stored is not None:
                 same = job.digest == (earlier if stored is None else stored.digest)
-                answers.append(self._answer_known(job, same))
+                answers.append((job, self._answer_known(job, same), earlier is not None))
                 continue
             try:
                 one = self._room.chain.stage(job.delta, job.author, job.digest)
             except SquashError as exc:
-                answers.append(self._refusal(job, str(exc)))
+                answers.append((job, self._refusal(job, str(exc)), False))
                 continue
             staged.append(one)
             accepted_ids[delta_id] = job.digest
@@ -173,20 +174,21 @@ class Writer:
                 extras.append(plan.store)
             if job.also is not None:
                 extras.append(job.also)
-            answers.append(self._acceptance(job, one, plans.get(delta_id)))
-            refusals.append(self._refusal(job, STORE_FAILED))
-        if staged and not self._commit(staged, extras):
-            for refuse in refusals:
-                refuse()
+            answers.append((job, self._acceptance(job, one, plans.get(delta_id)), True))
+        failure = self._commit(staged, extras) if staged else ""
+        for job, answer, hangs_on_commit in answers:
+            if failure and hangs_on_commit:
+                self._refusal(job, STORE_FAILED.format(failure))()
+            else:
+                answer()
+        if failure:
             return
-        for answer in answers:
-            answer()
         if any(not isinstance(one.delta, CellExecuteDelta) for one in staged):
             self._room.service.outbox.afterwards(self._room.disk.changed)
 
-    def _commit(
-        self, staged: list[Staged], extras: list[Callable[[StoreConnection], None]]
-    ) -> bool:
+    def _commit(self, staged: list[Staged], extras: list[Callable[[StoreConnection], None]]) -> str:
+        """Store what was staged; returns why that failed, "" if it did not."""
+
         def also(connection: StoreConnection) -> None:
             for extra in extras:
                 extra(connection)
@@ -194,10 +196,16 @@ class Writer:
         try:
             self._room.chain.commit(staged, also if extras else None)
         except SQLAlchemyError as exc:
-            logger.error("a batch could not be stored: %s", getattr(exc, "orig", exc))
+            failure = str(getattr(exc, "orig", exc))
+            if not self._failing:  # once, however many changes are refused
+                logger.error("changes cannot be stored and are refused: %s", failure)
+            self._failing = True
             self._room.chain.rebuild()
-            return False
-        return True
+            return failure
+        if self._failing:
+            self._failing = False
+            logger.info("changes are stored again")
+        return ""
 
     def _acceptance(self, job: Submission, one: Staged, plan: Plan | None) -> Callable[[], None]:
         def answer() -> None:

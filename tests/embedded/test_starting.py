@@ -19,6 +19,8 @@ from rtu_magics import embedded
 from rtu_magics.embedded import STATE_DIR, EmbeddedServer, Lease, find_server, open_server
 from rtu_magics.errors import EmbeddedServerError
 
+from ..helpers.unprivileged import run_unprivileged
+
 pytestmark = pytest.mark.server
 
 
@@ -113,15 +115,43 @@ def test_failure_names_the_log_and_its_last_line(
 ) -> None:
     (tmp_path / STATE_DIR).mkdir()
     (tmp_path / STATE_DIR / "server.log").write_text("an old line\n")
-    (tmp_path / STATE_DIR / "rtu.db").write_text("this is no database, " * 100)
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho something odd >&2\nexit 3\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
     with pytest.raises(EmbeddedServerError) as info:
         open_server(tmp_path)
-    line = str(info.value)
     log = tmp_path / STATE_DIR / "server.log"
-    assert line.startswith(f"the server for {tmp_path} ended at once (code 1); its log is {log}, ")
-    assert "last line: " in line
-    assert "an old line" not in line
-    assert "\n" not in line
+    assert str(info.value) == (
+        f"the server for {tmp_path} ended at once (code 3); its log is {log}, last line: something "
+        f"odd"
+    )
+
+
+def test_a_server_that_refuses_to_start_is_quoted(tmp_path: Path) -> None:
+    database = tmp_path / STATE_DIR / "rtu.db"
+    database.parent.mkdir()
+    database.write_text("this is no database, " * 100)
+    with pytest.raises(EmbeddedServerError) as info:
+        open_server(tmp_path)
+    assert str(info.value) == f"{database} is not a database; move it away to start afresh"
+
+
+def test_a_server_of_ours_that_cannot_be_found(tmp_path: Path) -> None:
+    """One behind TLS, for example: it is there, and says nowhere how to reach it."""
+    server, lease = open_server(tmp_path)
+    (tmp_path / STATE_DIR / "server.json").unlink()
+    try:
+        with pytest.raises(EmbeddedServerError) as info:
+            open_server(tmp_path)
+        assert str(info.value) == (
+            f"another server of rtu_magics already serves {tmp_path}; connect to that one, or "
+            f"stop it"
+        )
+        assert runs(server.pid)
+    finally:
+        lease.release()
+        wait_gone(server.pid)
 
 
 def test_slow_start_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,14 +172,48 @@ def test_directory_that_cannot_be_written_to(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser can write everywhere")
+CONNECT = """
+import sys
+from rtu_magics.embedded import open_server
+from rtu_magics.errors import EmbeddedServerError
+try:
+    open_server(sys.argv[1])
+except EmbeddedServerError as exc:
+    print(exc)
+"""
+
+
 def test_read_only_directory(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(EmbeddedServerError, match=r"cannot write to .* \(Permission denied\)"):
-            open_server(tmp_path)
+        ran = run_unprivileged("-c", CONNECT, str(tmp_path))
     finally:
         tmp_path.chmod(0o700)
+    assert ran.stdout == (
+        f"cannot write to {tmp_path} (Permission denied); connect to a notebook in a directory "
+        f"that you can write to, or to the URL of a running server\n"
+    ), ran
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give a directory away")
+def test_somebody_elses_server_on_the_directory(tmp_path: Path) -> None:
+    server, lease = open_server(tmp_path)
+    state = tmp_path / STATE_DIR
+    tmp_path.chmod(0o755)
+    try:
+        for path in (tmp_path, state, *state.iterdir()):
+            os.chown(path, 54321, 54321)
+        ran = run_unprivileged("-c", CONNECT, str(tmp_path))
+        assert runs(server.pid)
+    finally:
+        lease.release()
+        wait_gone(server.pid)
+    owner = "another user (54321)"
+    assert ran.stdout == (
+        f"{tmp_path} is served by {owner}, whose server you cannot use; ask {owner} for the URL "
+        f"of the notebook, or work on a copy in a directory of your own\n"
+    ), ran
 
 
 def write_address(root: Path, port: int, pid: int) -> None:

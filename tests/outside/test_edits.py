@@ -1,4 +1,4 @@
-"""Another program changes the file while people edit: both changes are kept, everybody sees both."""
+"""Another program changes the file while people edit: both changes are kept and shown."""
 
 from __future__ import annotations
 

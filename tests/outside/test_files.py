@@ -1,4 +1,4 @@
-"""The file itself goes: deleted, moved, replaced by something that is no notebook, and back again."""
+"""The file itself goes: deleted, moved, replaced by what is no notebook, and back again."""
 
 from __future__ import annotations
 

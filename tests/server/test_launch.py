@@ -17,6 +17,7 @@ import pytest
 
 from ..helpers.rtu import call, follow, open_notebook, post
 from ..helpers.server import child_pids, start_server
+from ..helpers.unprivileged import run_unprivileged
 
 pytestmark = pytest.mark.server
 
@@ -121,13 +122,17 @@ def test_a_state_directory_that_cannot_be_made(tmp_path):
     assert "cannot write" in refused(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_cannot_be_written(tmp_path):
     tmp_path.chmod(0o555)
     try:
-        assert "write" in refused(tmp_path)
+        ran = run_unprivileged("-m", "rtu_magics.server", "--root-dir", str(tmp_path))
     finally:
         tmp_path.chmod(0o755)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        f"rtu_magics: cannot write {tmp_path}/.rtu_magics (Permission denied); serve a directory "
+        f"that you may write to\n"
+    )
 
 
 def wait_for_end(server, seconds: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
 from functools import wraps
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from jupyter_server.base.handlers import JupyterHandler
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from tornado.web import HTTPError, MissingArgumentError
 
 from ...models import describe_validation_error
@@ -20,6 +22,8 @@ from ..service import Service
 from ..ws import base_of
 
 __all__ = ["Handler", "fail", "public", "signed_in", "when"]
+
+logger = logging.getLogger(__name__)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Method = Callable[..., Awaitable[None]]
@@ -146,12 +150,27 @@ class Handler(JupyterHandler):
         """Answer an error as JSON with one line."""
         error = kwargs.get("exc_info", (None, None))[1]
         message = self._reason
+        if isinstance(error, SQLAlchemyError):
+            self.set_status(507)
+            message = f"the server cannot use its database ({reason_of(error)})"
         if isinstance(error, MissingArgumentError):
             message = f"the argument {error.arg_name} is missing"
         elif isinstance(error, HTTPError) and error.log_message:
             message = error.log_message.replace("%%", "%")
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps({"message": message}))
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log an error of the database as one line: its place in the code explains nothing."""
+        if isinstance(value, SQLAlchemyError):
+            logger.error("%s failed: %s", self.request.path, reason_of(value))
+        else:
+            super().log_exception(typ, value, tb)
+
+
+def reason_of(error: SQLAlchemyError) -> str:
+    """Return what the database itself said."""
+    return str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
 
 
 class NotFound(Handler):

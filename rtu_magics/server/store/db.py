@@ -61,7 +61,7 @@ class Database:
 
     def __init__(self, path: Path, synchronous: str = "NORMAL") -> None:
         self.path = path
-        _check_file(path)
+        unclean = _check_file(path)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -76,7 +76,9 @@ class Database:
         @event.listens_for(self._engine, "connect")
         def _set_up(connection: object, record: object) -> None:
             cursor = connection.cursor()  # type: ignore[attr-defined]
-            cursor.execute("PRAGMA journal_mode=WAL")
+            tables = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master")}
+            if not tables or schema.meta.name in tables:  # another program's stays as it is
+                cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute(f"PRAGMA synchronous={'FULL' if synchronous == 'FULL' else 'NORMAL'}")
             cursor.execute("PRAGMA busy_timeout=5000")
             cursor.close()
@@ -84,11 +86,21 @@ class Database:
         try:
             self._connection = self._engine.connect()
             self._driver = self._connection.connection.dbapi_connection
+            if unclean:
+                self._check_pages()
             self._prepare()
+        except OperationalError as exc:
+            self._dispose()
+            raise StoreError(_unusable(path, exc)) from exc
         except DBAPIError as exc:
+            self._dispose()
             raise StoreError(
-                f"{path} is no database that can be read ({exc.orig}); move it away to start afresh"
+                f"{path} is damaged ({exc.orig}); restore it from a copy, or move it away to "
+                "start afresh from the notebooks on disk"
             ) from exc
+        except StoreError:
+            self._dispose()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -114,8 +126,27 @@ class Database:
         self._connection.close()
         self._engine.dispose()
 
+    def _dispose(self) -> None:
+        if hasattr(self, "_connection"):
+            self._connection.close()
+        self._engine.dispose()
+
+    def _check_pages(self) -> None:
+        """Look at every page: what was lost beside an unfinished log shows only there."""
+        with self.transaction() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            reason = str(found).replace("\n", " ")
+            raise StoreError(
+                f"{self.path} is damaged ({reason[:100]}); restore it from a copy, or move it "
+                "away to start afresh from the notebooks on disk"
+            )
+
     def _prepare(self) -> None:
         with self.transaction() as connection:
+            # SQLite's driver would commit each statement that makes a table by itself, and a
+            # process that dies in between would leave half a database.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             tables = set(inspect(connection).get_table_names())
             if tables and schema.meta.name not in tables:
                 raise StoreError(
@@ -133,12 +164,24 @@ class Database:
                     ],
                 )
             found = {row.key: row.value for row in connection.execute(select(schema.meta))}
-            self._migrate(connection, int(found["schema_version"]))
-            self.space_id = UUID(found["space_id"])
-            self.project_id = UUID(found["project_id"])
-            self.secret = bytes.fromhex(found["secret"])
+            try:
+                version = int(found["schema_version"])
+                self.space_id = UUID(found["space_id"])
+                self.project_id = UUID(found["project_id"])
+                self.secret = bytes.fromhex(found["secret"])
+            except (KeyError, ValueError):
+                raise self._incomplete() from None
+            self._migrate(connection, version)
+            if not set(schema.metadata.tables) <= set(inspect(connection).get_table_names()):
+                raise self._incomplete()
             if not tables:
                 self._create_defaults(connection)
+
+    def _incomplete(self) -> StoreError:
+        return StoreError(
+            f"{self.path} is incomplete; restore it from a copy, or move it away to start afresh "
+            "from the notebooks on disk"
+        )
 
     def _create_defaults(self, connection: Connection) -> None:
         now = time.time()
@@ -200,20 +243,38 @@ class _DriverTransaction:
             raise OperationalError(None, None, exc) from exc
 
 
-def _check_file(path: Path) -> None:
-    """Refuse what SQLite would only notice later, when it reads the missing part."""
+def _unusable(path: Path, exc: OperationalError) -> str:
+    """Say what an error of the operating system means for the database."""
+    reason = str(exc.orig)
+    if "full" in reason:
+        return f"no space is left for {path}; free some and start again"
+    if "locked" in reason:
+        return f"another program holds {path}; end it and start again"
+    if "readonly" in reason or "unable to open" in reason:
+        return f"cannot write {path} ({reason}); give a directory that you may write to"
+    return f"{path} cannot be used ({reason}); free space on its disk, or move it away"
+
+
+def _check_file(path: Path) -> bool:
+    """Refuse what SQLite would only notice later, when it reads the missing part.
+
+    Returns
+    -------
+    bool
+        Whether the last program that used it did not end cleanly.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(100)
         size = path.stat().st_size
     except FileNotFoundError:
-        return
+        return False
     except OSError as exc:
         raise StoreError(
             f"cannot read {path} ({exc.strerror}); give a directory that you may write to"
         ) from exc
     if size == 0:
-        return
+        return False
     if not header.startswith(_HEADER) or len(header) < 100:
         raise StoreError(f"{path} is not a database; move it away to start afresh")
     page_size = struct.unpack(">H", header[16:18])[0]
@@ -222,4 +283,8 @@ def _check_file(path: Path) -> None:
     wal = path.with_name(path.name + "-wal")
     pending = wal.exists() and wal.stat().st_size > 0
     if size < page_size * pages and not pending:
-        raise StoreError(f"{path} is cut off; restore it from a copy or move it away")
+        raise StoreError(
+            f"{path} is cut off; restore it from a copy, or move it away to start afresh from the "
+            "notebooks on disk"
+        )
+    return pending

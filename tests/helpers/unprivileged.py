@@ -1,0 +1,36 @@
+"""Processes to which the permissions of files apply, also when the tests run as the superuser."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from typing import Any
+
+__all__ = ["run_unprivileged"]
+
+_PR_CAPBSET_DROP = 24
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
+
+
+def _drop() -> None:
+    # The superuser without these two capabilities is asked for permission like everybody. Another
+    # user might not be able to read the interpreter.
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+        if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "cannot give up a capability")
+
+
+def run_unprivileged(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run Python with some arguments and return what it said."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+        preexec_fn=_drop if os.geteuid() == 0 else None,  # noqa: PLW1509  no threads here
+        **more,
+    )
