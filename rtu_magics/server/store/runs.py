@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 from ...models import CellState
 from .schema import cell_states, collections, output_chunks, outputs
 
-
 # Every run of a cell needs these: putting a statement together takes longer than running it.
 _INSERT_COLLECTION = insert(collections)
 _INSERT_OUTPUT = insert(outputs)
