@@ -31,6 +31,6 @@ def run_unprivileged(*arguments: str, **more: Any) -> subprocess.CompletedProces
         text=True,
         timeout=40,
         check=False,
-        preexec_fn=_drop if os.geteuid() == 0 else None,  # noqa: PLW1509  no threads here
+        preexec_fn=_drop if os.geteuid() == 0 else None,
         **more,
     )

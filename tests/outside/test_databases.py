@@ -121,7 +121,7 @@ async def test_damage_beside_an_unfinished_log(
 
 def test_a_start_that_died_half_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tables come all at once, or the next start would take the file for a foreign one."""
-    from rtu_magics.server.store import Database, schema
+    from rtu_magics.server.store import Database
 
     path = tmp_path / STATE_DIR / "rtu.db"
 
