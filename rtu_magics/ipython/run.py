@@ -78,6 +78,7 @@ class RunMagics(MagicsBase):
             print("instead of what was there")
         """
         from ..errors import RTUError
+        from .progress import ProgressLine
         from .result import RunResult
 
         args = self.parse(self.rtu_exec, line)
@@ -91,6 +92,8 @@ class RunMagics(MagicsBase):
             "owns_cell": cell is not None or self._is_whole_cell(line),
             "collect": result.take if result is not None else None,
         }
+        if not args.quiet:
+            how["progress"] = ProgressLine(self.shell, self.settings.progress_delay)
         try:
             self._exec(session, args, cell, how)
         except RTUError as exc:
@@ -98,6 +101,8 @@ class RunMagics(MagicsBase):
                 result.error = exc
             raise
         finally:
+            if "progress" in how:
+                how["progress"].close()
             if result is not None and args.output:
                 self.shell.push({args.output: result})
         return result if assigned else None
@@ -115,9 +120,13 @@ class RunMagics(MagicsBase):
                 refs = session.select(**what)
             else:
                 how["deadline"] = _deadline(session, args)
+                how["owns_cell"] = False  # one cell's clear_output is not to clear the others'
                 run_here(self.shell, session, **what, **how)
                 return
         how["deadline"] = _deadline(session, args)
+        how["owns_cell"] = how["owns_cell"] and len(refs) == 1
+        if "progress" in how:
+            how["progress"].total = len(refs)
         run_cells(self.shell, session, refs, keep_going=args.keep_going, **how)
 
     def _put(self, session: Session, args: Any, source: str) -> str:

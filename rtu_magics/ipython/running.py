@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RemoteCellError, RTUError, RunTimeout
-from ..session import Execution, Finished, Reconnected, Reconnecting
+from ..session import CellStarted, Execution, Finished, Reconnected, Reconnecting
 from ..session.base import RECONNECTING
 from ..session.events import OutputAppended
 from .base import interrupted
@@ -16,6 +16,7 @@ from .replay import DisplayIds, Replay
 
 if TYPE_CHECKING:
     from ..session import Session
+    from .progress import ProgressLine
 
 __all__ = ["run_cells", "run_here"]
 
@@ -39,6 +40,7 @@ def run_here(
     deadline: float | None = None,
     grace: float = GRACE,
     mark: str | None = None,
+    progress: ProgressLine | None = None,
 ) -> None:
     """Run remote cells and show their outputs in the calling cell until they are done.
 
@@ -62,6 +64,8 @@ def run_here(
         Seconds that an interrupted cell gets to end.
     mark
         A line to stand above the outputs, whatever clears them.
+    progress
+        Counts the cells; the caller closes it.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def run_here(
     show.begin()
     try:
         try:
-            if not _follow(execution, show, say, collect, deadline):
+            if not _follow(execution, show, say, collect, until=deadline, progress=progress):
                 _time_up(execution, show, say, collect, grace)
         except KeyboardInterrupt:
             _stop(execution, show, say, collect, grace)
@@ -126,7 +130,9 @@ def _follow(
     show: Replay,
     say: Callable[[str], None],
     collect: Callable[[Any], None] | None,
+    *,
     until: float | None = None,
+    progress: ProgressLine | None = None,
 ) -> bool:
     """Show events until the run is over; returns whether it is (False: the time is up)."""
     lost: float | None = None
@@ -134,6 +140,12 @@ def _follow(
         event = execution.next()
         if event is None:
             show.idle()
+            if progress is not None:
+                progress.tick()
+        elif isinstance(event, CellStarted):
+            if progress is not None:
+                progress.total = max(progress.total, len(execution.targets))
+                progress.cell_started()
         elif isinstance(event, Finished):
             return True
         elif isinstance(event, Reconnecting):
@@ -169,7 +181,7 @@ def _time_up(
         raise RunTimeout(f"{took}; the connection is lost and the remote cell may still run")
     with contextlib.suppress(RTUError, TimeoutError):
         execution.interrupt()
-    if not _follow(execution, show, say, collect, time.monotonic() + grace):
+    if not _follow(execution, show, say, collect, until=time.monotonic() + grace):
         raise RunTimeout(f"{took} and did not stop within {grace:g} s; it still runs, {runs_on}")
     show.idle()
     raise RunTimeout(f"{took}; the remote cell was interrupted")
@@ -192,7 +204,7 @@ def _stop(
             raise interrupted(still_runs)
         with contextlib.suppress(RTUError, TimeoutError):
             execution.interrupt()
-        ended = _follow(execution, show, say, collect, time.monotonic() + grace)
+        ended = _follow(execution, show, say, collect, until=time.monotonic() + grace)
         show.idle()
     except KeyboardInterrupt:
         raise interrupted(still_runs) from None

@@ -12,7 +12,7 @@ from .base import MagicsBase, argument, guarded, line_magic, magic_arguments, ma
 
 __all__ = ["RtuMagics"]
 
-NAMES = ("default_session", "grace_period", "nested_asyncio")
+NAMES = ("default_session", "grace_period", "nested_asyncio", "progress_delay")
 _SWITCH = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
@@ -31,13 +31,17 @@ class RtuMagics(MagicsBase):
         help="lets cells call asyncio.run(…), by nest_asyncio; on until the kernel restarts",
     ).tag(config=True)
 
-    @validate("grace_period")
-    def _check_grace_period(self, proposal: Any) -> float:
+    progress_delay = Float(
+        3.0, help="seconds after which a run of several cells begins to say how far it is"
+    ).tag(config=True)
+
+    @validate("grace_period", "progress_delay")
+    def _check_seconds(self, proposal: Any) -> float:
         if not 0 <= proposal["value"] <= 3600:
-            raise TraitError("grace_period is a number of seconds from 0 to 3600")
+            raise TraitError(f"{proposal['trait'].name} is a number of seconds from 0 to 3600")
         return float(proposal["value"])
 
-    @validate("nested_asyncio")
+    @validate("nested_asyncio", "progress_delay")
     def _check_nested_asyncio(self, proposal: Any) -> bool:
         wanted = bool(proposal["value"])
         if wanted and not self.nested_asyncio:

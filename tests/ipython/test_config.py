@@ -28,6 +28,7 @@ def test_alone_it_lists(shell: Shell) -> None:
         ["default_session", '""'],
         ["grace_period", "5"],
         ["nested_asyncio", "off"],
+        ["progress_delay", "3"],
     ]
 
 
@@ -49,6 +50,7 @@ def test_set_and_show(shell: Shell) -> None:
     [
         ("grace_period -1", "UsageError: grace_period is a number of seconds from 0 to 3600"),
         ("grace_period nan", "UsageError: grace_period is a number of seconds from 0 to 3600"),
+        ("progress_delay -1", "UsageError: progress_delay is a number of seconds from 0 to 3600"),
         ("grace_period soon", "UsageError: grace_period is a number, not 'soon'"),
         ("nested_asyncio maybe", "UsageError: nested_asyncio is on or off, not 'maybe'"),
     ],
@@ -109,6 +111,7 @@ def test_default_session_and_grace(lab: Shell) -> None:
         finally:
             lab.ok('%rtu_config default_session ""')
     lab.ok("%rtu_config grace_period 0.3")
+    lab.ok("%%rtu_exec -q\nimport time")  # the kernel runs before it is interrupted
     stubborn = (
         "%%rtu_exec\nimport time\nend = time.time() + 3\nwhile time.time() < end:\n"
         "    try:\n        time.sleep(0.1)\n    except KeyboardInterrupt:\n        pass"

@@ -307,3 +307,41 @@ def test_pull_fills_the_next_cell(kernel: Kernel) -> None:
     assert "b = 3" in kernel.ok("%rtu_show -1").text
     (payload,) = kernel.ok("%rtu_pull -1 -s lesson -q").reply["payload"]
     assert payload["text"] == f"%%rtu_edit {found[1]} -s lesson\na = 1\nb = 3"
+
+
+def test_progress_of_several_cells(kernel: Kernel) -> None:
+    kernel.ok("%rtu_connect progress.ipynb")
+    try:
+        kernel.ok("%%rtu_exec -q\nimport time")
+        for n in range(3):
+            kernel.ok(f"%%rtu_add -q\ntime.sleep(0.5); print('cell', {n})")
+        assert kernel.ok("%rtu_exec --after 2").text == "cell 0\ncell 1\ncell 2\n"
+        kernel.ok("%rtu_config progress_delay 0.2")
+        for line in ("%rtu_exec --after 2", "%rtu_exec 2 3 4"):
+            run = kernel.ok(line)
+            shown = [(kind, c["data"]["text/plain"]) for _, kind, c in run.messages if "data" in c]
+            assert shown[:2] == [
+                ("display_data", "running cell 1 of 3 …"),
+                ("update_display_data", "running cell 2 of 3 …"),
+            ]
+            assert re.fullmatch(r"ran 3 of 3 cells in \d\.\d s", shown[-1][1])
+            assert run.text == "cell 0\ncell 1\ncell 2\n"
+        quiet = kernel.ok("%rtu_exec 2 3 -q")
+        assert {kind for _, kind, _ in quiet.messages} == {"stream"}
+        assert {kind for _, kind, _ in kernel.ok("%rtu_exec 2").messages} == {"stream"}
+    finally:
+        kernel.ok("%rtu_config progress_delay 3")
+        kernel.ok("%rtu_disconnect -s progress")
+
+
+def test_clear_output_of_one_cell_spares_the_others(kernel: Kernel) -> None:
+    kernel.ok("%rtu_connect several.ipynb")
+    try:
+        kernel.ok("%%rtu_add\nprint('first')")
+        kernel.ok("%%rtu_add\nimport IPython.display as d\nprint(1); d.clear_output(); print(2)")
+        for line in ("%rtu_exec 1 2", "%rtu_exec --all"):
+            kinds = {kind for _, kind, _ in kernel.ok(line).messages}
+            assert "clear_output" not in kinds
+        assert "clear_output" in {kind for _, kind, _ in kernel.ok("%rtu_exec 2").messages}
+    finally:
+        kernel.ok("%rtu_disconnect -s several")
