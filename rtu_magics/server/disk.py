@@ -13,20 +13,10 @@ from collections import deque
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..document import NotebookBuilder
-from ..errors import SquashError
-from ..models import (
-    CellOutput,
-    CellOutputCollectionReplace,
-    CodeCell,
-    Notebook,
-    parse_notebook,
-)
+from ..models import CellOutput, CodeCell, Notebook
 from .disk_files import (
     MISSING,
     ChangedMeanwhileError,
@@ -38,9 +28,7 @@ from .disk_files import (
     write_atomically,
 )
 from .disk_format import DiskBase, dumps, hash_of, render
-from .disk_merge import merge_file
-from .recording import LiveCollection
-from .store import deltas as delta_queries
+from .disk_outside import take_in
 from .store import files as file_queries
 
 if TYPE_CHECKING:
@@ -117,14 +105,7 @@ class DiskFile:
         try:
             await self.flush()
         except OSError as exc:
-            reason = exc.strerror or str(exc)
-            if reason != self._failed:  # once, however often it is tried
-                logger.error(
-                    "cannot write %s (%s); nothing is lost, it is tried again until it works",
-                    self.path,
-                    reason,
-                )
-            self._failed = reason
+            self._note_failure(exc)
             if self._timer is None:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(RETRY_AFTER, self._write_soon)
@@ -205,8 +186,20 @@ class DiskFile:
         try:
             async with self._lock:
                 await self._take_outside_changes()
+        except OSError as exc:
+            self._note_failure(exc)
         except Exception:
             logger.exception("cannot take in what changed in %s", self.path)
+
+    def _note_failure(self, exc: OSError) -> None:
+        reason = exc.strerror or str(exc)
+        if reason != self._failed:  # once, however often it is tried
+            logger.error(
+                "cannot write %s (%s); nothing is lost, it is tried again until it works",
+                self.path,
+                reason,
+            )
+        self._failed = reason
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -260,87 +253,18 @@ class DiskFile:
         return [self._base, *(base for _, base in reversed(self._earlier))]
 
     async def _merge(self, notebook: Notebook, base: DiskBase | None, disk_hash: str) -> None:
-        room, author = self._room, self._room.service.people.owner.id
         base = base or DiskBase.of(self._render())
-        merge = merge_file(room.file_id, notebook, base, room.chain.builder)
-        count = len(merge.deltas) + len(merge.outputs) + len(merge.removed)
-        logger.info("%s was changed by another program: %d changes", self.path.name, count)
-        lost = list(merge.lost)
-        for delta in merge.deltas:
-            try:
-                await room.apply(delta, author)
-            except SquashError as exc:  # the room changed meanwhile
-                lost.append(str(exc))
-        for cell in merge.outputs:
-            await self._adopt_outputs(cell)
-        if lost:
-            logger.warning("%s: kept the file as a version, for %s", self.path.name, lost[0])
-            await room.exclusively(lambda: self._keep_as_version(notebook))
-            room.send("v0_file_versions_changed_event", {})
-        if merge.removed:
-            await self._remove_metadata(merge.removed)
+        try:
+            await take_in(self._room, self.path.name, notebook, base)
+        except OSError:
+            self._stamp = None  # the next poll looks again
+            raise
         self._remember(disk_hash, DiskBase.of(notebook))
         # What the room has beyond the file is still to be written.
         wanted = self._render().model_dump()
         self._dirty = wanted != notebook.model_dump()
         if self._dirty:
             self.changed()
-
-    async def _adopt_outputs(self, cell: CodeCell) -> None:
-        room = self._room
-        collection = LiveCollection(
-            uuid4(), room.file_id, cell.id, None, link=room.service.links.output
-        )
-        collection.execution_count = cell.execution_count
-        collection.adopt([output.model_dump() for output in cell.outputs])
-
-        def store(connection: Connection) -> None:
-            collection.create(connection)
-            collection.store(connection)
-
-        delta = CellOutputCollectionReplace(
-            file_id=room.file_id,
-            resource_id=cell.id,
-            properties={"output_collection_id": collection.id},
-        )
-        room.service.collections.put(collection)
-        try:
-            await room.apply(delta, room.service.people.owner.id, also=store)
-        except SquashError:
-            return
-        collection.drain()
-        room.send("update_output_collection_event", collection.to_wire(16 * 1024))
-
-    async def _remove_metadata(self, keys: list[tuple[str | None, str]]) -> None:
-        """Take keys away, which no delta can: the chain begins anew."""
-
-        def begin() -> None:
-            chain = self._room.chain
-            builder = NotebookBuilder(parse_notebook(chain.builder.dumps()))
-            for cell_id, key in keys:
-                if cell_id is None:
-                    builder.nb.metadata.pop(key, None)
-                elif cell_id in builder:
-                    builder.cell(cell_id).metadata.pop(key, None)
-            chain.begin_epoch(builder, "Before another program removed metadata")
-
-        await self._room.exclusively(begin)
-        self._room.tell_inconsistent("another program removed metadata from the file")
-
-    def _keep_as_version(self, notebook: Notebook) -> None:
-        """Keep what the file holds as a version that is not the current one."""
-        room = self._room
-        with room.service.database.transaction() as connection:
-            delta_queries.insert_version(
-                connection,
-                room.file_id,
-                epoch=-1,
-                seq=0,
-                last_delta_id=room.chain.head,
-                body=NotebookBuilder(notebook).dumps(),
-                name="The file as another program changed it",
-            )
-        room.chain.save_version(automatic=True)
 
     async def _vanished(self) -> None:
         if self._hash is None or await self._find_moved():

@@ -29,11 +29,15 @@ from .frames import error_frame, message
 if TYPE_CHECKING:
     from .room import Room
 
-__all__ = ["Call", "Submission", "Writer"]
+__all__ = ["Call", "NotStored", "Submission", "Writer"]
 
 logger = logging.getLogger(__name__)
 
 STORE_FAILED = "the server could not store the change ({}); try again when that is solved"
+
+
+class NotStored(SquashError):
+    """Nothing is wrong with the change; the store does not take it now."""
 
 
 @dataclass(slots=True)
@@ -178,7 +182,7 @@ class Writer:
         failure = self._commit(staged, extras) if staged else ""
         for job, answer, hangs_on_commit in answers:
             if failure and hangs_on_commit:
-                self._refusal(job, STORE_FAILED.format(failure))()
+                self._refusal(job, STORE_FAILED.format(failure), NotStored)()
             else:
                 answer()
         if failure:
@@ -239,7 +243,9 @@ class Writer:
 
         return answer
 
-    def _refusal(self, job: Submission, cause: str) -> Callable[[], None]:
+    def _refusal(
+        self, job: Submission, cause: str, error: type[SquashError] = SquashError
+    ) -> Callable[[], None]:
         def answer() -> None:
             if job.connection is not None:
                 self._reply(job, False)
@@ -248,7 +254,7 @@ class Writer:
                 )
                 job.connection.send(rejected)
             if job.done is not None and not job.done.done():
-                job.done.set_exception(SquashError(cause))
+                job.done.set_exception(error(cause))
 
         return answer
 

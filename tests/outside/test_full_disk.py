@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from rtu_magics.client import APIClient, RTUClient
@@ -182,3 +183,37 @@ def test_no_room_to_start(place: tuple[Path, Fill]) -> None:
     assert ran.stderr.splitlines() == [
         f"rtu_magics: no space is left for {root}/.rtu_magics/rtu.db; free some and start again"
     ]
+
+
+async def test_another_program_changes_the_file_meanwhile(place: tuple[Path, Fill]) -> None:
+    root, fill = place
+    server = start_server(root)
+    path = root / "n.ipynb"
+    try:
+        async with two_clients(server) as clients:
+            await clients[0].add_cell("ours")
+            await asyncio.sleep(1.5)
+            notebook = nbformat.read(path, as_version=4)
+            notebook.cells.append(nbformat.v4.new_markdown_cell("theirs " + "x" * 100_000))
+            nbformat.write(notebook, path)
+            free = fill(server)
+            await asyncio.sleep(3)
+            assert "theirs" in path.read_text()
+            free()
+            for _ in range(200):
+                if all(len(sources(client)) == 2 for client in clients):
+                    break
+                await asyncio.sleep(0.1)
+            for client in clients:
+                assert [source[:6] for source in sources(client)] == ["ours", "theirs"]
+            await clients[0].add_cell("after")
+            for _ in range(100):
+                if len(json.loads(path.read_text())["cells"]) == 3:
+                    break
+                await asyncio.sleep(0.1)
+            assert len(json.loads(path.read_text())["cells"]) == 3
+        lines = [line for line in server.log.read_text().splitlines() if "cannot" in line]
+        print(f"LINE disk full, outside change: {lines}")
+        assert "Traceback" not in server.log.read_text()
+    finally:
+        server.stop()

@@ -1,0 +1,135 @@
+"""Bringing what another program did to a notebook's file into the room."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..document import NotebookBuilder
+from ..errors import SquashError
+from ..models import CellOutputCollectionReplace, CodeCell, Notebook, parse_notebook
+from .disk_format import DiskBase
+from .disk_merge import merge_file
+from .recording import LiveCollection
+from .store import deltas as delta_queries
+from .writer import NotStored
+
+if TYPE_CHECKING:
+    from .room import Room
+
+__all__ = ["take_in"]
+
+logger = logging.getLogger(__name__)
+
+
+async def take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> None:
+    """Make the file's changes in the room, as ordinary deltas where it can be.
+
+    What deltas cannot bring is not lost: the file is kept as a version. Metadata that is gone from
+    it begins the chain anew.
+
+    Parameters
+    ----------
+    room
+        Of the notebook.
+    name
+        Of the file, for the log.
+    notebook
+        What the file holds now.
+    base
+        What it held when the other program read it.
+
+    Raises
+    ------
+    OSError
+        The store does not take the changes now. Doing it again later brings what is missing.
+    """
+    try:
+        await _take_in(room, name, notebook, base)
+    except (NotStored, SQLAlchemyError) as exc:
+        # Why, the writer or the database has logged or will.
+        raise OSError("another program's change to it cannot be stored") from exc
+
+
+async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> None:
+    merge = merge_file(room.file_id, notebook, base, room.chain.builder)
+    count = len(merge.deltas) + len(merge.outputs) + len(merge.removed)
+    logger.info("%s was changed by another program: %d changes", name, count)
+    lost = list(merge.lost)
+    for delta in merge.deltas:
+        try:
+            await room.apply(delta, room.service.people.owner.id)
+        except NotStored:
+            raise
+        except SquashError as exc:  # the room changed meanwhile
+            lost.append(str(exc))
+    for cell in merge.outputs:
+        await _adopt_outputs(room, cell)
+    if lost:
+        logger.warning("%s: kept the file as a version, for %s", name, lost[0])
+        await room.exclusively(lambda: _keep_as_version(room, notebook))
+        room.send("v0_file_versions_changed_event", {})
+    if merge.removed:
+        await _remove_metadata(room, merge.removed)
+
+
+async def _adopt_outputs(room: Room, cell: CodeCell) -> None:
+    collection = LiveCollection(
+        uuid4(), room.file_id, cell.id, None, link=room.service.links.output
+    )
+    collection.execution_count = cell.execution_count
+    collection.adopt([output.model_dump() for output in cell.outputs])
+
+    def store(connection: Connection) -> None:
+        collection.create(connection)
+        collection.store(connection)
+
+    delta = CellOutputCollectionReplace(
+        file_id=room.file_id,
+        resource_id=cell.id,
+        properties={"output_collection_id": collection.id},
+    )
+    room.service.collections.put(collection)
+    try:
+        await room.apply(delta, room.service.people.owner.id, also=store)
+    except NotStored:
+        raise
+    except SquashError:
+        return
+    collection.drain()
+    room.send("update_output_collection_event", collection.to_wire(16 * 1024))
+
+
+def _keep_as_version(room: Room, notebook: Notebook) -> None:
+    """Keep what the file holds as a version that is not the current one."""
+    with room.service.database.transaction() as connection:
+        delta_queries.insert_version(
+            connection,
+            room.file_id,
+            epoch=-1,
+            seq=0,
+            last_delta_id=room.chain.head,
+            body=NotebookBuilder(notebook).dumps(),
+            name="The file as another program changed it",
+        )
+    room.chain.save_version(automatic=True)
+
+
+async def _remove_metadata(room: Room, keys: list[tuple[str | None, str]]) -> None:
+    """Take keys away, which no delta can: the chain begins anew."""
+
+    def begin() -> None:
+        builder = NotebookBuilder(parse_notebook(room.chain.builder.dumps()))
+        for cell_id, key in keys:
+            if cell_id is None:
+                builder.nb.metadata.pop(key, None)
+            elif cell_id in builder:
+                builder.cell(cell_id).metadata.pop(key, None)
+        room.chain.begin_epoch(builder, "Before another program removed metadata")
+
+    await room.exclusively(begin)
+    room.tell_inconsistent("another program removed metadata from the file")
