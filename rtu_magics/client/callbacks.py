@@ -187,12 +187,14 @@ class MessageCallbacks:
 class DeltaCallback:
     """One registration: `fn` is awaited with every squashed delta of a class or its subclasses.
 
-    Remove it from `RTUClient.delta_callbacks` to deregister it.
+    Remove it from `RTUClient.delta_callbacks` to deregister it. `at_once` says that `fn` never
+    waits for anything.
     """
 
     delta_class: type[FileDeltaBase]
     fn: Callable[[Any], Awaitable[None] | None]
     delta_id: UUID | None = None
+    at_once: bool = False
     lane: Lane[FileDeltaBase] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -204,7 +206,7 @@ class DeltaCallbacks(Collection[DeltaCallback]):
 
     def __init__(self) -> None:
         self._by_class: dict[type, dict[DeltaCallback, None]] = {}
-        self._by_id: dict[UUID, DeltaCallback] = {}
+        self._by_id: dict[int, DeltaCallback] = {}
         self._ancestries: dict[type, tuple[type, ...]] = {}
 
     def __len__(self) -> int:
@@ -219,13 +221,13 @@ class DeltaCallbacks(Collection[DeltaCallback]):
         if not isinstance(callback, DeltaCallback):
             return False
         if callback.delta_id is not None:
-            return self._by_id.get(callback.delta_id) is callback
+            return self._by_id.get(callback.delta_id.int) is callback
         return callback in self._by_class.get(callback.delta_class, ())
 
     def append(self, callback: DeltaCallback) -> None:
         """Register a callback."""
         if callback.delta_id is not None:
-            self._by_id[callback.delta_id] = callback
+            self._by_id[callback.delta_id.int] = callback
         else:
             self._by_class.setdefault(callback.delta_class, {})[callback] = None
 
@@ -240,12 +242,16 @@ class DeltaCallbacks(Collection[DeltaCallback]):
         if callback not in self:
             raise ValueError("this callback is not registered")
         if callback.delta_id is not None:
-            del self._by_id[callback.delta_id]
+            del self._by_id[callback.delta_id.int]
         else:
             callbacks = self._by_class[callback.delta_class]
             del callbacks[callback]
             if not callbacks:
                 del self._by_class[callback.delta_class]
+
+    def discard_id(self, delta_id: UUID) -> None:
+        """Deregister the callback that waits for this one delta, if there is one."""
+        self._by_id.pop(delta_id.int, None)
 
     def dispatch(self, delta: FileDeltaBase) -> list[asyncio.Task[None]]:
         """Call everything that is registered for a delta's class; return the tasks that run it.
@@ -265,4 +271,4 @@ class DeltaCallbacks(Collection[DeltaCallback]):
 
     def for_id(self, delta_id: UUID) -> DeltaCallback | None:
         """Return the callback that waits for this one delta."""
-        return self._by_id.get(delta_id) if self._by_id else None
+        return self._by_id.get(delta_id.int) if self._by_id else None

@@ -68,7 +68,9 @@ class DeltaRequestCallbackManager:
         data = NewDeltaRequestData.model_construct(**fields)
         self.request = NewDeltaRequest(channel=client.file_channel, data=data)
         client.in_flight.add(self.request.transaction_id, delta.id, self)
-        self.delta_cb_ref = DeltaCallback(type(delta), self.delta_cb, delta_id=delta.id)
+        self.delta_cb_ref = DeltaCallback(
+            type(delta), self.delta_cb, delta_id=delta.id, at_once=True
+        )
         client.delta_callbacks.append(self.delta_cb_ref)
         try:
             client.send(self.request)
@@ -83,8 +85,7 @@ class DeltaRequestCallbackManager:
     def deregister_callbacks(self) -> None:
         """Take the delta off everything that waits for news of it."""
         self.rtu_cb_ref()
-        if self.delta_cb_ref in self.client.delta_callbacks:
-            self.client.delta_callbacks.remove(self.delta_cb_ref)
+        self.client.delta_callbacks.discard_id(self.delta.id)
         if self._cause_timer is not None:
             self._cause_timer.cancel()
             self._cause_timer = None

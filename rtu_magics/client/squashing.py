@@ -28,6 +28,18 @@ logger = logging.getLogger(__name__)
 
 D = TypeVar("D", bound=FileDeltaBase)
 
+# What an application may override on the way of a delta, and may make wait.
+_DELTA_HOOKS = frozenset(
+    {
+        "apply_delta",
+        "failed_to_squash_delta",
+        "post_queue_delta",
+        "pre_apply_delta",
+        "queue_or_apply_delta",
+        "replay_unapplied_deltas",
+    }
+)
+
 
 class SquashingClient(ConnectedClient):
     """Keeps a notebook up to date with the deltas that it is given; part of `RTUClient`."""
@@ -47,6 +59,9 @@ class SquashingClient(ConnectedClient):
         self.delta_callbacks = DeltaCallbacks()
         self.in_flight: InFlight[DeltaRequestCallbackManager] = InFlight()
         self._chain = DeltaChain()
+        self._delta_hooks_are_plain = all(
+            getattr(type(self), name) is getattr(SquashingClient, name) for name in _DELTA_HOOKS
+        )
         self._applying = False
 
     @property
@@ -90,13 +105,9 @@ class SquashingClient(ConnectedClient):
             return False
         # None of the application's hooks has anything to do, and nobody else waits for this delta.
         own = self.delta_callbacks.for_id(msg.data.id)
-        if own is not None:
-            pending = self.in_flight.by_delta(msg.data.id)
-            if pending is None or pending.owner.delta_cb_ref is not own:
-                return False
-        return all(
-            getattr(getattr(self, hook.__name__), "__func__", None) is hook for hook in _DELTA_HOOKS
-        )
+        if own is not None and not own.at_once:
+            return False
+        return self._delta_hooks_are_plain and _DELTA_HOOKS.isdisjoint(vars(self))
 
     def _unsent(self, msg: BaseRTURequest, exc: Exception) -> None:
         pending = self.in_flight.by_transaction(msg.transaction_id)
@@ -211,13 +222,3 @@ class SquashingClient(ConnectedClient):
 
     def _lose_step(self, reason: str) -> None:
         """Act on a delta that cannot be squashed (subclasses)."""
-
-
-_DELTA_HOOKS = (
-    SquashingClient.queue_or_apply_delta,
-    SquashingClient.replay_unapplied_deltas,
-    SquashingClient.apply_delta,
-    SquashingClient.pre_apply_delta,
-    SquashingClient.post_queue_delta,
-    SquashingClient.failed_to_squash_delta,
-)

@@ -44,8 +44,9 @@ class InFlight(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._by_delta: dict[UUID, Pending[T]] = {}
-        self._by_transaction: dict[UUID, Pending[T]] = {}
+        # By the integers of the ids: a UUID computes its hash in Python, each time.
+        self._by_delta: dict[int, Pending[T]] = {}
+        self._by_transaction: dict[int, Pending[T]] = {}
 
     def __len__(self) -> int:
         return len(self._by_delta)
@@ -61,25 +62,26 @@ class InFlight(Generic[T]):
         ValueError
             One with this delta id or transaction id is in flight already.
         """
-        if delta_id in self._by_delta or transaction_id in self._by_transaction:
+        delta_key, transaction_key = delta_id.int, transaction_id.int
+        if delta_key in self._by_delta or transaction_key in self._by_transaction:
             raise ValueError(f"delta {delta_id} is in flight already; wait for its result")
         pending = Pending(transaction_id, delta_id, owner)
-        self._by_delta[delta_id] = self._by_transaction[transaction_id] = pending
+        self._by_delta[delta_key] = self._by_transaction[transaction_key] = pending
         return pending
 
     def by_delta(self, delta_id: UUID) -> Pending[T] | None:
         """Return the request with this delta."""
-        return self._by_delta.get(delta_id)
+        return self._by_delta.get(delta_id.int)
 
     def by_transaction(self, transaction_id: UUID) -> Pending[T] | None:
         """Return the request with this transaction id."""
-        return self._by_transaction.get(transaction_id)
+        return self._by_transaction.get(transaction_id.int)
 
     def settle(self, delta_id: UUID) -> Pending[T] | None:
         """Forget a request that got its answer; return it if it was still here."""
-        pending = self._by_delta.pop(delta_id, None)
+        pending = self._by_delta.pop(delta_id.int, None)
         if pending is not None:
-            self._by_transaction.pop(pending.transaction_id, None)
+            self._by_transaction.pop(pending.transaction_id.int, None)
         return pending
 
     def reloaded(self) -> None:

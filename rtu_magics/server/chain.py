@@ -96,13 +96,9 @@ def sealed(
 ) -> FileDeltaBase:
     """Return a delta as it enters the chain after `parent`, its properties put into normal form.
 
-    A ``before_id`` becomes the equivalent ``after_id``, because other clients drop it.
+    It is completed in place: whoever hands it in has no other use for it. A ``before_id`` becomes
+    the equivalent ``after_id``, because other clients drop it.
     """
-    changes: dict[str, Any] = {
-        "parent_delta_id": parent,
-        "created_at": datetime.now(timezone.utc),
-        "created_by_id": author,
-    }
     if isinstance(delta, NBCellsAdd):
         new = delta.properties
         after_id = new.after_id or None
@@ -112,10 +108,12 @@ def sealed(
             index = builder.index_of(new.before_id)
             after_id = builder.nb.cells[index - 1].id if index else None
         cell = new.cell if new.cell.id == new.id else new.cell.model_copy(update={"id": new.id})
-        changes["properties"] = new.model_copy(
-            update={"after_id": after_id, "before_id": None, "cell": cell}
-        )
-    return delta.model_copy(update=changes)
+        properties = {"after_id": after_id, "before_id": None, "cell": cell}
+        delta.properties = new.model_copy(update=properties)
+    delta.parent_delta_id = parent
+    delta.created_at = datetime.now(timezone.utc)
+    delta.created_by_id = author
+    return delta
 
 
 class Chain:

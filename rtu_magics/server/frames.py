@@ -19,13 +19,15 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel
 
-__all__ = ["LINK_BASE", "Frame", "error_frame", "message"]
+__all__ = ["LINK_BASE", "Envelope", "Frame", "error_frame", "message"]
 
 LINK_BASE = f"rtu-{secrets.token_hex(8)}:/"
 """Stands for ``scheme://host`` in links until the receiver is known. Random, so that nobody's text
 can look like it."""
 
 _LINK_BYTES = LINK_BASE.encode()
+
+_SMALL, _MEDIUM, _LARGE = (struct.Struct(form).pack for form in ("!BB", "!BBH", "!BBQ"))
 
 # Ids of messages only have to differ: a random UUID whose end counts on.
 _ID_HEAD = str(uuid4())[:24]
@@ -47,12 +49,14 @@ class Frame:
         self.payload = text.encode()
         self._has_links = _LINK_BYTES in self.payload
         self._framed: bytes | None = None
-        self._by_base: dict[str, Frame] = {}
+        self._by_base: dict[str, Frame] | None = None
 
     def for_base(self, base: str) -> Frame:
         """Return this message for a receiver that reaches the server at ``scheme://host``."""
         if not self._has_links:
             return self
+        if self._by_base is None:
+            self._by_base = {}
         found = self._by_base.get(base)
         if found is None:
             text = self.payload.replace(_LINK_BYTES, base.encode()).decode()
@@ -65,11 +69,11 @@ class Frame:
         if self._framed is None:
             size = len(self.payload)
             if size < 126:
-                header = struct.pack("!BB", 0x81, size)
+                header = _SMALL(0x81, size)
             elif size <= 0xFFFF:
-                header = struct.pack("!BBH", 0x81, 126, size)
+                header = _MEDIUM(0x81, 126, size)
             else:
-                header = struct.pack("!BBQ", 0x81, 127, size)
+                header = _LARGE(0x81, 127, size)
             self._framed = header + self.payload
         return self._framed
 
@@ -104,12 +108,34 @@ def message(
     transaction_id
         Of the request that caused it; a fresh one by default.
     """
-    stamp = datetime.now(timezone.utc).isoformat()
-    return Frame(
-        f'{{"transaction_id":"{transaction_id or uuid4()}","channel":{_quoted(channel)},'
-        f'"event":"{event}","data":{_json(data)},"processed_timestamp":"{stamp}",'
-        f'"msg_id":"{_ID_HEAD}{_next_number() & 0xFFFFFFFFFFFF:012x}"}}'
-    )
+    return Envelope(channel, transaction_id).message(event, data)
+
+
+class Envelope:
+    """What all messages have in common that one request causes.
+
+    Parameters
+    ----------
+    channel
+        Where, as the RTU protocol names it.
+    transaction_id
+        Of the request; a fresh one by default.
+    """
+
+    __slots__ = ("_head", "_stamp")
+
+    def __init__(self, channel: str, transaction_id: UUID | str | None = None) -> None:
+        transaction = transaction_id or uuid4()
+        self._head = f'{{"transaction_id":"{transaction}","channel":{_quoted(channel)},"event":'
+        self._stamp = datetime.now(timezone.utc).isoformat()
+
+    def message(self, event: str, data: BaseModel | Mapping[str, Any] | str | None) -> Frame:
+        """Build a message; see `message`."""
+        content = data if type(data) is str else _json(data)
+        return Frame(
+            f'{self._head}"{event}","data":{content},"processed_timestamp":"{self._stamp}",'
+            f'"msg_id":"{_ID_HEAD}{_next_number() & 0xFFFFFFFFFFFF:012x}"}}'
+        )
 
 
 def error_frame(

@@ -301,7 +301,7 @@ def _getter(channel: Any, get: Callable[..., Any]) -> Callable[[], Any]:
     return receive
 
 
-def _read(session: Any, parts: list[bytes]) -> dict[str, Any]:
+def _read(session: Any, parts: Any) -> dict[str, Any]:
     """Return a message whose signature is good, without turning its dates into objects.
 
     That takes longer than all the rest, and nobody here looks at them.

@@ -24,7 +24,7 @@ from ..models import CellExecuteDelta, FileDeltaBase, NBCellsDelete
 from .broadcast import Connection, broadcast
 from .chain import Staged
 from .execution import Plan
-from .frames import error_frame, message
+from .frames import Envelope, error_frame, message
 
 if TYPE_CHECKING:
     from .room import Room
@@ -213,9 +213,10 @@ class Writer:
 
     def _acceptance(self, job: Submission, one: Staged, plan: Plan | None) -> Callable[[], None]:
         def answer() -> None:
+            envelope = Envelope(self._room.channel, job.transaction_id)
             if job.connection is not None:
-                self._reply(job, True)
-            event = message(self._room.channel, "new_delta_event", one.body, job.transaction_id)
+                job.connection.send(envelope.message("new_delta_reply", '{"success":true}'))
+            event = envelope.message("new_delta_event", one.body)
             broadcast(self._room.subscribers, event)
             if job.connection is not None and job.connection not in self._room.subscribers:
                 job.connection.send(event)
