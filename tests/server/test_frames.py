@@ -67,6 +67,11 @@ class Wire:
                 found.append(json.loads(data))
         return found
 
+    async def to_the_end(self) -> None:
+        """Read until the connection ends, and raise then."""
+        while True:
+            await self.read()
+
     async def log_in(self, server) -> None:
         self.writer.write(
             request("system", "authenticate_request", token=server.token, rtu_client_type="t")
@@ -221,8 +226,7 @@ async def test_broken_frames_end_the_connection(wire, bad):
     wire.writer.write(request("system", "ping_request") + bad)
     assert (await wire.answers(1))[0]["event"] == "ping_response"
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-        for _ in range(3):
-            await asyncio.wait_for(wire.read(), 10)
+        await asyncio.wait_for(wire.to_the_end(), 10)
 
 
 async def test_a_connection_that_breaks_off_is_noticed(wire, file_id, shared_server):
