@@ -339,7 +339,10 @@ def test_clear_output_of_one_cell_spares_the_others(kernel: Kernel) -> None:
     kernel.ok("%rtu_connect several.ipynb")
     try:
         kernel.ok("%%rtu_add\nprint('first')")
-        kernel.ok("%%rtu_add\nimport IPython.display as d\nprint(1); d.clear_output(); print(2)")
+        kernel.ok(
+            "%%rtu_add -q\nimport time, IPython.display as d\n"
+            "print(1); time.sleep(0.5); d.clear_output(); print(2)"
+        )
         for line in ("%rtu_exec 1 2", "%rtu_exec --all"):
             kinds = {kind for _, kind, _ in kernel.ok(line).messages}
             assert "clear_output" not in kinds

@@ -142,8 +142,8 @@ def test_in_a_kernel(tmp_path: Path) -> None:
             kernel.finish(kernel.client.execute("asked = os.getpid()", **options))
         # The mark outlives the cell's own clearing.
         cleared = kernel.ok(
-            "from IPython.display import clear_output\nprint('gone'); clear_output(wait=True)\n"
-            "print('left')"
+            "import time, IPython.display as d\n"
+            "print('gone'); time.sleep(0.5); d.clear_output(wait=True); print('left')"
         )
         after = [m for m in cleared.messages if m[1] == "clear_output"][-1]
         rest = cleared.messages[cleared.messages.index(after) + 1 :]
