@@ -78,6 +78,7 @@ class Writer:
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._failing = False
+        self._stale = False  # whether the copy in memory holds what the store does not
 
     def start(self) -> None:
         """Start taking jobs."""
@@ -150,6 +151,11 @@ class Writer:
         """Apply, commit, then answer: the whole way of a batch."""
         if not batch:
             return
+        trouble = self._refresh() if self._stale else ""
+        if trouble:
+            for job in batch:
+                self._refusal(job, STORE_FAILED.format(trouble), NotStored)()
+            return
         staged: list[Staged] = []
         plans: dict[UUID, Plan] = {}
         extras: list[Callable[[StoreConnection], None]] = []
@@ -190,6 +196,15 @@ class Writer:
         if any(not isinstance(one.delta, CellExecuteDelta) for one in staged):
             self._room.service.outbox.afterwards(self._room.disk.changed)
 
+    def _refresh(self) -> str:
+        """Go back to what the store has; returns why that failed, "" if it did not."""
+        try:
+            self._room.chain.rebuild()
+        except SQLAlchemyError as exc:  # it is tried again with the next change
+            return str(getattr(exc, "orig", exc))
+        self._stale = False
+        return ""
+
     def _commit(self, staged: list[Staged], extras: list[Callable[[StoreConnection], None]]) -> str:
         """Store what was staged; returns why that failed, "" if it did not."""
 
@@ -203,8 +218,8 @@ class Writer:
             failure = str(getattr(exc, "orig", exc))
             if not self._failing:  # once, however many changes are refused
                 logger.error("changes cannot be stored and are refused: %s", failure)
-            self._failing = True
-            self._room.chain.rebuild()
+            self._failing = self._stale = True
+            self._refresh()
             return failure
         if self._failing:
             self._failing = False

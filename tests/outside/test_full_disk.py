@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -216,4 +217,29 @@ async def test_another_program_changes_the_file_meanwhile(place: tuple[Path, Fil
         print(f"LINE disk full, outside change: {lines}")
         assert "Traceback" not in server.log.read_text()
     finally:
+        server.stop()
+
+
+async def test_a_store_that_cannot_even_be_read_for_a_while(tmp_path: Path) -> None:
+    server = start_server(tmp_path)
+    done: set[str] = set()
+    database = sqlite3.connect(tmp_path / ".rtu_magics" / "rtu.db", isolation_level=None)
+    try:
+        async with two_clients(server) as clients:
+            await edit(clients[0], "before", done)
+            database.execute("ALTER TABLE rtu_deltas RENAME TO away")
+            for n in range(4):
+                with pytest.raises(DeltaRejected, match="could not store the change"):
+                    await clients[n % 2].add_cell(f"refused {n}")
+            database.execute("ALTER TABLE away RENAME TO rtu_deltas")
+            for n in range(4):
+                await edit(clients[n % 2], f"after {n}", done)
+            for _ in range(100):
+                if all(set(sources(client)) == done for client in clients):
+                    break
+                await asyncio.sleep(0.05)
+            assert set(sources(clients[0])) == set(sources(clients[1])) == done
+        assert "Traceback" not in server.log.read_text()
+    finally:
+        database.close()
         server.stop()

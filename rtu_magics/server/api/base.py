@@ -152,7 +152,10 @@ class Handler(JupyterHandler):
         message = self._reason
         if isinstance(error, SQLAlchemyError):
             self.set_status(507)
-            message = f"the server cannot use its database ({reason_of(error)})"
+            message = (
+                f"the server cannot use its database ({reason_of(error)}); see to its disk and try "
+                "again"
+            )
         if isinstance(error, MissingArgumentError):
             message = f"the argument {error.arg_name} is missing"
         elif isinstance(error, HTTPError) and error.log_message:
