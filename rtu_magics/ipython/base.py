@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -38,6 +39,11 @@ __all__ = [
 ]
 
 logger = logging.getLogger("rtu_magics")
+
+_COMMENT = re.compile(
+    r"""(?P<words> (?: "[^"]*" | '[^']*' | [^\s"'] | \s(?!\s*\#) )*? ) (?: \s+ | ^ ) \#.*$""",
+    re.VERBOSE,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
@@ -82,6 +88,20 @@ def unquote(text: str) -> str:
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1]
     return text
+
+
+def without_comment(line: str) -> str:
+    """Drop a comment at the end of a magic's line, where IPython leaves it.
+
+    Examples
+    --------
+    >>> without_comment("lesson.ipynb  # what is left to do")
+    'lesson.ipynb'
+    >>> without_comment("'a #1.ipynb' --token x#y")
+    "'a #1.ipynb' --token x#y"
+    """
+    found = _COMMENT.match(line)
+    return line if found is None else found["words"]
 
 
 def interrupted(message: str) -> KeyboardInterrupt:
@@ -136,6 +156,7 @@ class MagicsBase(_magic.Magics):
         UsageError
             They are wrong; the message names the help.
         """
+        line = without_comment(line)
         try:
             args = _args.parse_argstring(magic, line)
         except UsageError as exc:
