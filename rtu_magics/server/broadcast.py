@@ -142,11 +142,9 @@ class Connection:
     @property
     def more_arrived(self) -> bool:
         """Whether more than the present message has been read from the socket already."""
-        protocol = self._handler.ws_connection
-        stream = getattr(protocol, "stream", None)
-        return bool(
-            getattr(protocol, "more_arrived", False) or getattr(stream, "_read_buffer_size", 0)
-        )
+        # Private to tornado, which offers no such look; without it a burst is stored one by one.
+        stream = getattr(self._handler.ws_connection, "stream", None)
+        return bool(getattr(stream, "_read_buffer_size", 0))
 
     def send(self, frame: Frame) -> None:
         """Send a frame after everything that was sent before; never blocks, never fails."""

@@ -36,7 +36,6 @@ from .broadcast import Connection, broadcast
 from .chain import digest_of
 from .frames import error_frame, message
 from .people import Action, Person, authorise, nobody
-from .quick_read import QuickProtocol
 from .room import Room
 from .service import NotANotebook, Service
 
@@ -92,10 +91,6 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         """Upgrade to a websocket."""
         self.set_header("rtu_session_id", str(self._connection.session_id))
         await super().get(*args, **kwargs)
-
-    def get_websocket_protocol(self) -> Any:
-        """Let requests in without a task for each."""
-        return QuickProtocol.like(super().get_websocket_protocol())
 
     @property
     def ping_interval(self) -> float | None:
