@@ -313,8 +313,15 @@ class Chain:
 
     # Catching up
 
-    def bodies_after_version(self, version_id: UUID) -> list[str]:
+    def bodies_after_version(self, version_id: UUID, limit: int = MAX_EVENT_BYTES) -> list[str]:
         """Return the bodies of the deltas after a version, in chain order.
+
+        Parameters
+        ----------
+        version_id
+            The version.
+        limit
+            The bytes that the asker accepts in one message.
 
         Raises
         ------
@@ -327,10 +334,17 @@ class Chain:
             version = queries.get_version(connection, version_id)
         if version is None or version.file_id != self.file_id or version.epoch != self.epoch:
             raise HistoryGone("unknown version; load the current one")
-        return self._bodies_after(version.seq)
+        return self._bodies_after(version.seq, limit)
 
-    def bodies_after_delta(self, delta_id: UUID) -> list[str]:
+    def bodies_after_delta(self, delta_id: UUID, limit: int = MAX_EVENT_BYTES) -> list[str]:
         """Return the bodies of the deltas strictly after a delta, in chain order.
+
+        Parameters
+        ----------
+        delta_id
+            The delta.
+        limit
+            The bytes that the asker accepts in one message.
 
         Raises
         ------
@@ -343,13 +357,13 @@ class Chain:
             stored = queries.find_delta(connection, self.file_id, delta_id)
         if stored is None or stored.epoch != self.epoch:
             raise HistoryGone("unknown delta; load the current version")
-        return self._bodies_after(stored.seq)
+        return self._bodies_after(stored.seq, limit)
 
-    def _bodies_after(self, seq: int) -> list[str]:
+    def _bodies_after(self, seq: int, limit: int) -> list[str]:
         if seq >= self.version.seq:
             return [stored.body for stored in self._tail if stored.seq > seq]
         with self.database.transaction() as connection:
-            if queries.size_after(connection, self.file_id, self.epoch, seq) > MAX_EVENT_BYTES:
+            if queries.size_after(connection, self.file_id, self.epoch, seq) > limit:
                 raise HistoryGone("too far back; load the current version")
             found = queries.deltas_after(connection, self.file_id, self.epoch, seq)
         return [stored.body for stored in found]

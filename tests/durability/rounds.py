@@ -26,6 +26,7 @@ if not __package__:  # started by path
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from rtu_magics.client import APIClient, RTUClient
+from rtu_magics.errors import InconsistentState
 from rtu_magics.models import CodeCell, MarkdownCell, Notebook
 from rtu_magics.protocol import Backoff
 from tests.durability.checks import Findings, Ledger, chain_of_dead, chain_of_live, content
@@ -176,9 +177,12 @@ async def run(
                 for number in range(1, rounds + 1):
                     one = Round(number)
                     report.rounds.append(one)
-                    await _round(one, server, editors, ledger, rng)
-                    if not one.findings:
-                        one.findings.add(await _compare(api, file.id, root, editors, ledger))
+                    try:
+                        await _round(one, server, editors, ledger, rng)
+                        if not one.findings:
+                            one.findings.add(await _compare(api, file.id, root, editors, ledger))
+                    except InconsistentState as exc:
+                        one.findings.differences.append(str(exc))
                     report.findings.add(one.findings)
                     if progress:
                         print(_line(one), flush=True)
