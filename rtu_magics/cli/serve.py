@@ -16,8 +16,6 @@ from ..errors import EmbeddedServerError, TargetError
 
 __all__ = ["serve"]
 
-TOKEN_ENV = "RTU_SERVER_TOKEN"
-
 
 def serve(target: str, *, host: str, port: int, token: str | None, as_json: bool) -> int:
     """Serve a notebook or a directory until told to stop; returns the exit status.
@@ -63,6 +61,7 @@ def serve(target: str, *, host: str, port: int, token: str | None, as_json: bool
         # The loop that calls this has to answer the request that follows.
         threading.Thread(target=announce, args=(info,), daemon=True).start()
 
+    from ..server.launch import TOKEN_ENV
     from ..server.launch import serve as run
 
     token = os.environ.pop(TOKEN_ENV, None) or token

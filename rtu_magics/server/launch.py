@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main", "serve"]
+__all__ = ["TOKEN_ENV", "main", "serve"]
 
 TOKEN_ENV = "RTU_SERVER_TOKEN"
 
