@@ -21,6 +21,7 @@ from ..helpers.rtu import (
 pytestmark = pytest.mark.server
 
 NIL = str(UUID(int=0))
+UNKNOWN = "5f1d4a5e-7c6e-4d63-9c53-1f8c9d7b2a10"
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ async def test_catch_up_by_version_and_by_delta(shared_server, notebook):
 
 
 @pytest.mark.parametrize("point", ["from_version_id", "from_delta_id"])
-@pytest.mark.parametrize("value", [NIL, str(uuid4())])
+@pytest.mark.parametrize("value", [NIL, UNKNOWN])
 async def test_unknown_points_are_inconsistent_and_drop_the_subscription(
     shared_server, notebook, point, value
 ):

@@ -14,6 +14,8 @@ from ..helpers.rtu import call, follow, get, open_notebook, post
 
 pytestmark = pytest.mark.server
 
+UNKNOWN = "5f1d4a5e-7c6e-4d63-9c53-1f8c9d7b2a10"
+
 
 async def upload(server, path, content: bytes, kind="notebook", project_id=None):
     """Do the three steps of an upload and return the last response and the file."""
@@ -226,18 +228,18 @@ async def test_tokens(shared_server):
     ("method", "path"),
     [
         ("GET", "/v1/files/nonsense"),
-        ("GET", f"/v1/files/{uuid4()}"),
-        ("DELETE", f"/v1/files/{uuid4()}"),
-        ("GET", f"/files/{uuid4()}/versions"),
-        ("POST", f"/v1/files/{uuid4()}/versions"),
-        ("GET", f"/outputs/collection/{uuid4()}"),
+        ("GET", f"/v1/files/{UNKNOWN}"),
+        ("DELETE", f"/v1/files/{UNKNOWN}"),
+        ("GET", f"/files/{UNKNOWN}/versions"),
+        ("POST", f"/v1/files/{UNKNOWN}/versions"),
+        ("GET", f"/outputs/collection/{UNKNOWN}"),
         ("GET", "/outputs/collection/x"),
-        ("GET", f"/spaces/{uuid4()}"),
-        ("GET", f"/projects/{uuid4()}/files"),
-        ("DELETE", f"/sessions/{uuid4()}"),
-        ("POST", f"/v1/sessions/{uuid4()}/interrupt"),
-        ("GET", f"/v1/datasources/by_notebook/{uuid4()}"),
-        ("DELETE", f"/v1/leases/{uuid4()}"),
+        ("GET", f"/spaces/{UNKNOWN}"),
+        ("GET", f"/projects/{UNKNOWN}/files"),
+        ("DELETE", f"/sessions/{UNKNOWN}"),
+        ("POST", f"/v1/sessions/{UNKNOWN}/interrupt"),
+        ("GET", f"/v1/datasources/by_notebook/{UNKNOWN}"),
+        ("DELETE", f"/v1/leases/{UNKNOWN}"),
         ("GET", "/no/such/route"),
         ("GET", ""),
     ],
