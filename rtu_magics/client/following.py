@@ -18,6 +18,9 @@ from ..models import (
     InconsistentStateEvent,
     NewDeltaEvent,
     PermissionDeniedResponse,
+    RemoveUserFileSubscriptionEvent,
+    UpdateUserFileSubscriptionEvent,
+    UpdateUserFileSubscriptionEventData,
 )
 from ..protocol import Subscription, SubscriptionState
 from .callbacks import Lane
@@ -54,6 +57,7 @@ class FollowingClient(SquashingClient):
         self.reload_hook = reload_hook
         self.gap_timeout = gap_timeout
         self.role: str | None = None
+        self.people: dict[UUID, UpdateUserFileSubscriptionEventData] = {}
         self.deltas_to_apply_event = asyncio.Event()
         self.file_subscribe_timeout_task: asyncio.Task[None] | None = None
         self._subscription = Subscription()
@@ -66,6 +70,8 @@ class FollowingClient(SquashingClient):
             NewDeltaEvent: self._on_new_delta_event,
             InconsistentStateEvent: self._on_inconsistent_state,
             PermissionDeniedResponse: self._on_permission_denied,
+            UpdateUserFileSubscriptionEvent: self._on_person,
+            RemoveUserFileSubscriptionEvent: self._on_person_gone,
         }
 
     # What it is
@@ -179,6 +185,7 @@ class FollowingClient(SquashingClient):
             self._fail(PermissionDenied(f"the server refuses notebook {self.file_id}"))
             return
         self.role = data.role
+        self.people = {one.user_id: one for one in data.user_subscriptions if one.subscribed}
         self._take_states(msg)
         applied = False
         for delta in data.deltas_to_apply:
@@ -205,6 +212,15 @@ class FollowingClient(SquashingClient):
         self._wake_ready()
         # Beside the reader: an application may well edit the notebook as soon as it is there.
         self._subscribed_lane.call(msg)
+
+    async def _on_person(self, msg: UpdateUserFileSubscriptionEvent) -> None:
+        if msg.data.subscribed:
+            self.people[msg.data.user_id] = msg.data
+        else:
+            self.people.pop(msg.data.user_id, None)
+
+    async def _on_person_gone(self, msg: RemoveUserFileSubscriptionEvent) -> None:
+        self.people.pop(msg.data.user_id, None)
 
     async def _call_on_file_subscribe(self, msg: FileSubscribeReply) -> None:
         await self.on_file_subscribe(msg)

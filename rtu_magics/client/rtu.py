@@ -78,6 +78,8 @@ class RTUClient(ExecutingClient):
         Who we are, and the id of the connection; None until known.
     role
         What we may do with the notebook, if the server says so.
+    people
+        Who has the notebook open, and the cell that each is in, by user id.
     connection_state
         ``connecting``, ``live``, ``reconnecting`` or ``closed``.
     kernel_state, kernel_status

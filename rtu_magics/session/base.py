@@ -12,7 +12,18 @@ from uuid import UUID
 from .. import models as m
 from ..errors import ClientClosed, RTUError
 from ..protocol import resolve_cell
-from .events import CellStatesChanged, ConnectionChanged, Event, EventHub, KernelChanged, feed
+from .events import (
+    CellStatesChanged,
+    ConnectionChanged,
+    Event,
+    EventHub,
+    KernelChanged,
+    PeopleChanged,
+    Person,
+    RoleChanged,
+    feed,
+    people_of,
+)
 from .loop import background
 
 if TYPE_CHECKING:
@@ -59,6 +70,8 @@ class SessionBase:
         self.opened_at = time.time()
         self._own_kernel_checked: UUID | None = None
         self.kernel_session: m.KernelStatusUpdate | None = client.kernel_status
+        self.people: dict[UUID, Person] = people_of(client)
+        self.role: str | None = client.role
         self.known_kernels: tuple[str, ...] = ()
         self.known_cells: list[str] = []
         self.hub.subscribe(self._note)
@@ -99,6 +112,10 @@ class SessionBase:
             self.cell_states = event.states
         elif isinstance(event, KernelChanged):
             self.kernel_session = event.status
+        elif isinstance(event, PeopleChanged):
+            self.people = event.people
+        elif isinstance(event, RoleChanged):
+            self.role = event.role
         elif isinstance(event, ConnectionChanged) and event.state == "closed":
             self._why_closed = event.detail
 

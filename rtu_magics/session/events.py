@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -30,7 +31,11 @@ __all__ = [
     "OutputContinued",
     "OutputsCleared",
     "OutputsUpdated",
+    "PeopleChanged",
+    "Person",
+    "RoleChanged",
     "feed",
+    "people_of",
 ]
 
 logger = logging.getLogger(__name__)
@@ -116,6 +121,43 @@ class ConnectionChanged(Event):
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class Person:
+    """Somebody who has the notebook open.
+
+    Attributes
+    ----------
+    user_id
+        Who it is.
+    name, role
+        As far as the server says them.
+    cell_id
+        The cell that they are in.
+    last_seen
+        When they last did something, UTC.
+    """
+
+    user_id: UUID
+    name: str | None = None
+    role: str | None = None
+    cell_id: str | None = None
+    last_seen: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PeopleChanged(Event):
+    """Somebody came, left or went to another cell: everybody who is there now, by user id."""
+
+    people: dict[UUID, Person]
+
+
+@dataclass(frozen=True)
+class RoleChanged(Event):
+    """What this user may do here; None is nothing any more."""
+
+    role: str | None
+
+
 class EventHub:
     """Hands each event to every subscriber."""
 
@@ -147,6 +189,16 @@ class EventHub:
                 fn(event)
             except Exception:
                 logger.exception("a subscriber failed on %s", type(event).__name__)
+
+
+def people_of(client: RTUClient) -> dict[UUID, Person]:
+    """Return who has the notebook open, as a client knows it."""
+    return {
+        one.user_id: Person(
+            one.user_id, one.user_name, one.role, one.cell_id_selected, one.last_event_at
+        )
+        for one in client.people.values()
+    }
 
 
 def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
@@ -204,6 +256,11 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         if msg.data.kernel_session is not None:
             hub.publish(KernelChanged(msg.data.kernel_session))
         hub.publish(CellStatesChanged({state.cell_id: state for state in msg.data.cell_states}))
+        people(msg)
+        hub.publish(RoleChanged(msg.data.role))
+
+    def people(msg: Any) -> None:
+        hub.publish(PeopleChanged(people_of(client)))
 
     def applied(delta: Any) -> None:
         hub.publish(DeltaApplied(delta))
@@ -220,6 +277,8 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         client.register_rtu_event_callback(m.BulkCellStateUpdateResponse, states),
         client.register_rtu_event_callback(m.KernelStatusUpdateResponse, kernel),
         client.register_rtu_event_callback(m.FileSubscribeReply, caught_up),
+        client.register_rtu_event_callback(m.UpdateUserFileSubscriptionEvent, people),
+        client.register_rtu_event_callback(m.RemoveUserFileSubscriptionEvent, people),
         client.register_connection_callback(connection),
     ]
     handle = client.register_delta_callback(m.FileDeltaBase, applied)
