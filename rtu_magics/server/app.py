@@ -13,10 +13,12 @@ from traitlets import Bool, Enum, Instance, default
 
 from .address import AddressFile, local_url
 from .api import routes
+from .hub import Hub
 from .kernel_sessions import KernelSessions
 from .leases import Leases
 from .lock import DirectoryLock
 from .people import People
+from .roles import role_of_level
 from .service import STATE_DIR, Service
 from .store import Database
 from .ws import RTUWebSocket
@@ -43,6 +45,12 @@ class RTUMagicsServer(ExtensionApp):
         help="What an accepted change survives: NORMAL the death of the server, FULL a power cut.",
     ).tag(config=True)
 
+    hub_role = Enum(
+        ["none", "viewer", "executor", "contributor", "owner"],
+        default_value="viewer",
+        help="What other users of a JupyterHub are who may access this server.",
+    ).tag(config=True)
+
     service: Any = Instance(Service, allow_none=True)
 
     @default("log")
@@ -64,14 +72,15 @@ class RTUMagicsServer(ExtensionApp):
         self._address = AddressFile(state / "server.json")
         people = People(
             serverapp.identity_provider,
-            database.space_id,
-            database.project_id,
+            database,
             self._address.token,
+            Hub.from_environment(),
+            role_of_level(self.hub_role),
         )
         prefix = url_path_join(serverapp.base_url, "rtu/api")
         self.service = Service(database, root, sessions, people, prefix)
         self.leases = Leases(serverapp.stop)
-        scrub = [*self.settings.get("extra_log_scrub_param_keys", ()), "sig"]
+        scrub = [*self.settings.get("extra_log_scrub_param_keys", ()), "sig", "invite"]
         self.settings.update(rtu_service=self.service, extra_log_scrub_param_keys=scrub)
 
     def initialize_handlers(self) -> None:

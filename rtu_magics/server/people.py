@@ -1,74 +1,88 @@
-"""Who somebody is, and what they may do: the one place that decides it.
+"""Who somebody is.
 
-So far everybody who holds the server's token is its owner; the table of roles is whole, so that
-invitations only have to hand out the smaller ones.
+The server's own token makes its owner. An invitation makes a guest, who has one notebook. Where the
+server runs under a JupyterHub, the hub knows its users.
 """
 
 from __future__ import annotations
 
-import enum
 import getpass
 import hmac
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from ..models import NIL_UUID, User
+from .hub import Hub, HubSilent, HubUser
+from .invites import InviteTokens
+from .rights import Rights
+from .roles import Action, Role, may, refusal
+from .store import Database
+from .store import people as queries
 
-__all__ = ["Action", "People", "Person", "Role", "authorise", "nobody"]
+__all__ = ["Action", "NotRecognised", "People", "Person", "Role", "authorise", "nobody", "refusal"]
 
-
-class Role(str, enum.Enum):
-    """What somebody is in a notebook; each may do all that those before it may."""
-
-    VIEWER = "viewer"
-    EXECUTOR = "executor"
-    CONTRIBUTOR = "contributor"
-    OWNER = "owner"
-
-
-class Action(str, enum.Enum):
-    """What somebody wants to do."""
-
-    READ = "read"
-    EXECUTE = "execute"
-    EDIT = "edit"
-    MANAGE = "manage"  # share, rename, delete, restore
+INVITE_KEY = "invite.key"
 
 
-_MAY: dict[Role, frozenset[Action]] = {
-    Role.VIEWER: frozenset({Action.READ}),
-    Role.EXECUTOR: frozenset({Action.READ, Action.EXECUTE}),
-    Role.CONTRIBUTOR: frozenset({Action.READ, Action.EXECUTE, Action.EDIT}),
-    Role.OWNER: frozenset(Action),
-}
+class NotRecognised(Exception):
+    """The token is nobody's; the message says why and what to do, in one line."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Person:
-    """Somebody who has authenticated.
+    """Somebody who has authenticated; all their connections share one.
 
     Attributes
     ----------
     user
         As the protocol shows a user.
-    role
-        What they are on this server.
+    rights
+        Works out what they may do.
+    is_owner
+        Whether the server is theirs.
+    invite_id, file_id, expires_at
+        Of a guest's invitation: which, to which notebook, until when (seconds since the epoch).
+    token
+        Of a user of a hub, which may withdraw it.
+    let_in
+        Whether the hub still lets them in.
     """
 
     user: User
-    role: Role
+    rights: Rights
+    is_owner: bool = False
+    invite_id: UUID | None = None
+    file_id: UUID | None = None
+    expires_at: float | None = None
+    token: str = ""
+    let_in: bool = True
 
     @property
     def id(self) -> UUID:
         """The stable id of the user."""
         return self.user.id
 
+    @property
+    def ended(self) -> bool:
+        """Whether what let them in has expired or been withdrawn."""
+        return not self.let_in or (self.expires_at is not None and time.time() >= self.expires_at)
+
+    def role_in(self, file_id: UUID) -> Role | None:
+        """Return what they are in a notebook, None for nothing."""
+        return self.rights.in_file(self, file_id)
+
 
 def authorise(person: Person, action: Action, file_id: UUID | None = None) -> bool:
-    """Return whether somebody may do something, with one notebook or in general."""
-    return action in _MAY[person.role]
+    """Return whether somebody may do something, with one notebook or with the whole server."""
+    if person.is_owner:
+        return True
+    if file_id is None:
+        return action is Action.READ and not person.ended
+    return may(person.role_in(file_id), action)
 
 
 def nobody() -> User:
@@ -78,58 +92,263 @@ def nobody() -> User:
 
 
 class People:
-    """Recognises tokens.
+    """Recognises tokens, invites guests, finds people.
 
     Parameters
     ----------
     identity_provider
         Jupyter Server's; its token makes an owner.
-    space_id
-        The server's space, from which the owner's id is derived.
-    project_id
-        The project of its root directory.
+    database
+        The store; the key of the invitations lies beside it.
     local_token
         One more token that makes an owner, see `rtu_magics.server.address`.
+    hub
+        The JupyterHub that this server runs under, if it does.
+    hub_role
+        What the hub's users are in a notebook that nothing else was said about.
+
+    Raises
+    ------
+    StoreError
+        The key of the invitations cannot be used.
     """
 
     def __init__(
-        self, identity_provider: Any, space_id: UUID, project_id: UUID, local_token: str = ""
+        self,
+        identity_provider: Any,
+        database: Database,
+        local_token: str = "",
+        hub: Hub | None = None,
+        hub_role: Role | None = None,
     ) -> None:
         self._provider = identity_provider
+        self._database = database
         self._local_token = local_token
+        self.hub = hub
+        self._tokens = InviteTokens(database.path.parent / INVITE_KEY)
+        self.rights = Rights(database, hub_role)
+        self.on_change: Callable[[], None] = lambda: None
+        self._persons: dict[UUID, Person] = {}
         started = datetime.now(timezone.utc)
-        name = _login_name()
+        name = (hub.owner if hub is not None else "") or _login_name()
         self.owner = Person(
             User(
-                id=uuid5(space_id, "owner"),
+                id=uuid5(database.space_id, "owner"),
                 created_at=started,
                 updated_at=started,
                 handle=name,
                 first_name=name,
                 principal_sub="rtu_magics|owner",
-                origamist_default_project_id=project_id,
+                origamist_default_project_id=database.project_id,
             ),
-            Role.OWNER,
+            self.rights,
+            is_owner=True,
         )
 
-    def identify(self, token: str | None) -> Person | None:
-        """Return whose token this is, or None. Compares in constant time."""
-        if not self._provider.auth_enabled:
-            return self.owner
+    # Recognising
+
+    async def identify(self, token: str | None) -> Person:
+        """Return whose token this is; asks the hub if there is one.
+
+        Raises
+        ------
+        NotRecognised
+            Nobody's.
+        """
+        person = self.identify_here(token)
+        if person is None and token and self.hub is not None:
+            try:
+                found = await self.hub.user_of(token)
+            except HubSilent:
+                raise NotRecognised("the JupyterHub does not answer; try again later") from None
+            if found is not None:
+                person = self._hub_user(found, token)
+        if person is None:
+            raise NotRecognised("the token is missing or not valid; ask for a new one")
+        return person
+
+    def identify_here(self, token: str | None) -> Person | None:
+        """Return whose token this is without asking the hub, or None.
+
+        Owners' tokens are compared in constant time.
+
+        Raises
+        ------
+        NotRecognised
+            It is an invitation that has ended.
+        """
         given = (token or "").encode("utf-8", "replace")
         for expected in (self._provider.token, self._local_token):
             if expected and hmac.compare_digest(given, expected.encode()):
                 return self.owner
-        return None
+        guest = self._guest(token) if token and token.count(".") == 2 else None
+        if guest is None and not self._provider.auth_enabled:
+            return self.owner
+        return guest
+
+    def _guest(self, token: str) -> Person | None:
+        claims = self._tokens.read(token)
+        if claims is None:
+            return None
+        with self._database.transaction() as connection:
+            invite = queries.find_invite(connection, claims.invite_id)
+            row = invite and queries.find_person(connection, invite.user_id)
+        if invite is None or row is None or invite.file_id != claims.file_id:
+            raise NotRecognised("this server does not know the invitation; ask for a new one")
+        if invite.revoked_at is not None:
+            raise NotRecognised("the invitation was revoked; ask an owner for a new one")
+        if time.time() >= min(invite.expires_at, claims.expires_at):
+            raise NotRecognised("the invitation has expired; ask an owner for a new one")
+        return self._person(row, invite)
+
+    def _hub_user(self, found: HubUser, token: str) -> Person:
+        if self.hub is not None and found.name == self.hub.owner:
+            return self.owner
+        user_id = uuid5(self._database.space_id, f"hub:{found.name}")
+        person = self._persons.get(user_id)
+        if person is None:
+            with self._database.transaction() as connection:
+                row = queries.put_person(
+                    connection, user_id, kind="hub", handle=found.name, name=found.name
+                )
+            person = self._person(row)
+        person.token, person.let_in = token, True
+        return person
+
+    async def ask_again(self, person: Person) -> bool:
+        """Ask the hub whether it still lets somebody in; returns whether that has changed."""
+        if self.hub is None or not person.token:
+            return False
+        try:
+            found = await self.hub.user_of(person.token, again=True)
+        except HubSilent:
+            return False
+        before, person.let_in = person.let_in, found is not None
+        return person.let_in != before
+
+    def saw(self, person: Person) -> None:
+        """Note that somebody was here just now."""
+        if not person.is_owner:
+            with self._database.transaction() as connection:
+                queries.saw_person(connection, person.id)
+
+    # Finding
 
     def find(self, user_id: UUID) -> Person | None:
         """Return the person with a user id, or None."""
-        return self.owner if user_id == self.owner.id else None
+        if user_id == self.owner.id:
+            return self.owner
+        with self._database.transaction() as connection:
+            row = queries.find_person(connection, user_id)
+            invite = queries.invite_of_guest(connection, user_id)
+        return None if row is None else self._person(row, invite)
+
+    def last_seen(self, user_id: UUID) -> datetime | None:
+        """Return when somebody authenticated last, None if never or the owner."""
+        with self._database.transaction() as connection:
+            row = queries.find_person(connection, user_id)
+        if row is None or row.last_seen_at is None:
+            return None
+        return datetime.fromtimestamp(row.last_seen_at, timezone.utc)
+
+    def _person(self, row: Any, invite: Any = None) -> Person:
+        person = self._persons.get(row.id)
+        if person is None:
+            person = self._persons[row.id] = Person(
+                _user_of(row, self._database.project_id),
+                self.rights,
+                invite_id=None if invite is None else invite.id,
+                file_id=None if invite is None else invite.file_id,
+                expires_at=None if invite is None else invite.expires_at,
+            )
+        return person
 
     def search(self, text: str) -> list[User]:
-        """Return the people whose handle or address is this."""
-        user = self.owner.user
-        return [user] if text and text in (user.handle, user.email, str(user.id)) else []
+        """Return the people whose handle, name, address or id is this."""
+        if not text:
+            return []
+        owner = self.owner.user
+        found = [owner] if text in (owner.handle, owner.email, str(owner.id)) else []
+        with self._database.transaction() as connection:
+            rows = list(queries.search_people(connection, text))
+            try:
+                row = queries.find_person(connection, UUID(text))
+            except ValueError:
+                row = None
+        rows += [row] if row is not None else []
+        return found + [_user_of(row, self._database.project_id) for row in rows]
+
+    # Inviting
+
+    def changed(self) -> None:
+        """Take note that something was shared, changed or revoked: it counts at once."""
+        self.rights.forget()
+        self.on_change()
+
+    def invite(
+        self, file_id: UUID, role: Role, name: str | None, expires_in: float, by: UUID
+    ) -> tuple[Any, str]:
+        """Invite somebody to a notebook; returns the invitation's row and its token.
+
+        Parameters
+        ----------
+        file_id, role
+            To what, as what.
+        name
+            How the guest is shown.
+        expires_in
+            Seconds until it ends.
+        by
+            Who invites.
+        """
+        invite_id, now = uuid4(), float(int(time.time()))
+        expires_at = float(int(now + expires_in)) or now
+        user_id = uuid5(invite_id, "guest")
+        handle = f"guest-{str(user_id)[:8]}"
+        with self._database.transaction() as connection:
+            queries.put_person(
+                connection, user_id, kind="guest", handle=handle, name=name or handle
+            )
+            row = queries.add_invite(
+                connection,
+                invite_id,
+                file_id,
+                user_id,
+                role=role.value,
+                name=name,
+                created_by_id=by,
+                created_at=now,
+                expires_at=expires_at,
+            )
+        return row, self._tokens.make(
+            invite_id, file_id, role=role, name=name, issued_at=now, expires_at=expires_at
+        )
+
+    def change_invite(self, invite_id: UUID, role: Role) -> None:
+        """Make an invitation one for another role, also for whoever is here with it."""
+        with self._database.transaction() as connection:
+            queries.update_invite(connection, invite_id, role=role.value)
+        self.changed()
+
+    def revoke_invite(self, invite_id: UUID) -> None:
+        """End an invitation, also for whoever is here with it."""
+        with self._database.transaction() as connection:
+            queries.update_invite(connection, invite_id, revoked_at=time.time())
+        self.changed()
+
+
+def _user_of(row: Any, project_id: UUID) -> User:
+    created = datetime.fromtimestamp(row.created_at, timezone.utc)
+    return User(
+        id=row.id,
+        created_at=created,
+        updated_at=created,
+        handle=row.handle,
+        first_name=row.name,
+        email=row.email,
+        principal_sub=f"rtu_magics|{row.kind}|{row.handle}",
+        origamist_default_project_id=project_id,
+    )
 
 
 def _login_name() -> str:

@@ -10,13 +10,30 @@ from ..models import UpdateUserFileSubscriptionEventData
 from .broadcast import Connection
 from .people import Person
 
-__all__ = ["Presence"]
+__all__ = ["Here", "Presence"]
 
 
 @dataclass(slots=True)
 class _Place:
     connection: Connection
     person: Person
+    cell_id: str | None
+    at: datetime
+
+
+@dataclass(slots=True)
+class Here:
+    """Somebody in a notebook.
+
+    Attributes
+    ----------
+    connections
+        How many they have.
+    cell_id, at
+        Where they were last, and when.
+    """
+
+    connections: int
     cell_id: str | None
     at: datetime
 
@@ -62,6 +79,21 @@ class Presence:
         still_here = any(other.person.id == user_id for other in self._places.values())
         return None if still_here else user_id
 
+    def again(self, connection: Connection) -> UpdateUserFileSubscriptionEventData | None:
+        """Return what to tell everybody of a connection about whom something has changed."""
+        place = self._places.get(connection)
+        return None if place is None else self._data(place)
+
+    def by_user(self) -> dict[UUID, Here]:
+        """Return who is here, by user id."""
+        found: dict[UUID, Here] = {}
+        for place in self._places.values():
+            known = found.setdefault(place.person.id, Here(0, place.cell_id, place.at))
+            known.connections += 1
+            if place.at >= known.at:
+                known.cell_id, known.at = place.cell_id, place.at
+        return found
+
     def everybody(self) -> list[UpdateUserFileSubscriptionEventData]:
         """Return one entry per person, from the connection they used last."""
         latest: dict[UUID, _Place] = {}
@@ -72,6 +104,7 @@ class Presence:
         return [self._data(place) for place in latest.values()]
 
     def _data(self, place: _Place) -> UpdateUserFileSubscriptionEventData:
+        role = place.person.role_in(self._file_id)
         return UpdateUserFileSubscriptionEventData(
             user_id=place.person.id,
             file_id=self._file_id,
@@ -79,5 +112,5 @@ class Presence:
             last_event_at=place.at,
             cell_id_selected=place.cell_id,
             user_name=place.person.user.display_name,
-            role=place.person.role.value,
+            role=None if role is None else role.value,
         )

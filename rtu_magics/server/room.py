@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -246,13 +247,13 @@ class Room:
         else:
             bodies = self.chain.bodies_after_delta(data.from_delta_id or NIL_UUID, limit)
         status = self.kernel.status
-        role = connection.person.role.value if connection.person else ""
+        role = connection.person.role_in(self.file_id) if connection.person else None
         people = ",".join(one.model_dump_json() for one in self.presence.everybody())
         states = ",".join(state.model_dump_json() for state in self.executor.states.values())
         frame = message(
             self.channel,
             "subscribe_reply",
-            f'{{"success":true,"role":"{role}","latest_delta_id":"{self.chain.head}",'
+            f'{{"success":true,"role":{json.dumps(role)},"latest_delta_id":"{self.chain.head}",'
             f'"kernel_session":{status.model_dump_json() if status else "null"},'
             f'"cell_states":[{states}],"user_subscriptions":[{people}],'
             f'"deltas_to_apply":[{",".join(bodies)}]}}',

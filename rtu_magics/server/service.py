@@ -174,7 +174,7 @@ class Service:
                     file_queries.mark_deleted(connection, files_table, row.id)
                 row = file_queries.create_file(
                     connection,
-                    self._project_in(connection, path),
+                    self.project_in(connection, path),
                     path,
                     "notebook",
                     ready=True,
@@ -231,7 +231,8 @@ class Service:
             base = DiskBase.of(notebook).dumps()
             file_queries.put_disk_base(connection, row.id, hash_of(content), base)
 
-    def _project_in(self, connection: Any, path: str) -> UUID:
+    def project_in(self, connection: Any, path: str) -> UUID:
+        """Return the project that a path below the root belongs to."""
         directories = file_queries.live_project_directories(connection)
         directory = posixpath.dirname(path)
         while directory and directory not in directories:

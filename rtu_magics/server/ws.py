@@ -35,7 +35,7 @@ from ..models import (
 from .broadcast import Connection, broadcast
 from .chain import digest_of
 from .frames import error_frame, message
-from .people import Action, Person, authorise, nobody
+from .people import Action, NotRecognised, Person, Role, authorise, nobody, refusal
 from .room import Room
 from .service import NotANotebook, Service
 
@@ -133,8 +133,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             self._invalid(InvalidMessage("nested too deeply", event="invalid_event"))
             return None
         if isinstance(request, AuthenticateRequest):
-            self._authenticate(request)
-            return None
+            return self._authenticate(request)
         if _has_constants(raw):
             self._error(request, "invalid_data", "NaN and Infinity are no numbers of JSON")
             return None
@@ -183,18 +182,43 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
 
     # system
 
-    def _authenticate(self, request: AuthenticateRequest) -> None:
-        person = self.service.people.identify(request.data.token)
-        data: dict[str, Any] = {"success": person is not None, "protocol": PROTOCOL}
-        if person is None:
+    def _authenticate(self, request: AuthenticateRequest) -> Awaitable[None] | None:
+        people, token = self.service.people, request.data.token
+        try:
+            person = people.identify_here(token)
+        except NotRecognised as exc:
+            self._authenticated(request, str(exc))
+            return None
+        if person is None and people.hub is not None:
+            return self._ask_hub(request)
+        self._authenticated(request, person or "the token is not valid; ask for a new one")
+        return None
+
+    async def _ask_hub(self, request: AuthenticateRequest) -> None:
+        try:
+            found: Person | str = await self.service.people.identify(request.data.token)
+        except NotRecognised as exc:
+            found = str(exc)
+        self._authenticated(request, found)
+
+    def _authenticated(self, request: AuthenticateRequest, found: Person | str) -> None:
+        """Answer an authentication: with who it was, or with why it failed."""
+        data: dict[str, Any] = {"success": not isinstance(found, str), "protocol": PROTOCOL}
+        if isinstance(found, str):
             # Without a user other clients would wait for ever.
             data["user"] = nobody().model_dump(mode="json")
-            data["message"] = "the token is not valid; ask for a new one"
+            data["message"] = found
+        elif self._connection.person not in (None, found):
+            # Subscriptions hang on who somebody was.
+            data["success"] = False
+            data["user"] = nobody().model_dump(mode="json")
+            data["message"] = "this connection is somebody else's; open another one"
         else:
-            data["user"] = person.user.model_dump(mode="json")
-            data["role"] = person.role.value
-            self._connection.person = person
+            data["user"] = found.user.model_dump(mode="json")
+            data["role"] = Role.OWNER.value if found.is_owner else None
+            self._connection.person = found
             self._connection.client_type = request.data.rtu_client_type[:64]
+            self.service.people.saw(found)
         self._reply(request, "authenticate_reply", data)
 
     async def _ping(self, request: PingRequest, person: Person) -> None:
@@ -225,9 +249,8 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             self._error(request, "permission_denied", "no such notebook, or not for you")
             return False
         if not authorise(person, action, room.file_id):
-            self._error(
-                request, "permission_denied", f"as {person.role.value} you may not {action.value}"
-            )
+            text = refusal(person.role_in(room.file_id), action)
+            self._error(request, "permission_denied", text)
             return False
         return True
 

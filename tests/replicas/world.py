@@ -88,7 +88,7 @@ class World:
     def _start(self) -> None:
         database = Database(self.root / ".rtu_magics" / "rtu.db")
         provider = SimpleNamespace(auth_enabled=True, token=TOKEN)
-        people = People(provider, database.space_id, database.project_id)
+        people = People(provider, database)
         self.service = Service(database, self.root, NoKernels(), people, "/rtu/api")
 
     async def open(self) -> None:

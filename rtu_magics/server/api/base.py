@@ -17,8 +17,11 @@ from tornado.web import HTTPError, MissingArgumentError
 
 from ...models import describe_validation_error
 from ..leases import Leases
-from ..people import Action, Person, authorise
+from ..people import Action, NotRecognised, Person, authorise, refusal
+from ..roles import may
 from ..service import Service
+from ..store import files as queries
+from ..store.schema import files, projects, spaces
 from ..ws import base_of
 
 __all__ = ["Handler", "fail", "public", "signed_in", "when"]
@@ -27,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Method = Callable[..., Awaitable[None]]
+
+_TABLES = {"spaces": spaces, "projects": projects, "files": files}
 
 
 def fail(status: int, message: str) -> HTTPError:
@@ -40,18 +45,23 @@ def when(seconds: float | None) -> datetime | None:
 
 
 def signed_in(action: Action) -> Callable[[_Method], _Method]:
-    """Mark a method that takes a token; who holds it has to have the right in general."""
+    """Mark a method that takes a token.
+
+    What it does with a file it has to ask `Handler.action` for, as `FileHandler.file` does; what
+    concerns the whole server (`Action.ADMINISTER`) is checked here.
+    """
 
     def decorate(method: _Method) -> _Method:
         @wraps(method)
         async def wrapper(self: Handler, *args: str, **kwargs: str) -> None:
-            person = self.service.people.identify(self.token)
-            if person is None:
+            try:
+                person = await self.service.people.identify(self.token)
+            except NotRecognised as exc:
                 self.set_header("WWW-Authenticate", "Bearer")
-                raise fail(401, "the token is missing or not valid")
-            if not authorise(person, action):
-                raise fail(403, f"as {person.role.value} you may not {action.value}")
-            self.person = person
+                raise fail(401, str(exc)) from None
+            if action is Action.ADMINISTER and not authorise(person, action):
+                raise fail(403, refusal(None, action))
+            self.person, self.action = person, action
             await method(self, *args, **kwargs)
 
         # Jupyter's own check is off: cookies never count here, and its answer would be a redirect.
@@ -79,9 +89,12 @@ class Handler(JupyterHandler):
     ----------
     person
         Who asks, in methods marked `signed_in`.
+    action
+        What such a method does.
     """
 
     person: Person
+    action: Action
 
     def initialize(self, service: Service, leases: Leases) -> None:
         """Take what the application hands in."""
@@ -129,6 +142,35 @@ class Handler(JupyterHandler):
             raise fail(422, describe_validation_error(exc)) from exc
         except (ValueError, RecursionError) as exc:
             raise fail(422, "the body is not JSON that can be read") from exc
+
+    def resource(self, kind: str, resource_id: str | UUID, action: Action | None = None) -> Any:
+        """Return the row of a space, project or file if the asker may do that there.
+
+        Parameters
+        ----------
+        kind
+            ``spaces``, ``projects`` or ``files``.
+        resource_id
+            Which.
+        action
+            By default, what the method does. To read, it is enough to see something in it.
+
+        Raises
+        ------
+        tornado.web.HTTPError
+            404 or 403.
+        """
+        action = action or self.action
+        found = uuid_of(resource_id) if isinstance(resource_id, str) else resource_id
+        with self.service.database.transaction() as connection:
+            row = queries.get_by_id(connection, _TABLES[kind], found)
+        rights = self.service.people.rights
+        if row is None or not rights.sees(self.person, kind, found):
+            raise fail(404, f"there is no such {kind[:-1]}")
+        role = rights.on(self.person, kind, found)
+        if action is not Action.READ and not may(role, action):
+            raise fail(403, refusal(role, action))
+        return row
 
     def answer(self, data: Any, status: int = 200) -> None:
         """Answer with JSON: a model, a list of models, or anything JSON knows."""

@@ -16,13 +16,14 @@ from ...errors import InvalidMessage
 from ...models import Model
 from ..disk_files import notebooks_below, write_atomically
 from ..disk_format import dumps
-from ..people import Action, authorise
+from ..people import Action, authorise, refusal
+from ..roles import may
 from ..room import Room
 from ..service import STATE_DIR, BadPath, NotANotebook
 from ..store import deltas as delta_queries
 from ..store import files as queries
 from ..store.files import FileRow
-from ..store.schema import files, projects
+from ..store.schema import files
 from .base import Handler, fail, public, signed_in, uuid_of, when
 from .shapes import file_of, version_of
 
@@ -44,8 +45,8 @@ MAX_UPLOAD_BYTES = 100 * 1024 * 1024
 class FileHandler(Handler):
     """Base of handlers of one file."""
 
-    def file(self, file_id: str, action: Action = Action.READ) -> FileRow:
-        """Return a file's row if the asker may do that with it.
+    def file(self, file_id: str, action: Action | None = None) -> FileRow:
+        """Return a file's row if the asker may do that with it; by default, what the method does.
 
         Raises
         ------
@@ -55,12 +56,12 @@ class FileHandler(Handler):
         row = self.service.file(uuid_of(file_id))
         if row is None or not authorise(self.person, Action.READ, row.id):
             raise fail(404, "there is no such file")
-        if not authorise(self.person, action, row.id):
-            raise fail(403, f"as {self.person.role.value} you may not {action.value}")
+        if not authorise(self.person, action or self.action, row.id):
+            raise fail(403, refusal(self.person.role_in(row.id), action or self.action))
         return row
 
-    async def room(self, file_id: str, action: Action = Action.READ) -> Room:
-        """Return the room of a notebook if the asker may do that there."""
+    async def room(self, file_id: str, action: Action | None = None) -> Room:
+        """Return the room of a notebook if the asker may do that there; see `file`."""
         return await self.open_room(self.file(file_id, action))
 
     async def open_room(self, row: FileRow) -> Room:
@@ -83,7 +84,12 @@ class FileHandler(Handler):
 
     def answer_file(self, row: FileRow, status: int = 200) -> None:
         """Answer with a file and a link to its content."""
-        self.answer(file_of(self.service, row, self.person.role.value, self.base), status)
+        self.answer(file_of(self.service, row, self.role_in(row.id), self.base), status)
+
+    def role_in(self, file_id: UUID) -> str | None:
+        """Return what the asker is in a file, as the API says it."""
+        role = self.person.role_in(file_id)
+        return None if role is None else role.value
 
 
 class _Open(Model):
@@ -98,9 +104,8 @@ class OpenFile(FileHandler):
     async def post(self) -> None:
         """Answer with the notebook at a path below the root, made known or made if need be."""
         wanted = self.body(_Open)
-        if wanted.create and not authorise(self.person, Action.MANAGE):
-            raise fail(403, f"as {self.person.role.value} you may not make notebooks")
         try:
+            self._check(wanted)
             row = await self.service.open_path(wanted.path, wanted.create)
         except BadPath as exc:
             raise fail(403, str(exc)) from exc
@@ -112,6 +117,23 @@ class OpenFile(FileHandler):
             raise fail(403, f"{wanted.path}: {exc.strerror or exc}") from exc
         await self.open_room(row)
         self.answer_file(self.service.file(row.id) or row)
+
+    def _check(self, wanted: _Open) -> None:
+        """Let nobody find out what is there, or make something, who may not."""
+        if self.person.is_owner:
+            return
+        path = self.service.clean_path(wanted.path)
+        with self.service.database.transaction() as connection:
+            row = queries.file_by_path(connection, path)
+            project_id = self.service.project_in(connection, path)
+        if row is not None and authorise(self.person, Action.READ, row.id):
+            wanted.create = False
+            return
+        role = self.service.people.rights.on(self.person, "projects", project_id)
+        if wanted.create and not may(role, Action.EDIT):
+            raise fail(403, "you may not make notebooks here; ask an owner to make it and share it")
+        if not may(role, Action.READ):
+            raise FileNotFoundError(f"no notebook at {path}")
 
 
 class _NewFile(Model):
@@ -127,6 +149,11 @@ class Files(FileHandler):
     @signed_in(Action.READ)
     async def get(self) -> None:
         """List the notebooks below the root; new ones get their ids here."""
+        if self.person.file_id is not None:  # a guest has one
+            row = self.service.file(self.person.file_id)
+            found = [] if row is None else [row]
+            self.answer([file_of(self.service, row, self.role_in(row.id)) for row in found])
+            return
         paths = await asyncio.to_thread(
             lambda: [
                 p.relative_to(self.service.root).as_posix()
@@ -139,19 +166,21 @@ class Files(FileHandler):
                 found.append(await self.service.open_path(path))
             except (ValueError, OSError):
                 continue
-        role = self.person.role.value
-        self.answer([file_of(self.service, row, role) for row in found])
+        self.answer(
+            [
+                file_of(self.service, row, self.role_in(row.id))
+                for row in found
+                if authorise(self.person, Action.READ, row.id)
+            ]
+        )
 
-    @signed_in(Action.MANAGE)
+    @signed_in(Action.EDIT)
     async def post(self) -> None:
         """Reserve a file and say where its content goes."""
         wanted = self.body(_NewFile)
         if (wanted.file_size_bytes or 0) > MAX_UPLOAD_BYTES:
             raise fail(413, f"a file may have at most {MAX_UPLOAD_BYTES} bytes")
-        with self.service.database.transaction() as connection:
-            project = queries.get_by_id(connection, projects, wanted.project_id)
-        if project is None:
-            raise fail(404, "there is no such project")
+        project = self.resource("projects", wanted.project_id)
         try:
             path = self.service.clean_path(posixpath.join(project.directory, wanted.path))
             self.service.clean_path(wanted.path)
@@ -174,7 +203,7 @@ class Files(FileHandler):
                 mimetype=self.service.mimetype(path),
             )
             upload_id = queries.create_upload(connection, row.id)
-        file = file_of(self.service, row, self.person.role.value, self.base)
+        file = file_of(self.service, row, self.role_in(row.id), self.base)
         info = {
             "upload_id": str(upload_id),
             "key": f"files/{row.id}",
@@ -229,10 +258,12 @@ class _Complete(Model):
 class CompleteUpload(FileHandler):
     """The end of an upload."""
 
-    @signed_in(Action.MANAGE)
+    @signed_in(Action.EDIT)
     async def post(self, file_id: str) -> None:
         """Make the uploaded content the file's; a notebook gets its version 0."""
-        row = self.file(file_id, Action.MANAGE)
+        row = self.file(file_id)
+        if row.ready:
+            raise fail(409, f"{row.path} is complete already; reserve another upload")
         wanted = self.body(_Complete)
         with self.service.database.transaction() as connection:
             upload = queries.get_upload(connection, wanted.upload_id)
@@ -279,8 +310,8 @@ class FileItem(FileHandler):
     @signed_in(Action.MANAGE)
     async def delete(self, file_id: str) -> None:
         """Delete the file, also on disk."""
-        row = self.file(file_id, Action.MANAGE)
-        file = file_of(self.service, row, self.person.role.value)
+        row = self.file(file_id)
+        file = file_of(self.service, row, self.role_in(row.id))
         file.deleted_at = when(await self.service.delete_file(row))
         self.answer(file)
 
@@ -291,7 +322,7 @@ class SaveFile(FileHandler):
     @signed_in(Action.EDIT)
     async def post(self, file_id: str) -> None:
         """Bring the file on disk up to date."""
-        room = await self.room(file_id, Action.EDIT)
+        room = await self.room(file_id)
         try:
             await room.disk.save()
         except OSError as exc:
@@ -319,7 +350,7 @@ class FileVersions(FileHandler):
     async def post(self, file_id: str) -> None:
         """Save the notebook as it is as the next version."""
         wanted = self.body(_NewVersion)
-        room = await self.room(file_id, Action.EDIT)
+        room = await self.room(file_id)
         version = await room.save_version(wanted.name, self.person)
         file = file_of(self.service, self.file(file_id))
         self.answer(version_of(self.service, file, version, self.base), 201)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ...errors import KernelError, KernelUnknown
 from ...models import KernelSession, Model
-from ..people import Action, authorise
+from ..people import Action, authorise, refusal
 from ..room import Room
 from .base import Handler, fail, signed_in, uuid_of
 from .files import FileHandler
@@ -63,7 +63,7 @@ class Sessions(FileHandler):
     async def post(self) -> None:
         """Start a notebook's kernel unless one runs; answers while it still starts."""
         wanted = self.body(_Launch)
-        room = await self.room(str(wanted.file_id), Action.EXECUTE)
+        room = await self.room(str(wanted.file_id))
         name = wanted.kernel_config.kernel_name or _kernelspec_of(room)
         try:
             status = await room.kernel.launch(name)
@@ -84,12 +84,16 @@ def _kernelspec_of(room: Room) -> str | None:
 class _SessionHandler(Handler):
     """Base of handlers of one session."""
 
-    def room_of(self, session_id: str, action: Action = Action.EXECUTE) -> Room:
-        """Return the notebook that a session belongs to."""
+    def room_of(self, session_id: str) -> Room:
+        """Return the notebook that a session belongs to if the asker may do that there."""
         found = uuid_of(session_id)
         for room in self.service.rooms.values():
-            if room.kernel.session_id == found and authorise(self.person, action, room.file_id):
+            if room.kernel.session_id != found:
+                continue
+            if authorise(self.person, self.action, room.file_id):
                 return room
+            if authorise(self.person, Action.READ, room.file_id):
+                raise fail(403, refusal(self.person.role_in(room.file_id), self.action))
         raise fail(404, "there is no such kernel session; start a kernel")
 
 

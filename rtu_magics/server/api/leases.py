@@ -19,7 +19,7 @@ class _Wanted(Model):
 class LeaseList(Handler):
     """All leases."""
 
-    @signed_in(Action.MANAGE)
+    @signed_in(Action.ADMINISTER)
     async def post(self) -> None:
         """Take a lease for a process of this machine."""
         wanted = self.body(_Wanted)
@@ -33,7 +33,7 @@ class LeaseList(Handler):
 class LeaseItem(Handler):
     """One lease."""
 
-    @signed_in(Action.MANAGE)
+    @signed_in(Action.ADMINISTER)
     async def delete(self, lease_id: str) -> None:
         """Give it back; with ``?returning=1`` the server waits longer for the next one."""
         returning = self.get_query_argument("returning", "") == "1"

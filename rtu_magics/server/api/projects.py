@@ -15,7 +15,7 @@ from ..service import BadPath
 from ..store import files as queries
 from ..store.schema import projects, spaces
 from ..ws import PROTOCOL
-from .base import Handler, fail, signed_in, uuid_of, when
+from .base import Handler, fail, signed_in, when
 from .shapes import file_of, project_of, space_of
 from .sharing import ResourceHandler
 
@@ -35,7 +35,7 @@ class Info(Handler):
             ServerInfo(
                 version=__version__,
                 protocol=PROTOCOL,
-                root_dir=str(self.service.root),
+                root_dir=str(self.service.root) if self.person.is_owner else "",
                 space_id=database.space_id,
                 project_id=database.project_id,
                 pid=os.getpid(),
@@ -60,7 +60,7 @@ class _Named(Model):
 class Spaces(Handler):
     """All spaces."""
 
-    @signed_in(Action.MANAGE)
+    @signed_in(Action.ADMINISTER)
     async def post(self) -> None:
         """Add a space."""
         wanted = self.body(_Named)
@@ -75,21 +75,15 @@ class SpaceItem(ResourceHandler):
     @signed_in(Action.READ)
     async def get(self, space_id: str) -> None:
         """Answer with the space."""
-        with self.service.database.transaction() as connection:
-            row = queries.get_by_id(connection, spaces, uuid_of(space_id))
-        if row is None:
-            raise fail(404, "there is no such space")
-        self.answer(space_of(row))
+        self.answer(space_of(self.resource("spaces", space_id)))
 
     @signed_in(Action.MANAGE)
     async def delete(self, space_id: str) -> None:
         """Delete the space; the files of its projects stay on disk."""
-        found = uuid_of(space_id)
+        found = self.resource("spaces", space_id).id
         if found == self.service.database.space_id:
             raise fail(403, "the space of the server's own directory cannot be deleted")
         with self.service.database.transaction() as connection:
-            if queries.get_by_id(connection, spaces, found) is None:
-                raise fail(404, "there is no such space")
             for project in queries.list_projects(connection, found):
                 queries.mark_deleted(connection, projects, project.id)
             queries.mark_deleted(connection, spaces, found)
@@ -107,11 +101,11 @@ class SpaceProjects(Handler):
     @signed_in(Action.READ)
     async def get(self, space_id: str) -> None:
         """List them."""
+        space = self.resource("spaces", space_id)
         with self.service.database.transaction() as connection:
-            if queries.get_by_id(connection, spaces, uuid_of(space_id)) is None:
-                raise fail(404, "there is no such space")
-            rows = queries.list_projects(connection, uuid_of(space_id))
-        self.answer([project_of(row) for row in rows])
+            rows = queries.list_projects(connection, space.id)
+        sees = self.service.people.rights.sees
+        self.answer([project_of(row) for row in rows if sees(self.person, "projects", row.id)])
 
 
 class _NewProject(_Named):
@@ -122,14 +116,13 @@ class _NewProject(_Named):
 class Projects(Handler):
     """All projects."""
 
-    @signed_in(Action.MANAGE)
+    @signed_in(Action.EDIT)
     async def post(self) -> None:
         """Add a project, with a directory of its own."""
         wanted = self.body(_NewProject)
         stem = re.sub(r"[^\w. -]+", "-", wanted.name).strip(". -")[:80] or "project"
+        self.resource("spaces", wanted.space_id)
         with self.service.database.transaction() as connection:
-            if queries.get_by_id(connection, spaces, wanted.space_id) is None:
-                raise fail(404, "there is no such space")
             taken = queries.live_project_directories(connection)
         directory, number = stem, 1
         while directory in taken or self.service.absolute(directory).exists():
@@ -156,22 +149,16 @@ class ProjectItem(ResourceHandler):
     @signed_in(Action.READ)
     async def get(self, project_id: str) -> None:
         """Answer with the project."""
-        with self.service.database.transaction() as connection:
-            row = queries.get_by_id(connection, projects, uuid_of(project_id))
-        if row is None:
-            raise fail(404, "there is no such project")
-        self.answer(project_of(row))
+        self.answer(project_of(self.resource("projects", project_id)))
 
     @signed_in(Action.MANAGE)
     async def delete(self, project_id: str) -> None:
         """Delete the project; its files stay on disk."""
-        found = uuid_of(project_id)
+        row = self.resource("projects", project_id)
+        found = row.id
         if found == self.service.database.project_id:
             raise fail(403, "the project of the server's own directory cannot be deleted")
         with self.service.database.transaction() as connection:
-            row = queries.get_by_id(connection, projects, found)
-            if row is None:
-                raise fail(404, "there is no such project")
             at = queries.mark_deleted(connection, projects, found)
         project = project_of(row)
         project.deleted_at = when(at)
@@ -189,9 +176,8 @@ class ProjectFiles(Handler):
     @signed_in(Action.READ)
     async def get(self, project_id: str) -> None:
         """List them, without links to their content."""
+        project = self.resource("projects", project_id)
         with self.service.database.transaction() as connection:
-            if queries.get_by_id(connection, projects, uuid_of(project_id)) is None:
-                raise fail(404, "there is no such project")
-            rows = queries.list_files(connection, uuid_of(project_id))
-        role = self.person.role.value
-        self.answer([file_of(self.service, row, role) for row in rows])
+            rows = queries.list_files(connection, project.id)
+        roles = ((row, self.person.role_in(row.id)) for row in rows)
+        self.answer([file_of(self.service, row, role.value) for row, role in roles if role])

@@ -1,4 +1,4 @@
-"""Sharing, visibility and data sources, as far as a server with one owner has them."""
+"""Sharing, visibility and data sources."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from uuid import UUID
 
 from ...models import NIL_UUID, Model
 from ..people import Action
+from ..roles import COMMENTER_NOTE
 from ..store import files as queries
-from ..store.schema import files, projects, spaces
 from .base import Handler, fail, signed_in, uuid_of
 from .files import FileHandler
 
@@ -21,20 +21,8 @@ __all__ = [
     "SharedUsers",
 ]
 
-_TABLES = {"spaces": spaces, "projects": projects, "files": files}
 
-
-class _ResourceHandler(Handler):
-    def resource(self, kind: str, resource_id: str) -> UUID:
-        """Return the id of a space, project or file that exists."""
-        found = uuid_of(resource_id)
-        with self.service.database.transaction() as connection:
-            if queries.get_by_id(connection, _TABLES[kind], found) is None:
-                raise fail(404, f"there is no such {kind[:-1]}")
-        return found
-
-
-class ShareableUsers(_ResourceHandler):
+class ShareableUsers(Handler):
     """People to share with."""
 
     @signed_in(Action.MANAGE)
@@ -45,54 +33,65 @@ class ShareableUsers(_ResourceHandler):
         self.answer({"data": [{"id": str(user.id), "handle": user.handle} for user in found]})
 
 
+_Level = Literal["role:owner", "role:contributor", "role:commenter", "role:viewer", "role:executor"]
+
+
 class _Share(Model):
     user_id: UUID
-    access_level: Literal[
-        "role:owner", "role:contributor", "role:commenter", "role:viewer", "role:executor"
-    ]
+    access_level: _Level
 
 
-class SharedUsers(_ResourceHandler):
+class SharedUsers(Handler):
     """Who something is shared with."""
 
     @signed_in(Action.MANAGE)
     async def put(self, kind: str, resource_id: str) -> None:
         """Share it with somebody."""
-        found = self.resource(kind, resource_id)
+        found = self.resource(kind, resource_id).id
         wanted = self.body(_Share)
-        if self.service.people.find(wanted.user_id) is None:
-            raise fail(404, "there is no such person")
+        person = self.service.people.find(wanted.user_id)
+        if person is None:
+            raise fail(
+                404, "the server knows nobody with this id; invite them, or let them come once"
+            )
+        if person.file_id is not None and not self.service.people.rights.sees(person, kind, found):
+            raise fail(422, "their invitation is to another notebook, or has ended; invite them")
         with self.service.database.transaction() as connection:
             queries.put_share(
                 connection, kind, found, wanted.user_id, access_level=wanted.access_level
             )
-        self.answer({"user_id": str(wanted.user_id), "access_level": wanted.access_level})
+        self.service.people.changed()
+        answer = {"user_id": str(wanted.user_id), "access_level": wanted.access_level}
+        if wanted.access_level == "role:commenter":
+            answer["message"] = COMMENTER_NOTE
+        self.answer(answer)
 
 
-class SharedUser(_ResourceHandler):
+class SharedUser(Handler):
     """One person that something is shared with."""
 
     @signed_in(Action.MANAGE)
     async def delete(self, kind: str, resource_id: str, user_id: str) -> None:
         """Share it with them no more."""
-        found = self.resource(kind, resource_id)
+        found = self.resource(kind, resource_id).id
         with self.service.database.transaction() as connection:
             if not queries.delete_share(connection, kind, found, uuid_of(user_id)):
                 raise fail(404, "it is not shared with this person")
+        self.service.people.changed()
         self.nothing()
 
 
 class _Visibility(Model):
     visibility: Literal["private", "open", "public"]
-    visibility_default_access_level: str | None = None
+    visibility_default_access_level: _Level | None = None
 
 
-class ResourceHandler(_ResourceHandler):
+class ResourceHandler(Handler):
     """Base of handlers of one space, project or file."""
 
     def set_visibility(self, kind: str, resource_id: str) -> None:
         """Set the visibility that the body asks for, and answer."""
-        found = self.resource(kind, resource_id)
+        found = self.resource(kind, resource_id).id
         wanted = self.body(_Visibility)
         level = wanted.visibility_default_access_level or ""
         with self.service.database.transaction() as connection:
@@ -101,10 +100,14 @@ class ResourceHandler(_ResourceHandler):
                 kind,
                 found,
                 NIL_UUID,
-                access_level=level[:32],
+                access_level=level,
                 visibility=wanted.visibility,
             )
-        self.answer({"id": str(found), **wanted.model_dump()})
+        self.service.people.changed()
+        answer = {"id": str(found), **wanted.model_dump()}
+        if level == "role:commenter":
+            answer["message"] = COMMENTER_NOTE
+        self.answer(answer)
 
 
 class SharedFile(ResourceHandler):

@@ -4,7 +4,7 @@
 this package may assume that it is the only process on the same database.
 """
 
-from . import deltas, files, runs, schema
+from . import deltas, files, people, runs, schema
 from .db import Database, StoreError
 
-__all__ = ["Database", "StoreError", "deltas", "files", "runs", "schema"]
+__all__ = ["Database", "StoreError", "deltas", "files", "people", "runs", "schema"]

@@ -25,11 +25,8 @@ from sqlalchemy import (
     Uuid,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Rises by one with every change of the tables; `MIGRATIONS` then gets an entry."""
-
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
-"""By version: what makes a database of that version one of the next."""
 
 metadata = MetaData()
 
@@ -192,3 +189,39 @@ shares = Table(
     Column("access_level", String(32), nullable=False),
     Column("visibility", String(16)),
 )
+
+people = Table(
+    # Everybody but the server's owner: guests and the users of a hub.
+    "rtu_people",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("handle", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    Column("created_at", Float, nullable=False),
+    Column("last_seen_at", Float),
+)
+
+invites = Table(
+    "rtu_invites",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("file_id", Uuid, nullable=False, index=True),
+    # The guest who comes with it.
+    Column("user_id", Uuid, ForeignKey("rtu_people.id"), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("name", Text),
+    Column("created_at", Float, nullable=False),
+    Column("created_by_id", Uuid, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+
+
+def _add_people(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[people, invites])
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_people}
+"""By version: what makes a database of that version one of the next."""
