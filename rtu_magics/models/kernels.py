@@ -124,6 +124,8 @@ class CellState(Model):
         The kernel's count, once known (our addition).
     cause
         Why a cell that did not run to its end failed (our addition).
+    waiting_for_input
+        Whether it runs and waits for somebody to answer a question of its (our addition).
     """
 
     cell_id: str
@@ -132,6 +134,7 @@ class CellState(Model):
     execution_count: int | None = Field(default=None, exclude_if=lambda v: v is None)
     cause: str | None = Field(default=None, exclude_if=lambda v: v is None)
     kernel_session_id: Any = Field(default=None, exclude_if=lambda v: v is None)
+    waiting_for_input: bool = Field(default=False, exclude_if=lambda v: not v)
 
 
 def kernel_channel(file_id: UUID) -> str:

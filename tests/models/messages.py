@@ -85,6 +85,8 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
     "NewDeltaRequest": (FILES, "new_delta_request", {"delta": DELTA}),
     "UpdateUserCellSelectionRequest": (FILES, "update_user_cell_selection_request", {"id": "a"}),
     "TransformViewToCodeRequest": (FILES, "transform_view_to_code_request", {"any": 1}),
+    "AttachRequest": (FILES, "attach_request", {"execution_id": ID, "keep": True}),
+    "ScratchRequest": (FILES, "scratch_request", {"execution_id": ID, "source": "1"}),
     "InputReplyRequest": (FILES, "input_reply_request", {"request_id": ID, "value": "42"}),
     "KernelSubscribeRequest": (KERNELS, "subscribe_request", {"file_id": FILE_ID}),
     "VariableExplorerUpdateRequest": (KERNELS, "variable_explorer_update_request", None),
@@ -143,6 +145,13 @@ RESPONSES: dict[str, tuple[str, str, Any]] = {
         {"request_id": ID, "cell_id": "a", "execution_id": ID, "prompt": "? "},
     ),
     "InputReplyReply": (FILES, "input_reply_reply", SUCCESS),
+    "AttachReply": (
+        FILES,
+        "attach_reply",
+        {"success": True, "run": {"execution_id": ID, "cell_ids": ["a"], "state": "queued"}},
+    ),
+    "ScratchReply": (FILES, "scratch_reply", SUCCESS),
+    "RunStateEvent": (FILES, "run_state_event", {"cell_id": "", "state": "queued"}),
     "KernelSubscribeReply": (KERNELS, "subscribe_reply", {"success": True}),
     "KernelStatusUpdateResponse": (KERNELS, "kernel_status_update_event", KERNEL),
     "BulkCellStateUpdateResponse": (

@@ -24,11 +24,6 @@ __all__ = [
     "FileUnsubscribeReply",
     "FileUnsubscribeRequest",
     "FileVersionsChangedEvent",
-    "InputReplyReply",
-    "InputReplyRequest",
-    "InputReplyRequestData",
-    "InputRequestEvent",
-    "InputRequestEventData",
     "NewDeltaEvent",
     "NewDeltaReply",
     "NewDeltaRequest",
@@ -258,45 +253,4 @@ class TransformViewToCodeReply(BaseRTUResponse):
     """Answers a `TransformViewToCodeRequest`."""
 
     event: Literal["transform_view_to_code_reply"] = "transform_view_to_code_reply"
-    data: BooleanReplyData
-
-
-class InputRequestEventData(Model):
-    """A running cell asks for a line of text (our addition).
-
-    ``password`` means that the answer must not be shown.
-    """
-
-    request_id: UUID
-    cell_id: str
-    execution_id: UUID
-    prompt: str = ""
-    password: bool = False
-
-
-class InputRequestEvent(BaseRTUResponse):
-    """Goes to the connection that started the run (our addition)."""
-
-    event: Literal["input_request_event"] = "input_request_event"
-    data: InputRequestEventData
-
-
-class InputReplyRequestData(Model):
-    """The answer to an `InputRequestEvent`."""
-
-    request_id: UUID
-    value: str = Field(repr=False)
-
-
-class InputReplyRequest(BaseRTURequest):
-    """Answers an `InputRequestEvent`."""
-
-    event: Literal["input_reply_request"] = "input_reply_request"
-    data: InputReplyRequestData
-
-
-class InputReplyReply(BaseRTUResponse):
-    """Whether the answer reached the kernel."""
-
-    event: Literal["input_reply_reply"] = "input_reply_reply"
     data: BooleanReplyData

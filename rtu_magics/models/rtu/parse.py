@@ -16,7 +16,7 @@ from pydantic import Discriminator, Tag, ValidationError
 from pydantic_core import from_json
 
 from ...errors import InvalidMessage
-from . import errors, files, kernels, system
+from . import errors, files, kernels, runs, system
 from .base import BaseRTU, BaseRTURequest, BaseRTUResponse
 
 __all__ = [
@@ -34,7 +34,8 @@ _M = TypeVar("_M", bound=BaseRTU)
 
 def _table(base: type[_M]) -> dict[tuple[str, str], type[_M]]:
     found: dict[tuple[str, str], type[_M]] = {}
-    for prefix, module in (("system", system), ("files", files), ("kernels", kernels)):
+    modules = (("system", system), ("files", files), ("files", runs), ("kernels", kernels))
+    for prefix, module in modules:
         for name in module.__all__:
             cls = getattr(module, name)
             if issubclass(cls, base):

@@ -1,0 +1,149 @@
+"""Runs on the files channel: attaching to them, their questions, code without a cell.
+
+All of it is our addition to the protocol; other clients never see any of it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from ..base import Model
+from ..kernels import CellState
+from ..runs import Run
+from .base import BaseRTURequest, BaseRTUResponse
+
+__all__ = [
+    "AttachReply",
+    "AttachReplyData",
+    "AttachRequest",
+    "AttachRequestData",
+    "InputReplyReply",
+    "InputReplyReplyData",
+    "InputReplyRequest",
+    "InputReplyRequestData",
+    "InputRequestEvent",
+    "InputRequestEventData",
+    "RunStateEvent",
+    "ScratchReply",
+    "ScratchReplyData",
+    "ScratchRequest",
+    "ScratchRequestData",
+]
+
+
+class AttachRequestData(Model):
+    """A run, which need not have begun: its starter attaches before asking for it.
+
+    ``keep`` asks a server that ends with its last client to wait for this run.
+    """
+
+    execution_id: UUID
+    keep: bool = False
+
+
+class AttachRequest(BaseRTURequest):
+    """Says that this connection answers the run's questions and takes what goes to nobody else."""
+
+    event: Literal["attach_request"] = "attach_request"
+    data: AttachRequestData
+
+
+class AttachReplyData(Model):
+    """Whether that is so. ``run`` is None for a run that has not begun."""
+
+    success: bool
+    message: str | None = Field(default=None, exclude_if=lambda v: v is None)
+    run: Run | None = None
+
+
+class AttachReply(BaseRTUResponse):
+    """Answers an `AttachRequest`."""
+
+    event: Literal["attach_reply"] = "attach_reply"
+    data: AttachReplyData
+
+
+class InputRequestEventData(Model):
+    """A running cell asks for a line of text.
+
+    ``password`` means that the answer must not be shown.
+    """
+
+    request_id: UUID
+    cell_id: str
+    execution_id: UUID
+    prompt: str = ""
+    password: bool = False
+
+
+class InputRequestEvent(BaseRTUResponse):
+    """Goes to one connection that is attached to the run, that of its starter if there is one."""
+
+    event: Literal["input_request_event"] = "input_request_event"
+    data: InputRequestEventData
+
+
+class InputReplyRequestData(Model):
+    """The answer to an `InputRequestEvent`; the character of code 4 alone is the end of file."""
+
+    request_id: UUID
+    value: str = Field(repr=False)
+
+
+class InputReplyRequest(BaseRTURequest):
+    """Answers an `InputRequestEvent`."""
+
+    event: Literal["input_reply_request"] = "input_reply_request"
+    data: InputReplyRequestData
+
+
+class InputReplyReplyData(Model):
+    """Whether the answer reached the kernel."""
+
+    success: bool
+    message: str | None = Field(default=None, exclude_if=lambda v: v is None)
+
+
+class InputReplyReply(BaseRTUResponse):
+    """Answers an `InputReplyRequest`."""
+
+    event: Literal["input_reply_reply"] = "input_reply_reply"
+    data: InputReplyReplyData
+
+
+class ScratchRequestData(Model):
+    """Code to run without a cell, under an execution id that the client chose."""
+
+    execution_id: UUID
+    source: str = Field(repr=False)
+
+
+class ScratchRequest(BaseRTURequest):
+    """Asks for code to run in the notebook's kernel, after what was asked for before."""
+
+    event: Literal["scratch_request"] = "scratch_request"
+    data: ScratchRequestData
+
+
+class ScratchReplyData(Model):
+    """Whether the code is queued."""
+
+    success: bool
+    message: str | None = Field(default=None, exclude_if=lambda v: v is None)
+
+
+class ScratchReply(BaseRTUResponse):
+    """Answers a `ScratchRequest`."""
+
+    event: Literal["scratch_reply"] = "scratch_reply"
+    data: ScratchReplyData
+
+
+class RunStateEvent(BaseRTUResponse):
+    """The state of a run without a cell, to those who are attached to it."""
+
+    event: Literal["run_state_event"] = "run_state_event"
+    data: CellState
