@@ -1,1 +1,1 @@
-collect_ignore = ["peer_script.py"]  # runs in the peer's environment, not here
+collect_ignore = ["peer_script.py", "two_clients_script.py"]  # for the peer's environment, not ours
