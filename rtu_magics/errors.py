@@ -15,6 +15,7 @@
     │   └── FileUnknown             the server has no such notebook
     ├── DeltaError                  one change of the document
     │   ├── DeltaRejected           the server refused it (carries the cause)
+    │   │   └── NotPermitted        this role may not do that (also a PermissionDenied)
     │   └── SquashError             it cannot be applied to this copy
     │       └── PatchFailed         a hunk of a text patch does not apply
     ├── InconsistentState           this copy can no longer follow the server's
@@ -54,6 +55,7 @@ __all__ = [
     "KernelError",
     "KernelNotStarted",
     "KernelUnknown",
+    "NotPermitted",
     "PatchFailed",
     "PermissionDenied",
     "RTUError",
@@ -168,6 +170,10 @@ class DeltaRejected(DeltaError):
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
         self.cause = cause
+
+
+class NotPermitted(DeltaRejected, PermissionDenied):
+    """The server refused a delta because of who sent it."""
 
 
 class SquashError(DeltaError):

@@ -24,7 +24,9 @@ from ..models import (
     parse_notebook,
 )
 from .files_api import FileCalls
+from .history_api import HistoryCalls
 from .http import RestClient, rtu_url_of
+from .invites import InviteCalls
 from .rtu import RTUClient
 from .sharing import Sharing
 
@@ -48,7 +50,7 @@ _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 _SHUTDOWN_TIMEOUT = 60.0  # seconds: the server answers when the kernel has gone
 
 
-class APIClient(FileCalls, Sharing):
+class APIClient(FileCalls, HistoryCalls, InviteCalls, Sharing):
     """The REST API of an RTU server, call by call.
 
     Parameters

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DeltaRejected
+from ..errors import DeltaRejected, NotPermitted
 from ..models import (
     BaseRTUResponse,
     DeltaRejectedResponse,
@@ -109,7 +109,7 @@ class DeltaRequestCallbackManager:
         elif isinstance(msg, InvalidDataResponse | InvalidEventResponse):
             self.fail(DeltaRejected(f"the server calls the change invalid: {msg.data.message}"))
         elif isinstance(msg, PermissionDeniedResponse):
-            self.fail(DeltaRejected(f"not permitted: {msg.data.message}"))
+            self.fail(NotPermitted(msg.data.message))
 
     async def delta_cb(self, delta: FileDeltaBase) -> None:
         """Take the squashed delta, as the server completed it."""

@@ -3,12 +3,14 @@
 Everything public stands here; the modules below are how it is sorted.
 """
 
-from . import base, deltas, kernels, notebook, outputs, resources, runs
+from . import base, deltas, history, kernels, notebook, outputs, people, resources, runs
 from .base import *  # noqa: F403  each module's __all__ is its public part
 from .deltas import *  # noqa: F403
+from .history import *  # noqa: F403
 from .kernels import *  # noqa: F403
 from .notebook import *  # noqa: F403
 from .outputs import *  # noqa: F403
+from .people import *  # noqa: F403
 from .resources import *  # noqa: F403
 from .rtu import base as rtu_base
 from .rtu import errors as rtu_errors
@@ -30,9 +32,11 @@ __all__: list[str] = []
 for _module in (
     base,
     deltas,
+    history,
     kernels,
     notebook,
     outputs,
+    people,
     resources,
     runs,
     rtu_base,

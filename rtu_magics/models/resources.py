@@ -92,7 +92,11 @@ class File(Resource):
 
 
 class FileVersion(Resource):
-    """A snapshot of a file, numbered from 0."""
+    """A snapshot of a file, numbered from 0.
+
+    ``reason`` (our addition) says why it was made: ``save``, ``automatic``, ``restore``,
+    ``outside`` or ``upload``.
+    """
 
     number: int
     file_id: UUID
@@ -102,6 +106,7 @@ class FileVersion(Resource):
     created_by_id: UUID | None = None
     name: str | None = None
     description: str | None = None
+    reason: str | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class DataSource(Model):

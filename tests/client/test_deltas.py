@@ -66,7 +66,7 @@ async def test_a_bare_no_does_not_hang(world, monkeypatch):
     ("cls", "data", "message"),
     [
         (InvalidDataResponse, {"message": "no such field"}, "invalid: no such field"),
-        (PermissionDeniedResponse, {"message": "viewers read"}, "not permitted: viewers read"),
+        (PermissionDeniedResponse, {"message": "viewers read"}, "viewers read"),
         (NewDeltaReply, {"success": False, "message": "full"}, "full"),
     ],
 )

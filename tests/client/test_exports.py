@@ -42,7 +42,8 @@ def test_every_call_of_the_rest_api_is_there():
         unshare_project unshare_file change_space_visibility change_project_visibility
         change_file_visibility get_datasources_for_notebook launch_kernel shutdown_kernel
         get_output_collection connect_realtime info open_file list_notebooks save_file
-        get_kernelspecs get_session interrupt_kernel restart_kernel
+        get_kernelspecs get_session interrupt_kernel restart_kernel create_invite list_invites
+        change_invite revoke_invite list_people restore_version get_log get_variables rename_file
     """
     for name in calls.split():
         assert inspect.iscoroutinefunction(getattr(APIClient, name)), name
