@@ -78,11 +78,17 @@ class Collections:
         for collection in list(self._by_id.values()):
             if collection is source or collection.file_id != room.file_id:
                 continue
+            if collection.private_to is not None:
+                continue  # its starter sees what it showed as it was
             if collection.update_display(display_id, content):
                 for event, data in collection.drain():
                     room.send(event, data)
                 with self._database.transaction() as connection:
                     collection.store(connection)
+
+    def drop(self, collection_id: UUID) -> None:
+        """Drop one collection from memory; one that is private is gone with that."""
+        self._by_id.pop(collection_id, None)
 
     def forget(self, file_id: UUID) -> None:
         """Drop a notebook's collections from memory."""

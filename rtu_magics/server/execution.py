@@ -1,4 +1,4 @@
-"""Running cells: one queue per notebook, in the order of the execute deltas.
+"""The queue of one notebook's kernel: cells run one after the other, in the order of their deltas.
 
 For each cell, in this order (RTU protocol): kernel ``busy``, state ``executing``, the delta that
 gives the cell a new output collection, its outputs, everything stored, the finished state, kernel
@@ -11,33 +11,35 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..document import NotebookBuilder
 from ..errors import SquashError
 from ..models import (
+    SCRATCH_CELL,
     BulkCellStateUpdateData,
-    CellExecute,
-    CellExecuteAfter,
-    CellExecuteBefore,
     CellExecuteDelta,
     CellOutputCollectionReplace,
     CellState,
     CellStateName,
-    CodeCell,
 )
+from .broadcast import Connection
 from .frames import Frame, message
 from .kernel_link import ExecuteReply, KernelRun
+from .plans import Plan, Target, plan_of
 from .recording import LiveCollection
+from .runs import LiveRun, Runs
 from .store import runs
 from .streaming import Streamer
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from .room import Room
 
 __all__ = ["Executor", "Plan"]
@@ -52,46 +54,14 @@ EARLIER_FAILED = "not run: an earlier cell of the same request failed"
 _NO_DATA_SOURCE = "no data source is connected to this notebook"
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    cell_id: str
-    source: str
-    is_sql: bool
-
-
 @dataclass(slots=True)
-class Plan:
-    """What one execute delta asks for, as the notebook was when it was accepted.
+class _Running:
+    """The cell that runs."""
 
-    Attributes
-    ----------
-    execution_id
-        Id of the delta.
-    author
-        Who asked.
-    targets
-        The cells still to run, in order.
-    """
-
-    execution_id: UUID
-    file_id: UUID
-    author: UUID
-    targets: deque[_Target] = field(default_factory=deque)
-
-    def states(self) -> list[CellState]:
-        """Return the queued states of the cells."""
-        return [
-            CellState(
-                cell_id=target.cell_id,
-                state=CellStateName.QUEUED,
-                execution_id=self.execution_id,
-            )
-            for target in self.targets
-        ]
-
-    def store(self, connection: Connection) -> None:
-        """Store the queued states, in the transaction that stores the delta."""
-        runs.put_states(connection, self.file_id, self.states())
+    plan: Plan
+    target: Target
+    live: LiveRun
+    gone: bool = False  # deleted meanwhile: nothing of it is shown any more
 
 
 class Executor:
@@ -106,6 +76,8 @@ class Executor:
     ----------
     states
         The state of every cell that has one, by cell id.
+    runs
+        The runs, whoever asked for them.
     """
 
     def __init__(self, room: Room) -> None:
@@ -113,8 +85,10 @@ class Executor:
         self._queue: deque[Plan] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._running: tuple[Plan, _Target] | None = None
-        self._gone_while_running = False
+        self._running: _Running | None = None
+        self._streamer: Streamer | None = None
+        self._after_running: list[CellState] = []
+        self.runs = Runs(room)
         self.states: dict[str, CellState] = self._load_states()
 
     def _load_states(self) -> dict[str, CellState]:
@@ -146,29 +120,17 @@ class Executor:
 
     # Called by the room's writer
 
-    def plan(self, delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:
+    @staticmethod
+    def plan(delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:
         """Note which cells a delta means, with their sources, as the notebook is now."""
-        if isinstance(delta, CellExecute):
-            cells: Iterable[Any] = [builder.get_cell(delta.resource_id)[1]]
-        elif isinstance(delta, CellExecuteBefore):
-            cells = builder.nb.cells[: builder.index_of(delta.resource_id) + 1]
-        elif isinstance(delta, CellExecuteAfter):
-            cells = builder.nb.cells[builder.index_of(delta.resource_id) :]
-        else:
-            cells = builder.nb.cells
-        assert delta.created_by_id is not None
-        plan = Plan(delta.id, self._room.file_id, delta.created_by_id)
-        for cell in cells:
-            if isinstance(cell, CodeCell) and cell.source.strip():
-                plan.targets.append(_Target(cell.id, cell.source, cell.is_sql_cell))
-        return plan
+        return plan_of(delta, builder)
 
     def accept(self, plan: Plan) -> None:
-        """Queue what was planned; its delta has just been broadcast."""
+        """Queue what was planned; its delta, if it has one, has just been broadcast."""
         if not plan.targets:
             return
-        self.states.update({state.cell_id: state for state in plan.states()})
-        self._room.send_kernel("bulk_cell_state_update_event", self._bulk())
+        self.runs.add(plan)
+        self._show_states(plan.states())
         self._queue.append(plan)
         self._wake.set()
         if self._running is None:
@@ -179,18 +141,15 @@ class Executor:
         """Forget a cell; whoever waits for it learns that it will not finish."""
         for plan in self._queue:
             plan.targets = deque(t for t in plan.targets if t.cell_id != cell_id)
-        if self._running is not None and self._running[1].cell_id == cell_id:
-            self._gone_while_running = True
-        state = self.states.get(cell_id)
-        if state is not None and state.state in _ACTIVE:
-            failed = CellState(
-                cell_id=cell_id,
-                state=CellStateName.FAILED,
-                execution_id=state.execution_id,
-                cause=DELETED,
-            )
-            self.states[cell_id] = failed
-            self._room.send_kernel("bulk_cell_state_update_event", self._bulk())
+        if self._running is not None and self._running.target.cell_id == cell_id:
+            self._running.gone = True
+            self.runs.withdraw(self._running.live)
+        # Several requests may wait for it, and each is waited for.
+        for run in reversed(list(self.runs)):
+            state = run.states.get(cell_id)
+            if state is not None and state.state in _ACTIVE:
+                failed = {"state": CellStateName.FAILED, "cause": DELETED}
+                self._show_states([state.model_copy(update=failed)])
         if self.states.pop(cell_id, None) is not None:
             try:
                 with self._room.service.database.transaction() as connection:
@@ -207,23 +166,34 @@ class Executor:
 
     def kernel_lost(self, cause: str) -> None:
         """Fail everything that waits; what runs ends by itself, through its reply."""
-        failed = [
-            CellState(
-                cell_id=target.cell_id,
-                state=CellStateName.FAILED,
-                execution_id=plan.execution_id,
-                cause=f"not run: {cause}",
-            )
-            for plan in self._queue
-            for target in plan.targets
-        ]
+        running = self._running.target.cell_id if self._running else None
         for plan in self._queue:
+            failed = plan.failed(f"not run: {cause}")
             plan.targets.clear()
+            # The last request for a cell decides; one that runs gets its state when it ends.
+            self._after_running += [s for s in failed if s.cell_id == running]
+            # One after the other: each of several requests for a cell is waited for.
+            self._set_states([s for s in failed if s.cell_id != running])
         if self._running is None:
             self._queue.clear()
-        running = self._running[1].cell_id if self._running else None
-        # The last request for a cell decides; one that runs gets its state when it ends.
-        self._set_states({s.cell_id: s for s in failed if s.cell_id != running}.values())
+
+    # Asked for by people
+
+    def clear_running(self, cell_id: str) -> bool:
+        """Clear what a cell that runs has put out so far; whether it runs."""
+        running = self._running
+        if running is None or running.target.cell_id != cell_id or self._streamer is None:
+            return False
+        self._streamer.take({"msg_type": "clear_output", "content": {"wait": False}})
+        return True
+
+    def answer(self, connection: Connection, request_id: UUID, value: str) -> bool:
+        """Hand an answer to the cell that asked; whether it still waits for it."""
+        run = self.runs.answer(connection, request_id, value)
+        if run is None or self._running is None or self._running.live is not run:
+            return False
+        self._show_states([self._executing(self._running)])
+        return True
 
     # States
 
@@ -241,12 +211,14 @@ class Executor:
         self, new: Iterable[CellState], collection: LiveCollection | None = None
     ) -> None:
         """Store and send states, together with what a collection has not stored yet."""
-        changed = [s for s in new if s.cell_id in self._room.chain.builder]
+        changed = list(new)
+        stored = [s for s in changed if s.cell_id in self._room.chain.builder]
         try:
-            with self._room.service.database.transaction() as connection:
-                if collection is not None:
-                    collection.store(connection)
-                runs.put_states(connection, self._room.file_id, changed)
+            if stored or collection is not None:
+                with self._room.service.database.transaction() as connection:
+                    if collection is not None:
+                        collection.store(connection)
+                    runs.put_states(connection, self._room.file_id, stored)
         except SQLAlchemyError as exc:
             logger.error("outputs or states could not be stored: %s", getattr(exc, "orig", exc))
             if collection is not None:
@@ -256,10 +228,28 @@ class Executor:
         self._show_states(changed)
 
     def _show_states(self, changed: Iterable[CellState]) -> None:
-        new = {state.cell_id: state for state in changed}
-        if new:
-            self.states.update(new)
+        """Send states: those of cells to everybody, that of a scratch run to who is attached."""
+        shown = False
+        for state in changed:
+            self.runs.note([state])
+            if state.cell_id == SCRATCH_CELL:
+                live = self.runs.get(state.execution_id) if state.execution_id else None
+                if live is not None:
+                    self.runs.send(live, "run_state_event", state)
+            elif state.cell_id in self._room.chain.builder or state.cause == DELETED:
+                self.states[state.cell_id] = state
+                shown = True
+        if shown:
             self._room.send_kernel("bulk_cell_state_update_event", self._bulk())
+
+    @staticmethod
+    def _executing(running: _Running, *, waiting: bool = False) -> CellState:
+        return CellState(
+            cell_id=running.target.cell_id,
+            state=CellStateName.EXECUTING,
+            execution_id=running.plan.execution_id,
+            waiting_for_input=waiting,
+        )
 
     # Running
 
@@ -273,71 +263,89 @@ class Executor:
                 self._queue.popleft()
                 continue
             target = plan.targets.popleft()
-            self._running, self._gone_while_running = (plan, target), False
+            live = self.runs.get(plan.execution_id) or self.runs.add(plan)
+            running = self._running = _Running(plan, target, live)
             try:
-                await self._run_cell(plan, target)
+                await self._run_cell(running)
             except asyncio.CancelledError:
                 raise
             except Exception:
                 logger.exception("a cell could not be run")
-                self._finish(plan, target, None, "the server failed to run the cell; see its log")
+                self._finish(running, None, "the server failed to run the cell; see its log")
             finally:
-                self._running = None
+                self._running = self._streamer = None
                 self._room.kernel.end_run()
 
-    async def _run_cell(self, plan: Plan, target: _Target) -> None:
-        room = self._room
-        if target.cell_id not in room.chain.builder:
+    async def _run_cell(self, running: _Running) -> None:
+        room, plan, target = self._room, running.plan, running.target
+        if not plan.scratch and target.cell_id not in room.chain.builder:
             return  # deleted a moment ago, which has been told
         room.kernel.begin_run()
         collection = LiveCollection(
-            uuid4(), room.file_id, target.cell_id, plan.execution_id, link=room.service.links.output
+            uuid4(),
+            room.file_id,
+            target.cell_id or None,
+            plan.execution_id,
+            link=room.service.links.output,
+            private_to=plan.author if plan.scratch else None,
         )
-        streamer = Streamer(room, collection)
+        send = partial(self.runs.send, running.live) if plan.scratch else room.send
+        streamer = self._streamer = Streamer(room, collection, send)
         # The kernel is at work while the rest is stored and sent.
-        run = self._start(target, streamer)
+        run = self._start(running, streamer)
         # It is not stored: what is stored as queued when a server ends has failed just the same.
-        executing = CellState(
-            cell_id=target.cell_id,
-            state=CellStateName.EXECUTING,
-            execution_id=plan.execution_id,
-        )
-        self._show_states([executing])
-        delta = CellOutputCollectionReplace(
-            file_id=room.file_id,
-            resource_id=target.cell_id,
-            properties={"output_collection_id": collection.id},
-        )
-        try:
-            await room.apply(delta, plan.author, also=collection.create)
-        except SquashError as exc:
-            await run.reply()
-            self._finish(plan, target, None, str(exc))
-            return
+        self._show_states([self._executing(running)])
+        running.live.collections[target.cell_id] = collection.id
+        if not plan.scratch:
+            delta = CellOutputCollectionReplace(
+                file_id=room.file_id,
+                resource_id=target.cell_id,
+                properties={"output_collection_id": collection.id},
+            )
+            try:
+                await room.apply(delta, plan.author, also=collection.create)
+            except SquashError as exc:
+                await run.reply()
+                self._finish(running, None, str(exc))
+                return
         room.service.collections.put(collection)
         streamer.begin()
-        reply = await self._ended(run, target, streamer)
+        reply = await self._ended(run, running, streamer)
         if reply.status == "lost":
             collection.append_error("KernelDied", f"{reply.cause}; the cell did not finish")
         if reply.execution_count is not None:
             collection.execution_count = reply.execution_count
         streamer.finish()
         cause = None if reply.status == "ok" else (reply.cause or "the kernel refused to run it")
-        self._finish(plan, target, collection, cause)
-        room.disk.changed()
+        self._finish(running, collection, cause)
+        if not plan.scratch:
+            room.disk.changed()
 
-    def _start(self, target: _Target, streamer: Streamer) -> KernelRun:
-        if target.is_sql:
+    def _start(self, running: _Running, streamer: Streamer) -> KernelRun:
+        if running.target.is_sql:
             return KernelRun.lost(_NO_DATA_SOURCE)
 
         def take(message: Mapping[str, Any]) -> None:
-            if not self._gone_while_running:
+            if not running.gone:
                 streamer.take(message)
 
-        return self._room.kernel.start_run(target.source, take)
+        def ask(prompt: str, password: bool) -> None:
+            streamer.flush()
+            self._show_states([self._executing(running, waiting=True)])
+            answer = self._room.kernel.answer
+            self.runs.ask(running.live, running.target.cell_id, prompt, password, answer)
 
-    async def _ended(self, run: KernelRun, target: _Target, streamer: Streamer) -> ExecuteReply:
-        if target.is_sql:
+        return self._room.kernel.start_run(
+            running.target.source,
+            take,
+            # Only those who were attached when it began can be asked: a run in the background
+            # has to fail at once instead of waiting for somebody who will never come.
+            ask if running.live.asks else None,
+            store_history=not running.plan.scratch,
+        )
+
+    async def _ended(self, run: KernelRun, running: _Running, streamer: Streamer) -> ExecuteReply:
+        if running.target.is_sql:
             streamer.collection.append_error(
                 "NoDataSource",
                 f"{_NO_DATA_SOURCE}; change the cell to Python and query the database from there",
@@ -348,43 +356,37 @@ class Executor:
             # A failed cell of another program on the same kernel aborts what waits there.
             if reply.status != "aborted":
                 return reply
-            run = self._start(target, streamer)
+            run = self._start(running, streamer)
         return await run.reply()
 
     def _finish(
-        self,
-        plan: Plan,
-        target: _Target,
-        collection: LiveCollection | None,
-        cause: str | None,
+        self, running: _Running, collection: LiveCollection | None, cause: str | None
     ) -> None:
+        plan, cell_id = running.plan, running.target.cell_id
+        self.runs.withdraw(running.live)
         done = CellState(
-            cell_id=target.cell_id,
+            cell_id=cell_id,
             state=CellStateName.FINISHED if cause is None else CellStateName.FAILED,
             execution_id=plan.execution_id,
             execution_count=collection.execution_count if collection else None,
             cause=None if cause is None else cause.partition("\n")[0][:500],
         )
-        dropped: dict[str, CellState] = {}
+        dropped: list[CellState] = []
         if cause is not None:
-            dropped = {
-                other.cell_id: CellState(
-                    cell_id=other.cell_id,
-                    state=CellStateName.FAILED,
-                    execution_id=plan.execution_id,
-                    cause=EARLIER_FAILED,
-                )
-                for other in plan.targets
-            }
+            dropped = plan.failed(EARLIER_FAILED)
             plan.targets.clear()
-        self._set_states([done, *dropped.values()], collection)
-        self._show_still_queued({target.cell_id, *dropped})
+        self._set_states([done, *dropped], None if plan.scratch else collection)
+        later, self._after_running = self._after_running, []
+        for state in later:
+            self._set_states([state])
+        self._show_still_queued({cell_id, *(state.cell_id for state in dropped)})
 
     def _show_still_queued(self, cell_ids: set[str]) -> None:
         """Say again that cells are queued which another request waits to run."""
         queued = {
             state.cell_id: state
             for plan in self._queue
+            if not plan.scratch
             for state in plan.states()
             if state.cell_id in cell_ids
         }

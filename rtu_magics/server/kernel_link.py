@@ -28,7 +28,10 @@ _PARTS = 5  # of a message without buffers: signature, header, parent's header, 
 _ALIVE_LOCAL = 0.5
 _ALIVE_REMOTE = 5.0
 
+_OUTPUT_FIRST = 0.02  # seconds; what was printed before a question travels on another channel
+
 OnMessage = Callable[[Mapping[str, Any]], None]
+OnQuestion = Callable[[str, bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,16 @@ class KernelRun:
         Of the request.
     on_message
         Takes the iopub messages that it causes.
+    on_question
+        Takes prompt and whether it is for a secret, when the code asks for input.
     """
 
-    def __init__(self, message_id: str, on_message: OnMessage) -> None:
+    def __init__(
+        self, message_id: str, on_message: OnMessage, on_question: OnQuestion | None = None
+    ) -> None:
         self.message_id = message_id
         self.on_message = on_message
+        self.on_question = on_question
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
         self._reply: Mapping[str, Any] | None = None
@@ -167,7 +175,12 @@ class KernelLink:
         self._tasks.append(asyncio.create_task(self._connect(), name="rtu-kernel-connect"))
 
     def start_run(
-        self, code: str, on_message: OnMessage, *, allow_stdin: bool = False
+        self,
+        code: str,
+        on_message: OnMessage,
+        on_question: OnQuestion | None = None,
+        *,
+        store_history: bool = True,
     ) -> KernelRun:
         """Ask the kernel to run code; the run before has to have ended.
 
@@ -177,16 +190,26 @@ class KernelLink:
             In the kernel's language.
         on_message
             Called with each iopub message that the execution causes.
-        allow_stdin
-            Whether the code may ask for input.
+        on_question
+            Called when the code asks for input; without it such code fails at once.
+        store_history
+            Whether it counts, and stands in the kernel's history.
         """
         if not self.ready:
             return KernelRun.lost(self._lost or "the kernel is not running")
         message_id = self._client.execute(
-            code, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
+            code,
+            store_history=store_history,
+            allow_stdin=on_question is not None,
+            stop_on_error=False,
         )
-        self._run = KernelRun(message_id, on_message)
+        self._run = KernelRun(message_id, on_message, on_question)
         return self._run
+
+    def answer(self, value: str) -> None:
+        """Answer what the code that runs has asked."""
+        if self.ready:
+            self._client.input(value)
 
     def lose(self, reason: str) -> None:
         """End a running execution: the kernel is gone or about to go."""
@@ -213,7 +236,7 @@ class KernelLink:
         try:
             self._client = self._manager.client()
             await ensure_async(self._client.start_channels())
-            for loop in (self._read_iopub, self._read_shell, self._watch):
+            for loop in (self._read_iopub, self._read_shell, self._read_stdin, self._watch):
                 self._tasks.append(asyncio.create_task(loop(), name=f"rtu-{loop.__name__}"))
             # The output channel subscribes in its own time: ask until something is heard there.
             deadline = asyncio.get_running_loop().time() + _READY_TIMEOUT
@@ -269,6 +292,20 @@ class KernelLink:
             run, parent = self._run, message.get("parent_header") or {}
             if run is not None and parent.get("msg_id") == run.message_id:
                 run.replied(message)
+
+    async def _read_stdin(self) -> None:
+        get = _getter(self._client.stdin_channel, self._client.get_stdin_msg)
+        while True:
+            message = await _receive(get)
+            if message is None or message.get("msg_type") != "input_request":
+                continue
+            run, parent = self._run, message.get("parent_header") or {}
+            if run is None or parent.get("msg_id") != run.message_id or run.on_question is None:
+                continue
+            await asyncio.sleep(_OUTPUT_FIRST)
+            if not run.ended:
+                content = message.get("content") or {}
+                run.on_question(str(content.get("prompt", "")), bool(content.get("password")))
 
     async def _watch(self) -> None:
         local = getattr(self._manager, "provisioner", None) is not None

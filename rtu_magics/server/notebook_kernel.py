@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ..models import KernelDetails, KernelStateName, KernelStatusUpdate
-from .kernel_link import KernelLink, KernelRun, OnMessage
+from .kernel_link import KernelLink, KernelRun, OnMessage, OnQuestion
 from .kernel_sessions import KernelSessions, SessionInfo
 
 __all__ = ["KernelListener", "NotebookKernel"]
@@ -126,11 +126,23 @@ class NotebookKernel:
 
     # Used by the executor
 
-    def start_run(self, code: str, on_message: OnMessage) -> KernelRun:
+    def start_run(
+        self,
+        code: str,
+        on_message: OnMessage,
+        on_question: OnQuestion | None = None,
+        *,
+        store_history: bool = True,
+    ) -> KernelRun:
         """Ask the kernel to run code; see `KernelLink.start_run`."""
         if self._link is None:
             return KernelRun.lost("the kernel is not running")
-        return self._link.start_run(code, on_message)
+        return self._link.start_run(code, on_message, on_question, store_history=store_history)
+
+    def answer(self, value: str) -> None:
+        """Answer what the code that runs has asked."""
+        if self._link is not None:
+            self._link.answer(value)
 
     def begin_run(self) -> None:
         """A cell begins: the state is busy until `end_run`, whatever the kernel says."""

@@ -70,6 +70,8 @@ class LiveCollection:
         What it is and where it belongs.
     link
         Makes links for content that does not go inline.
+    private_to
+        The only one who may see it; None for everybody who may read the notebook.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class LiveCollection:
         *,
         link: LinkMaker,
         created_at: float | None = None,
+        private_to: UUID | None = None,
     ) -> None:
         self.id = collection_id
+        self.private_to = private_to
         self.file_id = file_id
         self.cell_id = cell_id
         self.execution_id = execution_id

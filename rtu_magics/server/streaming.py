@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,11 +27,16 @@ class Streamer:
     room
         Where it is shown.
     collection
-        What is filled.
+        What is filled. Of one that is private nothing is stored.
+    send
+        Sends an event and its data (JSON) to those who may see it.
     """
 
-    def __init__(self, room: Room, collection: LiveCollection) -> None:
+    def __init__(
+        self, room: Room, collection: LiveCollection, send: Callable[[str, str], object]
+    ) -> None:
         self._room = room
+        self._send_event = send
         self.collection = collection
         self._loop = asyncio.get_running_loop()
         self._next_send = 0.0
@@ -65,12 +70,17 @@ class Streamer:
             self._timer.cancel()
         self._send()
 
+    def flush(self) -> None:
+        """Send what there is now, before something else."""
+        if self._begun:
+            self._send()
+
     def _flush(self) -> None:
         self._timer = None
         self._send()
         now = self._loop.time()
         self._next_send = now + _SEND_EVERY
-        if now >= self._next_store:
+        if now >= self._next_store and self.collection.private_to is None:
             self._next_store = now + _STORE_EVERY
             try:
                 with self._room.service.database.transaction() as connection:
@@ -81,4 +91,4 @@ class Streamer:
 
     def _send(self) -> None:
         for event, data in self.collection.drain():
-            self._room.send(event, data)
+            self._send_event(event, data)

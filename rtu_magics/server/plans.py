@@ -1,0 +1,104 @@
+"""What execute requests ask for: cells and their sources, taken when a request is accepted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from ..document import NotebookBuilder
+from ..models import (
+    SCRATCH_CELL,
+    CellExecute,
+    CellExecuteAfter,
+    CellExecuteBefore,
+    CellExecuteDelta,
+    CellState,
+    CellStateName,
+    CodeCell,
+)
+from .store import runs
+
+__all__ = ["Plan", "Target", "plan_of", "scratch_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One cell to run, with its source; `SCRATCH_CELL` for code without a cell."""
+
+    cell_id: str
+    source: str
+    is_sql: bool = False
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one execute request asks for, as the notebook was when it was accepted.
+
+    Attributes
+    ----------
+    execution_id
+        Id of the execute delta, or what the starter of a scratch run chose.
+    author
+        Who asked.
+    targets
+        The cells still to run, in order.
+    scratch
+        Whether it is code without a cell.
+    """
+
+    execution_id: UUID
+    file_id: UUID
+    author: UUID
+    targets: deque[Target] = field(default_factory=deque)
+    scratch: bool = False
+
+    def states(self) -> list[CellState]:
+        """Return the queued states of the cells."""
+        return [
+            CellState(
+                cell_id=target.cell_id,
+                state=CellStateName.QUEUED,
+                execution_id=self.execution_id,
+            )
+            for target in self.targets
+        ]
+
+    def failed(self, cause: str) -> list[CellState]:
+        """Return the states of the cells if none of them runs any more."""
+        return [
+            state.model_copy(update={"state": CellStateName.FAILED, "cause": cause})
+            for state in self.states()
+        ]
+
+    def store(self, connection: Connection) -> None:
+        """Store the queued states, in the transaction that stores the delta."""
+        runs.put_states(connection, self.file_id, self.states())
+
+
+def plan_of(delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:
+    """Return which cells a delta means, with their sources, as the notebook is now."""
+    if isinstance(delta, CellExecute):
+        cells: Iterable[Any] = [builder.get_cell(delta.resource_id)[1]]
+    elif isinstance(delta, CellExecuteBefore):
+        cells = builder.nb.cells[: builder.index_of(delta.resource_id) + 1]
+    elif isinstance(delta, CellExecuteAfter):
+        cells = builder.nb.cells[builder.index_of(delta.resource_id) :]
+    else:
+        cells = builder.nb.cells
+    assert delta.created_by_id is not None
+    plan = Plan(delta.id, delta.file_id, delta.created_by_id)
+    for cell in cells:
+        if isinstance(cell, CodeCell) and cell.source.strip():
+            plan.targets.append(Target(cell.id, cell.source, cell.is_sql_cell))
+    return plan
+
+
+def scratch_plan(execution_id: UUID, file_id: UUID, author: UUID, source: str) -> Plan:
+    """Return the plan for code without a cell."""
+    targets = deque([Target(SCRATCH_CELL, source)])
+    return Plan(execution_id, file_id, author, targets, scratch=True)

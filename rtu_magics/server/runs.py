@@ -1,0 +1,281 @@
+"""The runs of one notebook: what became of each, who is attached to it, what it asks.
+
+The newest are kept in memory; older ones, and those before a restart of the server, are read off
+what they left in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from ..models import (
+    FINISHED_STATES,
+    CellState,
+    CellStateName,
+    InputRequestEventData,
+    Run,
+)
+from .broadcast import Connection, broadcast
+from .frames import message
+from .plans import Plan
+
+if TYPE_CHECKING:
+    from .room import Room
+
+__all__ = ["LiveRun", "Runs"]
+
+_KEPT = 200  # runs
+_ANNOUNCED = 100  # attachments to runs that have not begun
+_LOOK_EVERY = 0.5  # seconds between two looks whether the one who is asked is still there
+
+Answer = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Question:
+    data: InputRequestEventData
+    answer: Answer
+    asked: Connection | None = None
+
+
+@dataclass(slots=True, eq=False)
+class LiveRun:
+    """One run as the server knows it.
+
+    Attributes
+    ----------
+    attached
+        The connections that answer its questions, the first to be asked first.
+    asks
+        Whether its cells may ask for input: somebody was attached from the start.
+    keep
+        Whether a server that nobody needs any more waits for it.
+    """
+
+    execution_id: UUID
+    author: UUID
+    cell_ids: tuple[str, ...]
+    scratch: bool
+    asks: bool
+    states: dict[str, CellState]
+    collections: dict[str, UUID] = field(default_factory=dict)
+    attached: list[Connection] = field(default_factory=list)
+    keep: bool = False
+    created_at: float = field(default_factory=time.time)
+    started_at: float | None = None
+    ended_at: float | None = None
+    question: _Question | None = None
+
+    @property
+    def listeners(self) -> list[Connection]:
+        """Who is attached and still there."""
+        self.attached = [c for c in self.attached if not c.closed]
+        return self.attached
+
+    @property
+    def state(self) -> str:
+        """``queued``, ``executing``, or how it ended."""
+        states = [state.state for state in self.states.values()]
+        if all(state in FINISHED_STATES for state in states):
+            failed = CellStateName.FAILED in states
+            return CellStateName.FAILED if failed else CellStateName.FINISHED
+        return CellStateName.QUEUED if self.started_at is None else CellStateName.EXECUTING
+
+    def note(self, state: CellState) -> None:
+        """Take the state of one of its cells."""
+        before = self.states.get(state.cell_id)
+        if before is not None and before.state in FINISHED_STATES:
+            return  # what a later run makes of the cell is not this one's
+        self.states[state.cell_id] = state
+        if self.started_at is None and state.state == CellStateName.EXECUTING:
+            self.started_at = time.time()
+        if self.ended_at is None and self.state in FINISHED_STATES:
+            self.ended_at = time.time()
+
+    def to_model(self) -> Run:
+        """Return it as the protocol shows it."""
+        return Run(
+            execution_id=self.execution_id,
+            cell_ids=list(self.cell_ids),
+            scratch=self.scratch,
+            state=self.state,
+            cell_states=list(self.states.values()),
+            collections=dict(self.collections),
+            user_id=self.author,
+            created_at=_when(self.created_at),
+            started_at=_when(self.started_at),
+            ended_at=_when(self.ended_at),
+        )
+
+
+class Runs:
+    """The runs of one notebook.
+
+    Parameters
+    ----------
+    room
+        The notebook.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._runs: OrderedDict[UUID, LiveRun] = OrderedDict()
+        # Those who attached to a run before it was asked for, as its starter does.
+        self._announced: OrderedDict[UUID, tuple[list[Connection], bool]] = OrderedDict()
+
+    def __iter__(self) -> Iterator[LiveRun]:
+        """Iterate from the newest to the oldest."""
+        return reversed(self._runs.values())
+
+    def get(self, execution_id: UUID) -> LiveRun | None:
+        """Return a run that is in memory, or None."""
+        return self._runs.get(execution_id)
+
+    @property
+    def kept(self) -> bool:
+        """Whether one goes on for which the server has to stay."""
+        return any(run.keep and run.ended_at is None for run in self._runs.values())
+
+    def add(self, plan: Plan) -> LiveRun:
+        """Begin to keep a run that was accepted."""
+        attached, keep = self._announced.pop(plan.execution_id, ([], False))
+        run = LiveRun(
+            plan.execution_id,
+            plan.author,
+            tuple(target.cell_id for target in plan.targets),
+            plan.scratch,
+            bool(attached) and not keep,
+            {state.cell_id: state for state in plan.states()},
+            # A scratch run is its starter's alone.
+            attached=[c for c in attached if not plan.scratch or _is(c, plan.author)],
+            keep=keep,
+        )
+        self._runs[run.execution_id] = run
+        while len(self._runs) > _KEPT:
+            self._forget_oldest()
+        return run
+
+    def _forget_oldest(self) -> None:
+        oldest = next(iter(self._runs.values()))
+        if oldest.ended_at is None:
+            self._runs.move_to_end(oldest.execution_id)
+            return
+        del self._runs[oldest.execution_id]
+        if oldest.scratch:
+            for collection_id in oldest.collections.values():
+                self._room.service.collections.drop(collection_id)
+
+    def note(self, states: Iterable[CellState]) -> None:
+        """Take new states of cells."""
+        for state in states:
+            run = self._runs.get(state.execution_id) if state.execution_id else None
+            if run is not None and state.cell_id in run.states:
+                run.note(state)
+
+    # Attaching
+
+    def attach(self, connection: Connection, execution_id: UUID, keep: bool = False) -> bool:
+        """Let a connection answer a run's questions; whether it may.
+
+        Parameters
+        ----------
+        connection
+            Whoever authenticated on it has the right to run cells here.
+        execution_id
+            The run, which may be one to come.
+        keep
+            Whether the server has to stay for it.
+        """
+        run = self._runs.get(execution_id)
+        if run is None:
+            connections, kept = self._announced.pop(execution_id, ([], False))
+            self._announced[execution_id] = ([*connections, connection], kept or keep)
+            while len(self._announced) > _ANNOUNCED:
+                self._announced.popitem(last=False)
+            return True
+        mine = _is(connection, run.author)
+        if run.scratch and not mine:
+            return False
+        others = [c for c in run.listeners if c is not connection]
+        # The starter's newest connection comes first: an older one may be dead without knowing it.
+        run.attached = [connection, *others] if mine else [*others, connection]
+        run.keep = run.keep or keep
+        self._put(run)
+        return True
+
+    def send(self, run: LiveRun, event: str, data: Any) -> None:
+        """Send an event to those who are attached to a run, and to nobody else."""
+        broadcast(run.listeners, message(self._room.channel, event, data))
+
+    # Questions
+
+    def ask(self, run: LiveRun, cell_id: str, prompt: str, password: bool, answer: Answer) -> None:
+        """Put a question of a running cell to whoever is attached, now or later.
+
+        Parameters
+        ----------
+        run, cell_id
+            Who asks.
+        prompt, password
+            What to show, and whether the answer must not be shown.
+        answer
+            Hands the answer to the kernel.
+        """
+        data = InputRequestEventData(
+            request_id=uuid4(),
+            cell_id=cell_id,
+            execution_id=run.execution_id,
+            prompt=prompt,
+            password=password,
+        )
+        question = run.question = _Question(data, answer)
+        loop = asyncio.get_running_loop()
+
+        def put() -> None:
+            # Again and again: if the one who was asked goes, the next is asked.
+            if run.question is question:
+                self._put(run)
+                loop.call_later(_LOOK_EVERY, put)
+
+        put()
+
+    def _put(self, run: LiveRun) -> None:
+        """Send a run's question to the first that is attached, once."""
+        question = run.question
+        if question is not None and run.listeners and question.asked is not run.listeners[0]:
+            question.asked = run.listeners[0]
+            frame = message(self._room.channel, "input_request_event", question.data)
+            question.asked.send(frame)
+
+    def answer(self, connection: Connection, request_id: UUID, value: str) -> LiveRun | None:
+        """Hand an answer to the kernel; returns the run, None when nothing is asked any more."""
+        for run in self._runs.values():
+            question = run.question
+            if question is None or question.data.request_id != request_id:
+                continue
+            if connection not in run.listeners:
+                return None
+            run.question = None
+            question.answer(value)
+            return run
+        return None
+
+    @staticmethod
+    def withdraw(run: LiveRun) -> None:
+        """Forget the question of a cell that has ended."""
+        run.question = None
+
+
+def _is(connection: Connection, user_id: UUID) -> bool:
+    return connection.person is not None and connection.person.id == user_id
+
+
+def _when(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
