@@ -19,6 +19,7 @@ from ..models import (
     NewDeltaEvent,
     PermissionDeniedResponse,
     RemoveUserFileSubscriptionEvent,
+    RoleChangedEvent,
     UpdateUserFileSubscriptionEvent,
     UpdateUserFileSubscriptionEventData,
 )
@@ -70,6 +71,7 @@ class FollowingClient(SquashingClient):
             NewDeltaEvent: self._on_new_delta_event,
             InconsistentStateEvent: self._on_inconsistent_state,
             PermissionDeniedResponse: self._on_permission_denied,
+            RoleChangedEvent: self._on_role_changed,
             UpdateUserFileSubscriptionEvent: self._on_person,
             RemoveUserFileSubscriptionEvent: self._on_person_gone,
         }
@@ -233,6 +235,11 @@ class FollowingClient(SquashingClient):
 
     async def _on_permission_denied(self, msg: PermissionDeniedResponse) -> None:
         if self._subscription.awaits(msg.transaction_id):
+            self._fail(PermissionDenied(msg.data.message))
+
+    async def _on_role_changed(self, msg: RoleChangedEvent) -> None:
+        self.role = msg.data.role
+        if self.role is None:  # the server has ended the subscription
             self._fail(PermissionDenied(msg.data.message))
 
     # The chain

@@ -18,7 +18,7 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from .frames import Frame
-from .people import Person
+from .people import Person, Role
 
 __all__ = ["Connection", "Outbox", "broadcast"]
 
@@ -122,12 +122,15 @@ class Connection:
         Who authenticated, None before.
     client_type
         What kind of program it says it is.
+    roles
+        What the person was told they are, by notebook.
     """
 
     def __init__(self, handler: WebSocketHandler, base: str, outbox: Outbox) -> None:
         self.session_id: UUID = uuid4()
         self.person: Person | None = None
         self.client_type = ""
+        self.roles: dict[UUID, Role | None] = {}
         self.base = base
         self._handler = handler
         self._outbox = outbox

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-__all__ = ["COMMENTER_NOTE", "Action", "Role", "may", "refusal", "role_of_level"]
+__all__ = ["COMMENTER_NOTE", "Action", "Role", "granted", "may", "refusal", "role_of_level"]
 
 
 class Role(str, enum.Enum):
@@ -40,6 +40,13 @@ _WORDS = {
     Action.MANAGE: ("to share, rename, restore or delete", Role.OWNER),
 }
 
+_GRANTS = {
+    Role.VIEWER: "read",
+    Role.EXECUTOR: "read and run cells",
+    Role.CONTRIBUTOR: "edit and run cells",
+    Role.OWNER: "edit, run, share, rename, restore and delete",
+}
+
 COMMENTER_NOTE = "there are no comments here yet, so a commenter is a viewer"
 
 
@@ -61,6 +68,17 @@ def refusal(role: Role | None, action: Action) -> str:
     words, needed = _WORDS[action]
     are = f"you are {_with_article(role)} here" if role else "this is not shared with you"
     return f"{are}; {words}, ask an owner to make you {_with_article(needed)}"
+
+
+def granted(role: Role) -> str:
+    """Return what somebody is told whose role has become another one.
+
+    Examples
+    --------
+    >>> granted(Role.EXECUTOR)
+    'you are an executor here now: you may read and run cells'
+    """
+    return f"you are {_with_article(role)} here now: you may {_GRANTS[role]}"
 
 
 def _with_article(role: Role) -> str:

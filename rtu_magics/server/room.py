@@ -24,7 +24,7 @@ from .chain import MAX_EVENT_BYTES, Chain, HistoryGone
 from .execution import Executor
 from .frames import Frame, error_frame, message
 from .notebook_kernel import NotebookKernel
-from .people import Person
+from .people import Action, Person, Role, refusal
 from .presence import Presence
 from .writer import Call, Submission, Writer
 
@@ -123,7 +123,7 @@ class Room:
         transaction_id: UUID,
     ) -> None:
         """Queue a client's delta; the connection gets the answers."""
-        submission = Submission(delta, person.id, digest, connection, transaction_id)
+        submission = Submission(delta, person.id, digest, connection, transaction_id, person=person)
         self._writer.put(submission, more=connection.more_arrived)
 
     async def apply(
@@ -183,6 +183,12 @@ class Room:
         self.send("update_user_file_subscription_event", data)
         return True
 
+    def tell_presence(self, connection: Connection) -> None:
+        """Tell everybody what somebody is now."""
+        data = self.presence.again(connection)
+        if data is not None:
+            self.send("update_user_file_subscription_event", data)
+
     async def save_version(self, name: str | None, person: Person) -> Any:
         """Save the notebook as it is as the next version and return its row."""
         version = await self.exclusively(
@@ -222,8 +228,13 @@ class Room:
         if connection.closed or connection.person is None:
             return
         self.subscribers.pop(connection, None)
+        role = connection.person.role_in(self.file_id)
+        if role is None:  # withdrawn while the request waited
+            text = refusal(role, Action.READ)
+            connection.send(error_frame(self.channel, "permission_denied", text, transaction_id))
+            return
         try:
-            reply = self._subscribe_reply(connection, data, transaction_id)
+            reply = self._subscribe_reply(connection, data, transaction_id, role)
         except HistoryGone as exc:
             self.unsubscribe(connection)
             connection.send(
@@ -231,6 +242,7 @@ class Room:
             )
             return
         self.subscribers[connection] = None
+        connection.roles[self.file_id] = role
         connection.send(reply)
         if self.kernel.status is not None or self.executor.states:
             connection.send(self.executor.bulk_frame())
@@ -239,7 +251,11 @@ class Room:
             self.send("update_user_file_subscription_event", entered)
 
     def _subscribe_reply(
-        self, connection: Connection, data: FileSubscribeRequestData, transaction_id: UUID
+        self,
+        connection: Connection,
+        data: FileSubscribeRequestData,
+        transaction_id: UUID,
+        role: Role,
     ) -> Frame:
         limit = _OWN_LIMIT if connection.client_type == _OWN_CLIENT else MAX_EVENT_BYTES
         if data.from_version_id is not None:
@@ -247,7 +263,6 @@ class Room:
         else:
             bodies = self.chain.bodies_after_delta(data.from_delta_id or NIL_UUID, limit)
         status = self.kernel.status
-        role = connection.person.role_in(self.file_id) if connection.person else None
         people = ",".join(one.model_dump_json() for one in self.presence.everybody())
         states = ",".join(state.model_dump_json() for state in self.executor.states.values())
         frame = message(

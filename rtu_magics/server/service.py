@@ -24,6 +24,7 @@ from .disk_format import DiskBase, dumps, hash_of
 from .kernel_sessions import KernelSessions
 from .links import Links
 from .people import People
+from .role_watch import RoleWatch
 from .room import Room
 from .store import Database
 from .store import deltas as delta_queries
@@ -81,15 +82,18 @@ class Service:
         self.collections = Collections(database, self.links)
         self.outbox = Outbox()
         self.rooms: dict[UUID, Room] = {}
+        self._role_watch = RoleWatch(people, self.rooms)
         self._opening: dict[UUID, asyncio.Lock] = {}
         self._poller: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start watching files and kernels of open rooms."""
+        self._role_watch.start()
         self._poller = asyncio.create_task(self._poll_forever(), name="rtu-poll")
 
     async def close(self) -> None:
         """Bring every notebook on disk up to date and stop."""
+        await self._role_watch.close()
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)

@@ -25,6 +25,8 @@ from .broadcast import Connection, broadcast
 from .chain import Staged
 from .execution import Plan
 from .frames import Envelope, error_frame, message
+from .locks import objection
+from .people import Person
 
 if TYPE_CHECKING:
     from .room import Room
@@ -51,6 +53,7 @@ class Submission:
     transaction_id: UUID | None = None
     also: Callable[[StoreConnection], None] | None = None
     done: asyncio.Future[FileDeltaBase] | None = None
+    person: Person | None = None  # whose rights count; the server's own changes have none
 
 
 @dataclass(slots=True)
@@ -170,6 +173,13 @@ class Writer:
                 same = job.digest == (earlier if stored is None else stored.digest)
                 answers.append((job, self._answer_known(job, same), earlier is not None))
                 continue
+            # Here, where the order is settled: a role or a lock may have changed on the way.
+            if job.person is not None:
+                builder = self._room.chain.builder
+                against = objection(job.person, self._room.file_id, job.delta, builder)
+                if against:
+                    answers.append((job, self._refusal(job, against), False))
+                    continue
             try:
                 one = self._room.chain.stage(job.delta, job.author, job.digest)
             except SquashError as exc:

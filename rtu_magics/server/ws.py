@@ -16,7 +16,6 @@ from ..errors import InvalidMessage
 from ..models import (
     AuthenticateRequest,
     BaseRTURequest,
-    CellExecuteDelta,
     FileSubscribeRequest,
     FileUnsubscribeRequest,
     InputReplyRequest,
@@ -35,6 +34,7 @@ from ..models import (
 from .broadcast import Connection, broadcast
 from .chain import digest_of
 from .frames import error_frame, message
+from .locks import needed_for
 from .people import Action, NotRecognised, Person, Role, authorise, nobody, refusal
 from .room import Room
 from .service import NotANotebook, Service
@@ -274,7 +274,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         self._reply(request, "unsubscribe_reply", {"success": room is not None})
 
     async def _new_delta(self, request: NewDeltaRequest, person: Person) -> None:
-        room = await self._room(request, person, _needed_for(request))
+        room = await self._room(request, person, needed_for(request.data.delta))
         if room is None:
             return
         if request.data.delta.file_id != room.file_id:
@@ -284,7 +284,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         self._submit(request, person, room)
 
     def _submit(self, request: NewDeltaRequest, person: Person, room: Room) -> None:
-        if self._may(room, request, person, _needed_for(request)):
+        if self._may(room, request, person, needed_for(request.data.delta)):
             delta = request.data.delta
             room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
 
@@ -317,6 +317,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             return
         self._rooms.setdefault(room.file_id, room)
         room.kernel_subscribers[self._connection] = None
+        self._connection.roles[room.file_id] = person.role_in(room.file_id)
         status = room.kernel.status
         self._reply(
             request,
@@ -357,10 +358,6 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         KernelSubscribeRequest: _subscribe_kernel,
         VariableExplorerUpdateRequest: _variables,
     }
-
-
-def _needed_for(request: NewDeltaRequest) -> Action:
-    return Action.EXECUTE if isinstance(request.data.delta, CellExecuteDelta) else Action.EDIT
 
 
 def _has_constants(raw: str | bytes) -> bool:

@@ -153,9 +153,10 @@ class PeopleChanged(Event):
 
 @dataclass(frozen=True)
 class RoleChanged(Event):
-    """What this user may do here; None is nothing any more."""
+    """What this user may do here; None is nothing any more. `message` says it if it changed."""
 
     role: str | None
+    message: str = ""
 
 
 class EventHub:
@@ -259,6 +260,9 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         people(msg)
         hub.publish(RoleChanged(msg.data.role))
 
+    def role(msg: Any) -> None:
+        hub.publish(RoleChanged(msg.data.role, msg.data.message))
+
     def people(msg: Any) -> None:
         hub.publish(PeopleChanged(people_of(client)))
 
@@ -279,6 +283,7 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         client.register_rtu_event_callback(m.FileSubscribeReply, caught_up),
         client.register_rtu_event_callback(m.UpdateUserFileSubscriptionEvent, people),
         client.register_rtu_event_callback(m.RemoveUserFileSubscriptionEvent, people),
+        client.register_rtu_event_callback(m.RoleChangedEvent, role),
         client.register_connection_callback(connection),
     ]
     handle = client.register_delta_callback(m.FileDeltaBase, applied)

@@ -131,6 +131,7 @@ RESPONSES: dict[str, tuple[str, str, Any]] = {
         "remove_user_file_subscription_event",
         {"user_id": ID},
     ),
+    "RoleChangedEvent": (FILES, "role_changed_event", {"role": None, "message": "why"}),
     "UsageMetricsEvent": (
         FILES,
         "usage_metrics_event",

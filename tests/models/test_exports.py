@@ -79,6 +79,7 @@ ADDED = {
     "RESPONSE_CLASSES",
     "RemoveUserFileSubscriptionEventData",
     "Resource",
+    "RoleChangedEventData",
     "Run",
     "SCRATCH_CELL",
     "ScratchReplyData",

@@ -30,6 +30,8 @@ __all__ = [
     "NewDeltaRequestData",
     "RemoveUserFileSubscriptionEvent",
     "RemoveUserFileSubscriptionEventData",
+    "RoleChangedEvent",
+    "RoleChangedEventData",
     "TransformViewToCodeReply",
     "TransformViewToCodeRequest",
     "UpdateOutputCollectionEvent",
@@ -214,6 +216,20 @@ class RemoveUserFileSubscriptionEvent(BaseRTUResponse):
 
     event: Literal["remove_user_file_subscription_event"] = "remove_user_file_subscription_event"
     data: RemoveUserFileSubscriptionEventData
+
+
+class RoleChangedEventData(Model):
+    """What the receiver is in the notebook from now on; None for nothing (our addition)."""
+
+    role: Literal["viewer", "executor", "contributor", "owner"] | None
+    message: str
+
+
+class RoleChangedEvent(BaseRTUResponse):
+    """What the receiver may do has changed; after None the subscription is over (our addition)."""
+
+    event: Literal["role_changed_event"] = "role_changed_event"
+    data: RoleChangedEventData
 
 
 class UsageMetricsEventData(Model):
