@@ -13,6 +13,7 @@
     ├── InvalidMessage              a message that is not RTU
     ├── APIError                    a REST call failed (carries the status)
     │   └── FileUnknown             the server has no such notebook
+    ├── CannotUndo                  there is nothing to take back, or others changed it since
     ├── DeltaError                  one change of the document
     │   ├── DeltaRejected           the server refused it (carries the cause)
     │   │   └── NotPermitted        this role may not do that (also a PermissionDenied)
@@ -41,6 +42,7 @@ __all__ = [
     "APIError",
     "AmbiguousCell",
     "AuthenticationFailed",
+    "CannotUndo",
     "CellNotFound",
     "ClientClosed",
     "ConnectFailed",
@@ -152,6 +154,10 @@ class APIError(RTUError):
 
 class FileUnknown(APIError):
     """The server has no such notebook, or nothing that the asker may see."""
+
+
+class CannotUndo(RTUError):
+    """An edit cannot be taken back: there is none, or others have changed it since."""
 
 
 class DeltaError(RTUError):

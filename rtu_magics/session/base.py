@@ -12,9 +12,11 @@ from uuid import UUID
 from .. import models as m
 from ..errors import ClientClosed, RTUError
 from ..protocol import resolve_cell
+from .changes import cell_of
 from .events import (
     CellStatesChanged,
     ConnectionChanged,
+    DeltaApplied,
     Event,
     EventHub,
     KernelChanged,
@@ -65,6 +67,8 @@ class SessionBase:
         self.seen: dict[str, str] = {}
         self.cell_states: dict[str, m.CellState] = dict(client.cell_state_details)
         self.last_touched: str | None = None
+        self.edited_by: dict[str, UUID | None] = {}  # cells by whom others changed them last
+        self._notices: list[str] = []
         self._closed = False
         self._why_closed = ""
         self.opened_at = time.time()
@@ -73,6 +77,8 @@ class SessionBase:
         self.people: dict[UUID, Person] = people_of(client)
         self.role: str | None = client.role
         self.known_kernels: tuple[str, ...] = ()
+        self.known_invites: list[str] = []
+        self.known_versions: list[str] = []
         self.known_cells: list[str] = []
         self.hub.subscribe(self._note)
         self._unfeed = feed(self.hub, client)
@@ -108,16 +114,29 @@ class SessionBase:
         return background().run(coro, timeout, on_turn)
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, CellStatesChanged):
+        if isinstance(event, DeltaApplied):
+            author = event.delta.created_by_id
+            cell_id = cell_of(event.delta)
+            kept = isinstance(event.delta, m.CellExecuteDelta | m.CellOutputCollectionReplace)
+            if cell_id is not None and author != self.client.user_id and not kept:
+                self.edited_by[cell_id] = author
+        elif isinstance(event, CellStatesChanged):
             self.cell_states = event.states
         elif isinstance(event, KernelChanged):
             self.kernel_session = event.status
         elif isinstance(event, PeopleChanged):
             self.people = event.people
         elif isinstance(event, RoleChanged):
+            if event.role != self.role:
+                self._notices.append(event.message or _role_notice(event.role))
             self.role = event.role
         elif isinstance(event, ConnectionChanged) and event.state == "closed":
             self._why_closed = event.detail
+
+    def take_notices(self) -> list[str]:
+        """Return what the user should hear of before anything else, once."""
+        notices, self._notices = self._notices, []
+        return notices
 
     @property
     def path(self) -> str:
@@ -169,6 +188,12 @@ class SessionBase:
             if isinstance(cell, m.CodeCell) and cell.output_collection_id is not None:
                 return UUID(cell.output_collection_id)
         return None
+
+
+def _role_notice(role: str | None) -> str:
+    if role is None:
+        return "this notebook is no longer shared with you; ask its owner for a new link"
+    return f"your role here is now {role}"
 
 
 def short_ids(ids: list[str], least: int = 8) -> dict[str, str]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import models as m
 from ..document import make_patch
-from ..errors import DeltaRejected, RTUError, SquashError
-from .base import Cell, SessionBase
+from ..errors import DeltaRejected, NotPermitted, RTUError, SquashError
+from .base import Cell
 from .editing import EditConflict, three_way
+from .undoing import Added, Deleted, Edited, Moved, Retyped, UndoVerbs
 
 __all__ = ["EditVerbs"]
 
 
-class EditVerbs(SessionBase):
+class EditVerbs(UndoVerbs):
     """The part of a `Session` that edits."""
 
     def add(
@@ -52,6 +51,7 @@ class EditVerbs(SessionBase):
             place = self._neighbour(after, before, first)
             cell: Cell = await self.client.add_cell(cell=new, **place)
             self._touched(cell)
+            self._remember(Added(cell.id, cell.model_copy(deep=True)))
             return cell
 
         return self.call(add())
@@ -94,10 +94,13 @@ class EditVerbs(SessionBase):
                     cell: Cell = await self.client.update_cell_content(
                         cell_id, make_patch(now, merged)
                     )
+                except NotPermitted:
+                    raise
                 except (DeltaRejected, SquashError) as exc:
                     why = exc
                     continue
                 self._touched(cell)
+                self._remember(Edited(cell_id, now, merged))
                 return cell
             raise DeltaRejected(
                 f"the server did not take the edit of cell {self.label(cell_id)} ({why}); "
@@ -125,8 +128,11 @@ class EditVerbs(SessionBase):
 
         async def delete() -> str:
             cell_id = await self._resolve(ref)
+            cell = self._get(cell_id).model_copy(deep=True)
+            ids = self.client.cell_ids
             await self.client.delete_cell(cell_id)
             self.seen.pop(cell_id, None)
+            self._remember(Deleted(cell_id, cell, tuple(ids[: ids.index(cell_id)])))
             return cell_id
 
         return self.call(delete())
@@ -151,7 +157,9 @@ class EditVerbs(SessionBase):
                 raise RTUError(
                     f"cell {self.label(cell_id)} cannot go next to itself; name another cell"
                 )
+            order = tuple(self.client.cell_ids)
             await self.client.move_cell(cell_id, **place)
+            self._remember(Moved(cell_id, order, tuple(self.client.cell_ids)))
             return cell_id
 
         return self.call(move())
@@ -162,16 +170,10 @@ class EditVerbs(SessionBase):
 
         async def change() -> Cell:
             cell_id = await self._resolve(ref)
-            if cell_type == "raw":  # not among the client's, whose types are given
-                replace = m.CellMetadataReplaceProperties(type="raw", language=None)
-                await self.client.new_delta_request(
-                    m.CellMetadataReplace(
-                        file_id=self.client.file_id, resource_id=cell_id, properties=replace
-                    )
-                )
-                return self._get(cell_id)
-            name: Any = cell_type  # checked above
-            cell: Cell = await self.client.change_cell_type(cell_id, name)
+            before = self._get(cell_id).model_copy(deep=True)
+            await self._change_type(cell_id, cell_type)
+            cell = self._get(cell_id)
+            self._remember(Retyped(cell_id, before, cell.model_copy(deep=True)))
             return cell
 
         return self.call(change())
