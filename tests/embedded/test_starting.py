@@ -15,8 +15,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rtu_magics import embedded
-from rtu_magics.embedded import STATE_DIR, EmbeddedServer, Lease, find_server, open_server
+from rtu_magics.embedded import (
+    STATE_DIR,
+    EmbeddedServer,
+    Lease,
+    find_server,
+    finding,
+    open_server,
+    starting,
+)
 from rtu_magics.errors import EmbeddedServerError
 
 from ..helpers.unprivileged import run_unprivileged
@@ -155,7 +162,7 @@ def test_a_server_of_ours_that_cannot_be_found(tmp_path: Path) -> None:
 
 
 def test_slow_start_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "START_TIMEOUT", 0.1)
+    monkeypatch.setattr(starting, "START_TIMEOUT", 0.1)
     with pytest.raises(EmbeddedServerError, match=r"was not ready after 0 s; its log is "):
         open_server(tmp_path)
 
@@ -240,7 +247,7 @@ def test_somebody_else_on_the_port(tmp_path: Path) -> None:
 
 
 def test_server_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "PROBE_TIMEOUT", 0.2)
+    monkeypatch.setattr(finding, "PROBE_TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         write_address(tmp_path, listener.getsockname()[1], 12345)
         with pytest.raises(EmbeddedServerError) as info:
@@ -270,7 +277,7 @@ def test_settings_of_the_own_kernel_are_not_passed_on(monkeypatch: pytest.Monkey
     for name in ("JPY_PARENT_PID", "JPY_SESSION_NAME", "JUPYTER_TOKEN", "JUPYTER_PORT"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", "/keep")
-    env = embedded._child_env("secret")
+    env = starting._child_env("secret")
     assert not [name for name in env if name.startswith(("JPY_", "JUPYTER_TOKEN", "JUPYTER_PORT"))]
     assert env["JUPYTER_CONFIG_DIR"] == "/keep"
     assert env["RTU_SERVER_TOKEN"] == "secret"

@@ -9,6 +9,8 @@ import sys
 import venv
 from pathlib import Path
 
+from rtu_magics.embedded.locking import locked
+
 PINS = [
     "noteable-origami==2.0.0",
     "sending==0.3.0",
@@ -35,17 +37,23 @@ def peer_python() -> str:
     home = Path(__file__).parents[2] / name
     python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     ready = home / "ready"
-    if not ready.exists():
-        venv.create(home, with_pip=True, clear=True)
-        subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", *PINS],
-            check=True,
-            timeout=600,
-            capture_output=True,
-            text=True,
-        )
-        ready.touch()
+    # Tests in several processes want it at the same time; one makes it, the others wait.
+    with home.with_name(f"{name}.lock").open("a+b") as lock, locked(lock):
+        if not ready.exists():
+            _make(home, python)
+            ready.touch()
     return str(python)
+
+
+def _make(home: Path, python: Path) -> None:
+    venv.create(home, with_pip=True, clear=True)
+    subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", *PINS],
+        check=True,
+        timeout=600,
+        capture_output=True,
+        text=True,
+    )
 
 
 def peer_environ() -> dict[str, str]:

@@ -1,18 +1,8 @@
-"""The server on this machine: found or started, and kept by a lease.
-
-Kernels on one machine share the server of a directory. Who finds none starts one: a child process
-in a process group of its own, so that an interrupt of this kernel does not reach it. A lock settles
-who starts it; the operating system drops the lock when its holder dies, so a stale one cannot be.
-Everyone who uses the server holds a lease, and it ends shortly after the last lease.
-
-Standard library only: this module knows the server by its command line and two REST calls.
-"""
+"""Starting the server of a directory, once, whoever asks for it at the same time."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import http.client
 import json
 import os
 import secrets
@@ -21,23 +11,18 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from .errors import EmbeddedServerError
+from ..errors import EmbeddedServerError
+from .finding import STATE_DIR, EmbeddedServer, find_server, log_path, read_address
+from .leases import Lease
+from .locking import locked
 
-__all__ = ["STATE_DIR", "EmbeddedServer", "Lease", "find_or_start", "find_server", "open_server"]
-
-STATE_DIR = ".rtu_magics"
-"""Directory below the served one that holds the server's database, log and address."""
+__all__ = ["find_or_start", "open_server"]
 
 START_TIMEOUT = 30.0  # seconds until the ready line must have come
 GOING_TIMEOUT = 6.0  # seconds that a server which is ending gets before the next one starts
-PROBE_TIMEOUT = 3.0  # seconds for an answer on the loopback interface
 
 _COMPLAINT = "rtu_magics: "  # begins the line of a server that refuses to start
 
@@ -50,109 +35,6 @@ Say = Callable[[str], object]
 
 def _quiet(_line: str) -> None:
     """Say nothing."""
-
-
-@dataclass(frozen=True)
-class EmbeddedServer:
-    """A running server on this machine.
-
-    Attributes
-    ----------
-    url
-        Its base URL, ``http://127.0.0.1:<port>/``.
-    token
-        What it accepts as an owner's token.
-    pid
-        Its process.
-    root_dir
-        The directory it serves.
-    started
-        Whether this call started it.
-    """
-
-    url: str
-    token: str = field(repr=False)
-    pid: int
-    root_dir: Path
-    started: bool = False
-
-    @property
-    def api_url(self) -> str:
-        """The base URL of its REST API."""
-        return f"{self.url.rstrip('/')}/rtu/api"
-
-
-def _call(server: EmbeddedServer, method: str, path: str, body: Any = None) -> Any:
-    """Make one REST call; never through a proxy, the server is on this machine."""
-    request = urllib.request.Request(
-        f"{server.api_url}{path}",
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={
-            "Authorization": f"Bearer {server.token}",
-            "Content-Type": "application/json",
-        },
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=PROBE_TIMEOUT) as response:
-        content = response.read()
-    return json.loads(content) if content else None
-
-
-def _read_address(state: Path) -> EmbeddedServer | None:
-    try:
-        found = json.loads((state / "server.json").read_text(encoding="utf-8"))
-        return EmbeddedServer(
-            url=str(found["url"]),
-            token=str(found["token"]),
-            pid=int(found["pid"]),
-            root_dir=Path(found["root_dir"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # none, not ours to read, or half a file: as good as none
-
-
-def _answers(server: EmbeddedServer) -> bool:
-    """Whether this very server is there; raise if something is but does not answer."""
-    try:
-        info = _call(server, "GET", "/info")
-    except urllib.error.HTTPError:
-        return False  # another program took over the port
-    except (TimeoutError, urllib.error.URLError) as exc:
-        if isinstance(exc, TimeoutError) or isinstance(exc.reason, TimeoutError):
-            raise EmbeddedServerError(
-                f"the server for {server.root_dir} (process {server.pid}) does not answer; "
-                f"end that process and connect again"
-            ) from None
-        return False
-    except (OSError, ValueError):
-        return False
-    return (
-        isinstance(info, dict)
-        and info.get("name") == "rtu_magics"
-        and info.get("pid") == server.pid
-    )
-
-
-def find_server(directory: str | os.PathLike[str]) -> EmbeddedServer | None:
-    """Find a live server of a directory or of one above it.
-
-    Parameters
-    ----------
-    directory
-        Where to begin.
-
-    Raises
-    ------
-    EmbeddedServerError
-        A server is there and does not answer.
-    """
-    here = Path(directory).resolve()
-    for folder in (here, *here.parents):
-        server = _read_address(folder / STATE_DIR)
-        if server is not None and _answers(server):
-            return server
-    return None
 
 
 def find_or_start(root_dir: str | os.PathLike[str], say: Say = _quiet) -> EmbeddedServer:
@@ -192,11 +74,11 @@ def find_or_start(root_dir: str | os.PathLike[str], say: Say = _quiet) -> Embedd
             f"cannot write to {root} ({exc.strerror}); connect to a notebook in a directory that "
             f"you can write to, or to the URL of a running server"
         ) from None
-    with lock, _locked(lock):
+    with lock, locked(lock):
         found = find_server(root)
         if found is not None:
             return found
-        previous = _read_address(state)
+        previous = read_address(state)
         if previous is not None:
             _wait_gone(previous.pid)
         return _start(root, state, say)
@@ -244,96 +126,8 @@ def open_server(
             why = exc
             time.sleep(0.2)
     raise EmbeddedServerError(
-        f"the server for {root_dir} gives no lease ({why}); see {_log_path(Path(root_dir))}"
+        f"the server for {root_dir} gives no lease ({why}); see {log_path(Path(root_dir))}"
     )
-
-
-class Lease:
-    """Keeps the server alive while held; released at the end of the process at the latest.
-
-    Parameters
-    ----------
-    server
-        The server.
-    name
-        Who holds it, for the server's log.
-    """
-
-    def __init__(self, server: EmbeddedServer, name: str = "") -> None:
-        self.server = server
-        answer = _call(server, "POST", "/v1/leases", {"pid": os.getpid(), "name": name})
-        self.id = str(answer["lease_id"])
-        self._pid = os.getpid()
-        self._released = False
-        atexit.register(self._at_exit)
-
-    def _at_exit(self) -> None:
-        self.release(returning=_restarts())
-
-    def release(self, returning: bool = False) -> None:
-        """Give the lease back; a second call does nothing.
-
-        Parameters
-        ----------
-        returning
-            Whether this program comes back, so that the server should wait for a while.
-        """
-        # A forked child has a copy of this object, but the lease is its parent's.
-        if self._released or self._pid != os.getpid():
-            return
-        self._released = True
-        atexit.unregister(self._at_exit)
-        # When it cannot be given back the server is gone, or sees that this process is.
-        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
-            query = "?returning=1" if returning else ""
-            _call(self.server, "DELETE", f"/v1/leases/{self.id}{query}")
-
-
-def _restarts() -> bool:
-    """Return whether this process ends because it is a Jupyter kernel that is being restarted."""
-    ipykernel = sys.modules.get("ipykernel.kernelapp")
-    app = getattr(getattr(ipykernel, "IPKernelApp", None), "_instance", None)
-    asked: Any = getattr(getattr(app, "kernel", None), "_shutdown_message", None)
-    try:
-        return bool(asked["content"]["restart"])
-    except (KeyError, TypeError):
-        return False
-
-
-@contextlib.contextmanager
-def _locked(file: Any) -> Iterator[None]:
-    """Hold an exclusive lock on an open file, waiting for whoever has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        while True:
-            file.seek(0)
-            try:
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-                break
-            except OSError:
-                time.sleep(0.05)
-        try:
-            yield
-        finally:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-    else:
-        import fcntl
-
-        while True:  # not one blocking call: Ctrl-C has to get through
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(0.05)
-            except OSError:
-                break  # a file system without locks: the second look is all there is
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _wait_gone(pid: int) -> None:
@@ -354,10 +148,6 @@ def _wait_gone(pid: int) -> None:
         except OSError:
             return
         time.sleep(0.05)
-
-
-def _log_path(root: Path) -> Path:
-    return root / STATE_DIR / "server.log"
 
 
 def _last_line(log: Path, start: int) -> str:
@@ -381,7 +171,7 @@ def _start(root: Path, state: Path, say: Say) -> EmbeddedServer:
     say(f"starting a server for {root} …")
     began = time.monotonic()
     token = secrets.token_urlsafe(32)
-    log = _log_path(root)
+    log = log_path(root)
     ready = state / f"ready-{secrets.token_hex(4)}"
     command = [sys.executable, "-m", "rtu_magics.server"]
     command += ["--root-dir", str(root), "--port", "0", "--lease"]

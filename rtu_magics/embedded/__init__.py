@@ -1,0 +1,15 @@
+"""The server on this machine: found or started, and kept by a lease.
+
+Kernels on one machine share the server of a directory. Who finds none starts one: a child process
+in a process group of its own, so that an interrupt of this kernel does not reach it. A lock settles
+who starts it; the operating system drops the lock when its holder dies, so a stale one cannot be.
+Everyone who uses the server holds a lease, and it ends shortly after the last lease.
+
+Standard library only: these modules know the server by its command line and two REST calls.
+"""
+
+from .finding import STATE_DIR, EmbeddedServer, find_server
+from .leases import Lease
+from .starting import find_or_start, open_server
+
+__all__ = ["STATE_DIR", "EmbeddedServer", "Lease", "find_or_start", "find_server", "open_server"]
