@@ -80,6 +80,8 @@ class RTUMagicsServer(ExtensionApp):
         prefix = url_path_join(serverapp.base_url, "rtu/api")
         self.service = Service(database, root, sessions, people, prefix)
         self.leases = Leases(serverapp.stop)
+        rooms = self.service.rooms
+        self.leases.hold = lambda: any(room.executor.runs.kept for room in rooms.values())
         scrub = [*self.settings.get("extra_log_scrub_param_keys", ()), "sig", "invite"]
         self.settings.update(rtu_service=self.service, extra_log_scrub_param_keys=scrub)
 

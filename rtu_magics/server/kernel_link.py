@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty
@@ -235,9 +235,9 @@ class KernelLink:
     async def _connect(self) -> None:
         try:
             self._client = self._manager.client()
-            await ensure_async(self._client.start_channels())
-            for loop in (self._read_iopub, self._read_shell, self._read_stdin, self._watch):
-                self._tasks.append(asyncio.create_task(loop(), name=f"rtu-{loop.__name__}"))
+            await ensure_async(self._client.start_channels(stdin=False))
+            for loop in (self._read_iopub, self._read_shell, self._watch):
+                self._begin(loop())
             # The output channel subscribes in its own time: ask until something is heard there.
             deadline = asyncio.get_running_loop().time() + _READY_TIMEOUT
             pause = 0.05
@@ -250,12 +250,30 @@ class KernelLink:
                 if self._ready.is_set() and not self._heard.is_set():
                     self._client.kernel_info()
                     pause = 0.1
+            await self._open_stdin()
         except Exception:
             logger.exception("cannot connect to the kernel")
             self._die("the kernel cannot be reached")
             return
         if not self._closed and self._lost is None:
             self._on_ready()
+
+    def _begin(self, loop: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(loop, name=f"rtu-kernel-{len(self._tasks)}"))
+
+    async def _open_stdin(self) -> None:
+        """Connect to where the kernel asks for input, now that it listens there.
+
+        A kernel drops its question silently when nobody is connected yet, and a connection that
+        came before the kernel listened is only tried again after a while. What the kernel answers
+        to in between has given this one the time that it needs.
+        """
+        self._client.stdin_channel.start()
+        self._client.allow_stdin = True
+        self._begin(self._read_stdin())
+        self._ready.clear()
+        self._client.kernel_info()
+        await asyncio.wait_for(self._ready.wait(), _READY_TIMEOUT)
 
     async def _read_iopub(self) -> None:
         get = _getter(self._client.iopub_channel, self._client.get_iopub_msg)

@@ -21,6 +21,7 @@ _POLL_EVERY = 0.5
 _LINGER = 2.0  # after the last lease
 _RETURN = 20.0  # after one whose holder said that it comes back
 _PATIENCE = 30.0  # for the first one
+_HOLD = 24 * 3600.0  # after the last lease, while something goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,20 @@ class Leases:
     ----------
     on_last_gone
         Called once, when the server is needed no more.
+
+    Attributes
+    ----------
+    hold
+        Asked whether something goes on for which the server has to stay all the same, for a day at
+        most.
     """
 
     def __init__(self, on_last_gone: Callable[[], None]) -> None:
         self._on_last_gone = on_last_gone
+        self.hold: Callable[[], bool] = lambda: False
         self._leases: dict[UUID, _Lease] = {}
         self._patience = _PATIENCE
-        self._empty_since = 0.0
+        self._empty_since = self._needed_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -88,14 +96,17 @@ class Leases:
         return True
 
     async def _watch(self) -> None:
-        self._empty_since = time.monotonic()
+        self._empty_since = self._needed_at = time.monotonic()
         while True:
             await asyncio.sleep(_POLL_EVERY if self._leases else _POLL_EVERY / 2)
             for lease_id, lease in list(self._leases.items()):
                 if not process_runs(lease.pid) or _started(lease.pid) != lease.started:
                     del self._leases[lease_id]
+            now = time.monotonic()
             if self._leases:
-                self._empty_since = time.monotonic()
+                self._empty_since = self._needed_at = now
+            elif self.hold() and now - self._needed_at < _HOLD:
+                self._empty_since = now
             elif time.monotonic() - self._empty_since > self._patience:
                 self._on_last_gone()
                 return

@@ -181,6 +181,11 @@ class LiveCollection:
     # Passing on
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it has no outputs and no count: nothing of a run to be seen."""
+        return not self._outputs and self.execution_count is None
+
+    @property
     def has_events(self) -> bool:
         """Whether anything has to go out."""
         return bool(self._events)

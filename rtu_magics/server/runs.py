@@ -24,7 +24,9 @@ from ..models import (
 )
 from .broadcast import Connection, broadcast
 from .frames import message
+from .people import Action, authorise
 from .plans import Plan
+from .store import runs as queries
 
 if TYPE_CHECKING:
     from .room import Room
@@ -138,6 +140,24 @@ class Runs:
         """Return a run that is in memory, or None."""
         return self._runs.get(execution_id)
 
+    def find(self, execution_id: UUID) -> Run | None:
+        """Return a run, also one that only the store remembers, or None."""
+        live = self._runs.get(execution_id)
+        if live is not None:
+            return live.to_model()
+        return next((run for run in self._stored() if run.execution_id == execution_id), None)
+
+    def listed(self, user_id: UUID) -> list[Run]:
+        """Return the newest runs that somebody may see, the newest first."""
+        found = [r.to_model() for r in self if not r.scratch or r.author == user_id]
+        return [*found, *(run for run in self._stored() if run.execution_id not in self._runs)]
+
+    def _stored(self) -> list[Run]:
+        """Read the newest runs off what they left in the store."""
+        states = self._room.executor.states
+        with self._room.service.database.transaction() as connection:
+            return queries.recent_runs(connection, self._room.file_id, states.values(), _KEPT)
+
     @property
     def kept(self) -> bool:
         """Whether one goes on for which the server has to stay."""
@@ -145,7 +165,9 @@ class Runs:
 
     def add(self, plan: Plan) -> LiveRun:
         """Begin to keep a run that was accepted."""
-        attached, keep = self._announced.pop(plan.execution_id, ([], False))
+        announced, keep = self._announced.pop(plan.execution_id, ([], False))
+        # A scratch run is its starter's alone.
+        attached = [c for c in announced if not plan.scratch or _is(c, plan.author)]
         run = LiveRun(
             plan.execution_id,
             plan.author,
@@ -153,8 +175,7 @@ class Runs:
             plan.scratch,
             bool(attached) and not keep,
             {state.cell_id: state for state in plan.states()},
-            # A scratch run is its starter's alone.
-            attached=[c for c in attached if not plan.scratch or _is(c, plan.author)],
+            attached=attached,
             keep=keep,
         )
         self._runs[run.execution_id] = run
@@ -207,7 +228,7 @@ class Runs:
         # The starter's newest connection comes first: an older one may be dead without knowing it.
         run.attached = [connection, *others] if mine else [*others, connection]
         run.keep = run.keep or keep
-        self._put(run)
+        asyncio.get_running_loop().call_soon(self._put, run)  # after the reply to this request
         return True
 
     def send(self, run: LiveRun, event: str, data: Any) -> None:
@@ -249,10 +270,14 @@ class Runs:
     def _put(self, run: LiveRun) -> None:
         """Send a run's question to the first that is attached, once."""
         question = run.question
-        if question is not None and run.listeners and question.asked is not run.listeners[0]:
-            question.asked = run.listeners[0]
-            frame = message(self._room.channel, "input_request_event", question.data)
-            question.asked.send(frame)
+        first = next((c for c in run.listeners if self._may_run(c)), None)
+        if question is not None and first is not None and question.asked is not first:
+            question.asked = first
+            first.send(message(self._room.channel, "input_request_event", question.data))
+
+    def _may_run(self, connection: Connection) -> bool:
+        person = connection.person
+        return person is not None and authorise(person, Action.EXECUTE, self._room.file_id)
 
     def answer(self, connection: Connection, request_id: UUID, value: str) -> LiveRun | None:
         """Hand an answer to the kernel; returns the run, None when nothing is asked any more."""

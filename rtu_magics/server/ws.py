@@ -14,6 +14,7 @@ from tornado.websocket import WebSocketHandler
 
 from ..errors import InvalidMessage
 from ..models import (
+    AttachRequest,
     AuthenticateRequest,
     BaseRTURequest,
     FileSubscribeRequest,
@@ -24,6 +25,7 @@ from ..models import (
     KernelSubscribeRequest,
     NewDeltaRequest,
     PingRequest,
+    ScratchRequest,
     TransformViewToCodeRequest,
     UpdateUserCellSelectionRequest,
     VariableExplorerUpdateRequest,
@@ -37,6 +39,7 @@ from .frames import error_frame, message
 from .locks import needed_for
 from .people import Action, NotRecognised, Person, Role, authorise, nobody, refusal
 from .room import Room
+from .run_requests import RunRequest, answer_to
 from .service import NotANotebook, Service
 
 __all__ = ["PROTOCOL", "RTUWebSocket", "base_of"]
@@ -301,9 +304,14 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             "transform_view_to_code_request": "transform_view_to_code_reply",
             "integrated_ai_request": "integrated_ai_reply",
             "integrated_ai_result": "integrated_ai_result_reply",
-            "input_reply_request": "input_reply_reply",
         }[request.event]
         self._reply(request, event, {"success": False, "message": "not offered by this server"})
+
+    async def _about_run(self, request: RunRequest, person: Person) -> None:
+        room = await self._room(request, person, Action.EXECUTE)
+        if room is not None:
+            event, data = answer_to(request, room, self._connection, person)
+            self._reply(request, event, data)
 
     # kernels
 
@@ -354,7 +362,9 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         TransformViewToCodeRequest: _unsupported,
         IntegratedAIRequest: _unsupported,
         IntegratedAIResult: _unsupported,
-        InputReplyRequest: _unsupported,
+        AttachRequest: _about_run,
+        InputReplyRequest: _about_run,
+        ScratchRequest: _about_run,
         KernelSubscribeRequest: _subscribe_kernel,
         VariableExplorerUpdateRequest: _variables,
     }

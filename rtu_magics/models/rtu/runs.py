@@ -37,11 +37,13 @@ __all__ = [
 class AttachRequestData(Model):
     """A run, which need not have begun: its starter attaches before asking for it.
 
-    ``keep`` asks a server that ends with its last client to wait for this run.
+    ``keep`` asks a server that ends with its last client to wait for this run, whose cells then
+    cannot ask for input: it goes on in the background. ``look`` asks for what is known of it.
     """
 
     execution_id: UUID
     keep: bool = False
+    look: bool = False
 
 
 class AttachRequest(BaseRTURequest):
@@ -52,7 +54,7 @@ class AttachRequest(BaseRTURequest):
 
 
 class AttachReplyData(Model):
-    """Whether that is so. ``run`` is None for a run that has not begun."""
+    """Whether that is so. ``run`` is None unless it was asked for and the run is known."""
 
     success: bool
     message: str | None = Field(default=None, exclude_if=lambda v: v is None)

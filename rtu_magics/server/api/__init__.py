@@ -9,7 +9,7 @@ __all__ = ["routes"]
 
 def routes() -> list[tuple[str, type[Any]]]:
     """Return every route: a pattern below the server's base URL, and its handler."""
-    from . import files, invites, kernels, leases, outputs, pages, projects, sharing
+    from . import files, invites, kernels, leases, outputs, pages, projects, runs, sharing
     from .base import NotFound
 
     api, one = "/rtu/api", "([^/]+)"
@@ -29,6 +29,8 @@ def routes() -> list[tuple[str, type[Any]]]:
         (rf"{api}/v1/files/{one}/versions/?", files.FileVersions),
         (rf"{api}/files/{one}/versions/?", files.FileVersions),
         (rf"{api}/v1/files/{one}/save/?", files.SaveFile),
+        (rf"{api}/v1/files/{one}/runs/?", runs.FileRuns),
+        (rf"{api}/v1/files/{one}/clear-outputs/?", runs.ClearOutputs),
         (rf"{api}/v1/files/{one}/invites/?", invites.Invites),
         (rf"{api}/v1/files/{one}/invites/{one}/?", invites.InviteItem),
         (rf"{api}/v1/files/{one}/people/?", invites.PeopleInFile),

@@ -27,6 +27,8 @@ class Collection(Handler):
         found = self.service.collections.get(uuid_of(collection_id))
         if found is None or not authorise(self.person, Action.READ, found.file_id):
             raise fail(404, "there is no such output collection")
+        if found.private_to not in (None, self.person.id):
+            raise fail(404, "there is no such output collection")
         self.answer_text(found.to_wire().model_dump_json().replace(LINK_BASE, self.base))
 
 

@@ -9,13 +9,14 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from ...models import CellState
-from .schema import cell_states, collections, output_chunks, outputs
+from ...models import CellState, CellStateName, Run
+from .schema import cell_states, collections, deltas, output_chunks, outputs
 
 # Every run of a cell needs these: putting a statement together takes longer than running it.
 _INSERT_COLLECTION = insert(collections)
@@ -188,3 +189,85 @@ def get_states(connection: Connection, file_id: UUID) -> list[CellState]:
         )
         for row in connection.execute(select(cell_states).where(cell_states.c.file_id == file_id))
     ]
+
+
+def recent_runs(
+    connection: Connection, file_id: UUID, states: Iterable[CellState], limit: int
+) -> list[Run]:
+    """Return the newest runs of a file as far as their collections tell, the newest first.
+
+    Parameters
+    ----------
+    connection, file_id
+        Where.
+    states
+        The present states of the file's cells: what the last run of each came to.
+    limit
+        How many collections to look at.
+    """
+    rows = connection.execute(
+        select(collections)
+        .where(collections.c.file_id == file_id, collections.c.execution_id.is_not(None))
+        .order_by(collections.c.created_at.desc())
+        .limit(limit)
+    ).all()
+    known = {(state.execution_id, state.cell_id): state for state in states}
+    by_run: dict[UUID, list[Row[Any]]] = defaultdict(list)
+    for row in reversed(rows):
+        by_run[row.execution_id].append(row)
+    authors = _authors(connection, file_id, list(by_run))
+    failed = _failed(connection, [row.id for row in rows])
+    found = []
+    for execution_id, of_run in by_run.items():
+        # A cell that never began has left its state and nothing else.
+        began = {row.cell_id for row in of_run}
+        ended = [s for (run, cell), s in known.items() if run == execution_id and cell not in began]
+        cells = [
+            known.get((execution_id, row.cell_id))
+            or CellState(
+                cell_id=row.cell_id,
+                state=CellStateName.FAILED if row.id in failed else CellStateName.FINISHED,
+                execution_id=execution_id,
+                execution_count=row.execution_count,
+            )
+            for row in of_run
+        ] + ended
+        wrong = any(state.state == CellStateName.FAILED for state in cells)
+        found.append(
+            Run(
+                execution_id=execution_id,
+                cell_ids=[state.cell_id for state in cells],
+                state=CellStateName.FAILED if wrong else CellStateName.FINISHED,
+                cell_states=cells,
+                collections={row.cell_id: row.id for row in of_run},
+                user_id=authors.get(execution_id),
+                created_at=_when(of_run[0].created_at),
+                started_at=_when(of_run[0].created_at),
+                ended_at=_when(of_run[-1].updated_at),
+            )
+        )
+    return found[::-1]
+
+
+def _authors(connection: Connection, file_id: UUID, delta_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    rows = connection.execute(
+        select(deltas.c.id, deltas.c.body).where(
+            deltas.c.file_id == file_id, deltas.c.id.in_(delta_ids)
+        )
+    )
+    found = {row.id: json.loads(row.body).get("created_by_id") for row in rows}
+    return {delta_id: UUID(author) for delta_id, author in found.items() if author}
+
+
+def _failed(connection: Connection, collection_ids: Sequence[UUID]) -> set[UUID]:
+    """Return which collections hold an error."""
+    rows = connection.execute(
+        select(outputs.c.collection_id)
+        .where(outputs.c.collection_id.in_(collection_ids))
+        .where(outputs.c.body.contains('"output_type": "error"'))
+    )
+    return {row.collection_id for row in rows}
+
+
+def _when(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
