@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,19 @@ _completers: dict[int, MagicCompleter] = {}
 
 def load(shell: Any) -> None:
     """Register the magics with an IPython shell."""
+    # What the background thread logs would appear in whatever cell runs at the time; what the user
+    # has to know, the magics say.
+    logging.getLogger("rtu_magics").addHandler(logging.NullHandler())
     from .cells import CellMagics
     from .completion import MagicCompleter
     from .connect import ConnectMagics
+    from .history import HistoryMagics
     from .kernel import KernelMagics
     from .notebooks import NotebookMagics
     from .remote import RemoteMagics
     from .run import RunMagics
     from .settings import RtuMagics
+    from .sharing import SharingMagics
 
     shell.register_magics(
         RtuMagics,
@@ -32,6 +38,8 @@ def load(shell: Any) -> None:
         RunMagics,
         RemoteMagics,
         KernelMagics,
+        SharingMagics,
+        HistoryMagics,
     )
     completer = MagicCompleter(shell)
     completer.register()

@@ -188,7 +188,10 @@ class MagicsBase(_magic.Magics):
         """
         from ..session import sessions
 
-        return sessions.get(args.session or self.settings.default_session or None)
+        session = sessions.get(args.session or self.settings.default_session or None)
+        for notice in session.take_notices():
+            self.say(f"note: {notice}")
+        return session
 
     def say(self, line: str) -> None:
         """Print one line into the calling cell, secrets masked; with ``-q`` only if it matters."""

@@ -28,6 +28,15 @@ def _ask(prompt: str) -> str:
         return ""
 
 
+def _what_it_may(role: str | None) -> str:
+    allowed = {
+        "viewer": "you are a viewer here: you can read",
+        "executor": "you are an executor here: you can read and run, but not edit",
+        "contributor": "you are a contributor here: you can read, run and edit",
+    }
+    return allowed.get(role or "", f"your role here is {role}")
+
+
 @magics_class
 class ConnectMagics(MagicsBase):
     """Opening, closing and showing sessions."""
@@ -61,6 +70,7 @@ class ConnectMagics(MagicsBase):
             %rtu_connect lesson.ipynb
             %rtu_connect http://lab.example:8888/lab/tree/lesson.ipynb
             %rtu_connect https://hub.example/rtu/f/<id> -s shared
+            %rtu_connect https://hub.example/rtu/f/<id>?invite=<a link from %rtu_share>
         """
         from ..session import connect
         from ..session.targets import RemoteTarget, parse_target
@@ -68,17 +78,22 @@ class ConnectMagics(MagicsBase):
         args = self.parse(self.rtu_connect, line)
         parsed = parse_target(args.target)
         exposed = args.token or (isinstance(parsed, RemoteTarget) and parsed.token)
+        invited = isinstance(parsed, RemoteTarget) and parsed.invited
         if exposed:
             self.say(
-                "note: the token stays in this cell, the history and the saved notebook; "
+                "note: the link lets whoever reads it in as you: it stays in this cell, the "
+                "history and the saved notebook"
+                if invited and not args.token
+                else "note: the token stays in this cell, the history and the saved notebook; "
                 "next time set RTU_TOKEN, or leave it out and be asked"
             )
         session = connect(args.target, name=args.session, token=args.token, say=self.say, ask=_ask)
         count = len(session.cells())
         kernel = "running" if session.kernel_alive else "starts with the first execution"
+        guest = f"; {_what_it_may(session.role)}" if session.role not in (None, "owner") else ""
         self.say(
             f"connected to {session.path} as {session.name!r}: {count} cell"
-            f"{'' if count == 1 else 's'}, kernel {kernel}"
+            f"{'' if count == 1 else 's'}, kernel {kernel}{guest}"
         )
 
     @magic_arguments()

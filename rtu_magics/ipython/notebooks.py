@@ -1,4 +1,4 @@
-"""Magics for the notebooks of a server: list, make, save."""
+"""Magics for the notebooks of a server: list, make, save, rename."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ class NotebookMagics(MagicsBase):
         self.say(f"created {args.path} and connected to it as {opened.name!r}")
 
     @magic_arguments()
+    @argument("--name", metavar="N", help="keep it as a version of this name, for %%rtu_restore")
     @session_argument
     @quiet_argument
     @line_magic
@@ -82,6 +83,31 @@ class NotebookMagics(MagicsBase):
         Examples::
 
             %rtu_save
+            %rtu_save --name "before the exercise"
         """
         args = self.parse(self.rtu_save, line)
-        self.say(f"saved {self.session(args).save()}")
+        session = self.session(args)
+        if args.name is None:
+            self.say(f"saved {session.save()}")
+            return
+        version = session.save_version(args.name)
+        self.say(f"saved {session.save()} as version {version.number} ({version.name})")
+
+    @magic_arguments()
+    @argument("path", metavar="PATH", help="its new path below the server's directory")
+    @session_argument
+    @quiet_argument
+    @line_magic
+    @guarded
+    def rtu_rename(self, line: str) -> None:
+        """Give the notebook another name or folder; who has it open stays connected.
+
+        Examples::
+
+            %rtu_rename lesson-1.ipynb
+            %rtu_rename week1/lesson.ipynb
+        """
+        args = self.parse(self.rtu_rename, line)
+        session = self.session(args)
+        old = session.path
+        self.say(f"{old} is now {session.rename(args.path)}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from ..session import CellView, Session, SessionStatus
 
 __all__ = [
+    "cell_labels",
     "cell_table",
     "conflict",
     "notebook_table",
     "output_text",
+    "plain",
     "session_table",
     "status_text",
     "table",
@@ -52,6 +55,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
+def plain(text: str) -> str:
+    r"""Return other people's text in one line as what it is, not as orders to a terminal.
+
+    Examples
+    --------
+    >>> plain("a\x1b[2Jb")
+    'a·[2Jb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else _stand_in(c) for c in text)
+
+
+def _stand_in(character: str) -> str:
+    return " " if unicodedata.category(character) == "Zs" else "·"
+
+
 def first_line(source: str, width: int = 60) -> str:
     r"""Return the first line of a text that holds anything, shortened.
 
@@ -75,6 +95,12 @@ def state_word(view: CellView) -> str:
     word = _STATE_WORDS.get(view.state_name, view.state_name)
     count = view.execution_count
     return f"{word} [{count}]".strip() if count is not None else word
+
+
+def cell_labels(views: Sequence[CellView]) -> Callable[[str], str]:
+    """Return a function from a cell's id to how people name it; cells that are gone go by id."""
+    shown = {view.id: f"{view.position} ({view.short_id})" for view in views}
+    return lambda cell_id: shown.get(cell_id, cell_id[:8])
 
 
 def cell_table(views: Sequence[CellView]) -> str:

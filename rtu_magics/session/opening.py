@@ -96,6 +96,8 @@ def _same(session: Session, parsed: LocalTarget | RemoteTarget) -> bool:
         return session.local_path == parsed.path.resolve()
     if session.server_url != parsed.base_url:
         return False
+    if parsed.invited and parsed.token != session.api.authorization_token:
+        return False  # somebody else's way in
     return parsed.file_id == session.file.id if parsed.file_id else parsed.path == session.path
 
 

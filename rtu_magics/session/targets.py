@@ -60,12 +60,15 @@ class RemoteTarget:
         The notebook's path below the server's directory, or None.
     token
         The token that the URL carried, or None.
+    invited
+        Whether that is an invitation: whoever presents it is its guest and nobody else.
     """
 
     base_url: str
     file_id: UUID | None = None
     path: str | None = None
     token: str | None = field(default=None, repr=False)
+    invited: bool = field(default=False, repr=False)
 
     @property
     def api_url(self) -> str:
@@ -129,12 +132,15 @@ def _parse_url(url: str) -> RemoteTarget:
     if page is None:
         raise TargetError(f"{shown} names no notebook; the URL of one looks like {_FORMS}")
     query = parse_qs(parts.query)
-    token = next((query[key][0] for key in ("token", "invite") if query.get(key)), None)
+    # A link from %rtu_share says who its reader is to be, whatever token came along with it.
+    invite = query.get("invite", [""])[0] or None
+    token = invite or query.get("token", [""])[0] or None
+    invited = invite is not None
     netloc = parts.netloc.rpartition("@")[2]  # a password in the URL is of no use here
     base_url = urlunsplit((parts.scheme, netloc, page["base"].rstrip("/"), "", ""))
     if page["id"] is not None:
         try:
-            return RemoteTarget(base_url, file_id=UUID(page["id"]), token=token)
+            return RemoteTarget(base_url, file_id=UUID(page["id"]), token=token, invited=invited)
         except ValueError:
             raise TargetError(
                 f"{page['id']!r} is not a notebook's id; copy the link again, it ends in "
@@ -144,7 +150,7 @@ def _parse_url(url: str) -> RemoteTarget:
     if not path.endswith(".ipynb"):
         what = f"{path!r} is no notebook" if path else "that is the list of files"
         raise TargetError(f"{shown}: {what}; open a notebook there and copy its address")
-    return RemoteTarget(base_url, path=path, token=token)
+    return RemoteTarget(base_url, path=path, token=token, invited=invited)
 
 
 def _parse_path(target: str, here: Path) -> LocalTarget:

@@ -189,16 +189,15 @@ class UndoVerbs(SessionBase):
         self._steps = deque(steps, maxlen=_KEPT)
 
     async def _edit_back(self, step: Edited, now: Cell) -> str:
-        merged = three_way(step.after, step.before, now.source)
+        text = now.source  # the cell is live: this is what it was before the undo
+        merged = three_way(step.after, step.before, text)
         if merged is None:
             raise self._too_late(step, "changed in the same place")
-        if merged != now.source:
-            cell = await self.client.update_cell_content(
-                step.cell_id, make_patch(now.source, merged)
-            )
+        if merged != text:
+            cell = await self.client.update_cell_content(step.cell_id, make_patch(text, merged))
             self.seen[cell.id] = cell.source
         self.last_touched = step.cell_id
-        kept = " (what others changed since stays)" if now.source != step.after else ""
+        kept = " (what others changed since stays)" if text != step.after else ""
         return f"your edit of cell {self.label(step.cell_id)} is taken back{kept}"
 
     async def _move_back(self, step: Moved) -> str:
