@@ -57,6 +57,7 @@ def test_load_and_unload() -> None:
             "rtu_edit",
             "rtu_exec",
             "rtu_exec",
+            "rtu_history",
             "rtu_kernel",
             "rtu_ls",
             "rtu_move",
@@ -64,11 +65,19 @@ def test_load_and_unload() -> None:
             "rtu_pull",
             "rtu_remote",
             "rtu_remote",
+            "rtu_rename",
+            "rtu_restore",
+            "rtu_revoke",
             "rtu_save",
             "rtu_sessions",
+            "rtu_share",
             "rtu_show",
             "rtu_status",
             "rtu_type",
+            "rtu_undo",
+            "rtu_vars",
+            "rtu_versions",
+            "rtu_who",
         ]
     )
     assert found["left"] == []
