@@ -1,0 +1,216 @@
+"""The mirror: a remote notebook, live, below a cell.
+
+Python's part of it. The renderer lies in ``frontend/`` and is built into ``static/``; its
+``store.js`` lists the messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import anywidget
+import traitlets
+
+from ..errors import RTUError
+from ..session.events import ConnectionChanged, Event
+from .mirror_actions import MirrorActions
+from .mirror_feed import MirrorFeed, Scheduler
+from .mirror_static import static_html
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["Mirror", "mirrors", "static_html"]
+
+_STATIC = Path(__file__).parent / "static"
+
+_open: list[Mirror] = []
+_open_lock = threading.Lock()
+
+
+def mirrors(session: Session | None = None) -> list[Mirror]:
+    """Return the mirrors that are open, the oldest first.
+
+    Parameters
+    ----------
+    session
+        Only this session's.
+    """
+    with _open_lock:
+        return [mirror for mirror in _open if session is None or mirror.session is session]
+
+
+class Mirror(anywidget.AnyWidget):
+    """A remote notebook that shows itself and every change of it.
+
+    Showing it twice gives two views of one mirror. Its callbacks are freed by `close`, and when the
+    session is closed.
+
+    Parameters
+    ----------
+    session
+        The session to mirror.
+    cells
+        Cells to show, as magics name them; None for the whole notebook.
+    height
+        The largest height as CSS, such as ``"400px"``.
+    writer
+        Who sends; the process's one writer by default.
+
+    Examples
+    --------
+    ::
+
+        mirror = Mirror(session)
+        mirror.show()
+        mirror.follow("Ada")
+        mirror.close()
+    """
+
+    _esm = _STATIC / "mirror.js"
+    _css = _STATIC / "mirror.css"
+    height = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(
+        self,
+        session: Session,
+        cells: Iterable[str | int] | None = None,
+        *,
+        height: str = "",
+        writer: Scheduler | None = None,
+    ) -> None:
+        chosen = None if cells is None else [session.resolve(cell) for cell in cells]
+        super().__init__(height=height)
+        self.session = session
+        self.cells = chosen
+        self._display_ids: list[str] = []
+        self._ended = False
+        self._static_shown = ""
+        if writer is None:
+            writer = import_module(f"{__package__}.writer").writer()
+        self._feed = MirrorFeed(session, chosen, self._send_message, writer)
+        self._actions = MirrorActions(self._feed)
+        self._writer = writer
+        self.on_msg(self._on_message)
+        self._unsubscribe = session.hub.subscribe(self._on_event)
+        with _open_lock:
+            _open.append(self)
+        self._feed.refresh()
+
+    # ------------------------------------------------------------------ messages
+
+    def _send_message(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(Exception):  # the front end or the comm may just have gone
+            self.send(message)
+
+    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+        self._actions.hand_over(content)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, ConnectionChanged) and event.state == "closed":
+            # Sent first: then nothing more comes.
+            self._writer.schedule((self, "end"), self._end)
+
+    # ------------------------------------------------------------------ what users call
+
+    def jump(self, cell: str | int) -> None:
+        """Scroll to a cell, in every view."""
+        self._feed.post({"t": "jump", "cell": self.session.resolve(cell)})
+
+    def follow(self, who: str | None) -> None:
+        """Scroll with somebody; None ends that.
+
+        Parameters
+        ----------
+        who
+            A user id, a name, or the beginning of one.
+
+        Raises
+        ------
+        RTUError
+            Nobody of that name is there, or several are.
+        """
+        user_id = None if who is None else self._find_person(who)
+        self._feed.post({"t": "follow", "user": user_id})
+
+    def _find_person(self, who: str) -> str:
+        people = list(self.session.people.values())
+        wanted = who.casefold()
+        named = [(person, (person.name or "").casefold()) for person in people]
+        for found in (
+            [person for person in people if str(person.user_id) == who],
+            [person for person, name in named if name == wanted],
+            [person for person, name in named if name.startswith(wanted)],
+        ):
+            if len(found) == 1:
+                return str(found[0].user_id)
+            if found:
+                raise RTUError(f"several people are called {who!r}; give more of the name")
+        names = ", ".join(sorted(p.name for p in people if p.name)) or "nobody"
+        raise RTUError(f"nobody called {who!r} is here; here: {names}")
+
+    def static(self) -> str:
+        """Return the mirror as it is now, as HTML that needs nothing else."""
+        return static_html(
+            self.session,
+            self.cells,
+            outputs=self._feed.state.board.outputs,
+            mirror_id=self.model_id or "",
+        )
+
+    def show(self) -> None:
+        """Display the live view, and below it the picture that a saved notebook will show.
+
+        Only one of the two is seen at a time.
+        """
+        from IPython.display import display as ipython_display
+
+        display: Any = ipython_display
+        display_id = f"rtu-mirror-{uuid4().hex[:12]}"
+        self._display_ids.append(display_id)
+        display(self, display_id=f"{display_id}-live")
+        self._static_shown = self.static()
+        display(
+            {"text/html": self._static_shown, "text/plain": f"Mirror of {self.session.path}"},
+            raw=True,
+            display_id=f"{display_id}-static",
+        )
+
+    def close(self) -> None:
+        """End the mirror: free its callbacks and leave its picture in place of each view."""
+        if not self._ended:
+            self._end()
+
+    def _end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        with _open_lock:
+            if self in _open:
+                _open.remove(self)
+        self._unsubscribe()
+        self._feed.flush()
+        self._feed.close()
+        self._actions.close()
+        self._writer.forget((self, "end"))
+        with contextlib.suppress(Exception):  # no front end any more: nobody is there to see it
+            self._leave_picture()
+        super().close()
+
+    def _leave_picture(self) -> None:
+        from IPython.display import update_display as ipython_update
+
+        update_display: Any = ipython_update
+        picture = self.static()
+        for display_id in self._display_ids:
+            update_display(
+                {"text/html": picture, "text/plain": f"Mirror of {self.session.path}"},
+                raw=True,
+                display_id=f"{display_id}-static",
+            )

@@ -1,0 +1,484 @@
+"""What the front ends of a mirror know, and what they have to be told.
+
+Events come in on the background thread, messages are taken out by the writer's. In between, changes
+of one thing become one operation: a hundred keystrokes in a cell between two messages are one
+splice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from .. import models as m
+from ..session.events import (
+    CellStatesChanged,
+    ConnectionChanged,
+    DeltaApplied,
+    Event,
+    KernelChanged,
+    OutputAppended,
+    OutputContinued,
+    OutputsCleared,
+    OutputsUpdated,
+    PeopleChanged,
+    RoleChanged,
+)
+from .mirror_board import OutputBoard
+from .mirror_cells import (
+    Clock,
+    cell_view,
+    info_view,
+    kernel_view,
+    language_of,
+    notebook_language,
+    person_view,
+    state_op,
+    type_of,
+)
+from .mirror_text import splices
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["MirrorState"]
+
+FIRST_PART = 30_000  # characters of the first part of a snapshot: the first screenful soon
+PART = 60_000
+OUTPUT_ROOM = 400_000  # characters of outputs that a snapshot holds; the rest is asked for
+
+Message = dict[str, Any]
+
+
+class MirrorState:
+    """The state of one mirror.
+
+    Parameters
+    ----------
+    session
+        The session that is mirrored.
+    cells
+        The ids of the cells to show; None for all.
+    changed
+        Called, on any thread, when there is something to `take`.
+
+    Attributes
+    ----------
+    seq
+        Number of the last patch.
+    """
+
+    def __init__(
+        self, session: Session, cells: Iterable[str] | None, changed: Callable[[], None]
+    ) -> None:
+        self.session = session
+        self.chosen = None if cells is None else frozenset(cells)
+        self.seq = 0
+        self.board = OutputBoard(session)
+        self._changed = changed
+        self._lock = threading.RLock()
+        self._clock = Clock()
+        self._sources: dict[str, str] = {}
+        self._states: dict[str, m.CellState] = {}
+        self._people: dict[UUID, Any] = {}
+        self._connection = (session.connection, "")
+        # Operations that are not sent yet, in order; those that others may be merged into by key.
+        self._ops: list[Callable[[], list[Any] | None]] = []
+        self._open: dict[tuple[str, ...], int] = {}
+        self._snapshot: list[Message] | None = None
+        self._began = False  # before the first snapshot nobody knows anything
+
+    # ------------------------------------------------------------------ taking
+
+    def take(self) -> list[Message]:
+        """Return what there is to send, in order; any thread may call this."""
+        with self._lock:
+            messages = self._snapshot or []
+            self._snapshot = None
+            ops = [op for make in self._ops if (op := make()) is not None]
+            self._ops.clear()
+            self._open.clear()
+            if ops:
+                self.seq += 1
+                messages.append({"t": "patch", "seq": self.seq, "ops": ops})
+            return messages
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._ops or self._snapshot)
+
+    # ------------------------------------------------------------------ the background thread
+
+    def refresh(self) -> None:
+        """Prepare a snapshot of everything; on the background thread."""
+        session = self.session
+        builder = session.client.builder
+        shown = [c for c in builder.cells if self.chosen is None or c.id in self.chosen]
+        with self._lock:
+            self._ops.clear()
+            self._open.clear()
+            self._sources = {cell.id: cell.source for cell in shown}
+            self._states = dict(session.cell_states)
+            for cell in shown:
+                state = self._states.get(cell.id)
+                running = state is not None and state.state == "executing"
+                if running and self._clock.milliseconds(cell.id) is None:
+                    self._clock.note(cell.id, "executing")
+            self._people = dict(session.people)
+            self._connection = (session.connection, self._connection[1])
+            self.board.reset([c for c in shown if isinstance(c, m.CodeCell)])
+            parts: list[list[Any]] = [[]]
+            size, room = 0, OUTPUT_ROOM
+            for cell in shown:
+                known = self.board.outputs(cell.id) if cell.cell_type == "code" else []
+                view, taken = cell_view(
+                    cell, self._states.get(cell.id), self._clock, known, room=room
+                )
+                room -= max(0, taken - len(cell.source))
+                if parts[-1] and size + taken > (FIRST_PART if len(parts) == 1 else PART):
+                    parts.append([])
+                    size = 0
+                parts[-1].append(view)
+                size += taken
+            self._snapshot = [
+                {
+                    "t": "snapshot",
+                    "seq": self.seq,
+                    "part": index,
+                    "parts": len(parts),
+                    "cells": cells,
+                }
+                for index, cells in enumerate(parts)
+            ]
+            self._snapshot[0] |= {
+                "info": info_view(session, len(shown)),
+                "role": session.role,
+                "conn": list(self._connection),
+                "kernel": kernel_view(session.kernel_session, session.client.kernel_state),
+                "people": [person_view(person) for person in self._people.values()],
+            }
+            self._began = True
+        self._changed()
+
+    def on_event(self, event: Event) -> None:
+        """Take an event of the session; on the background thread."""
+        if not self._began:
+            return
+        if isinstance(event, ConnectionChanged) and event.state == "live":
+            if self._connection[0] != "live":
+                self._connection = ("live", event.detail)
+                self.board.doubt()
+                self.refresh()  # what happened meanwhile came as no event
+            return
+        with self._lock:
+            before = len(self._ops)
+            handler = _HANDLERS.get(type(event))
+            if handler is not None:
+                handler(self, event)
+            changed = len(self._ops) != before or bool(self._open)
+        if changed:
+            self._changed()
+
+    def _put(self, make: Callable[[], list[Any] | None], *key: str) -> None:
+        """Add an operation; one with the same key takes the place of the earlier one."""
+        if key:
+            at = self._open.get(key)
+            if at is not None:
+                self._ops[at] = make
+                return
+            self._open[key] = len(self._ops)
+        self._ops.append(make)
+
+    def _shows(self, cell_id: str) -> bool:
+        return cell_id in self._sources
+
+    # ------------------------------------------------------------------ cells
+
+    def _on_delta(self, event: DeltaApplied) -> None:
+        delta = event.delta
+        if isinstance(delta, m.CellContentsUpdate | m.CellContentsReplace):
+            self._on_source(delta)
+        elif isinstance(delta, m.CellOutputCollectionReplace):
+            if self._shows(delta.resource_id):
+                cell_id = delta.resource_id
+                self.board.begin(cell_id, delta.properties.output_collection_id)
+                self._whole_outputs(cell_id)
+        elif isinstance(delta, m.NBCellsAdd):
+            self._on_add(delta.properties.id)
+        elif isinstance(delta, m.NBCellsDelete):
+            self._on_delete(delta.properties.id)
+        elif isinstance(delta, m.NBCellsMove):
+            cell_id = delta.properties.id
+            if self._shows(cell_id):
+                after = self._before(cell_id)
+                self._put(lambda: ["mv", cell_id, after])
+        elif isinstance(delta, m.CellMetadataReplace):
+            self._on_type(delta.resource_id)
+        elif isinstance(delta, m.NBMetadataUpdate):
+            language = notebook_language(self.session)
+            self._put(lambda: ["info", {"language": language}], "info")
+
+    def _on_source(self, delta: m.CellContentsUpdate | m.CellContentsReplace) -> None:
+        cell_id = delta.resource_id
+        before = self._sources.get(cell_id)
+        if before is None:
+            return
+        cell = self.session.client.builder.cell(cell_id)
+        self._sources[cell_id] = cell.source
+        author = None if delta.created_by_id is None else str(delta.created_by_id)
+        at = self._open.get(("src", cell_id))
+        if at is not None:
+            edit: _Edit = self._ops[at]  # type: ignore[assignment]  # what that key stands for
+            edit.author = author
+            return
+        self._put(_Edit(self._sources, cell_id, before, author), "src", cell_id)
+
+    def _before(self, cell_id: str) -> str | None:
+        """Return the shown cell before this one, None at the top."""
+        ids = self.session.client.cell_ids
+        at = ids.index(cell_id) - 1
+        while at >= 0 and not self._shows(ids[at]):
+            at -= 1
+        return ids[at] if at >= 0 else None
+
+    def _on_add(self, cell_id: str) -> None:
+        if self.chosen is not None and cell_id not in self.chosen:
+            return
+        cell = self.session.client.builder.cell(cell_id)
+        after = self._before(cell_id)
+        self._sources[cell_id] = cell.source
+        if isinstance(cell, m.CodeCell):
+            self.board.add(cell)
+        state = self._states.get(cell_id)
+        known = self.board.outputs(cell_id) if cell.cell_type == "code" else []
+        view, _ = cell_view(cell, state, self._clock, known, room=PART)
+        self._put(lambda: ["add", after, view])
+
+    def _on_delete(self, cell_id: str) -> None:
+        if not self._shows(cell_id):
+            return
+        del self._sources[cell_id]
+        self._clock.forget(cell_id)
+        self.board.forget(cell_id)
+        self._close(cell_id)
+        self._put(lambda: ["del", cell_id])
+
+    def _close(self, cell_id: str) -> None:
+        """Let nothing more be merged into this cell's operations."""
+        for key in [key for key in self._open if cell_id in key]:
+            del self._open[key]
+
+    def _on_type(self, cell_id: str) -> None:
+        if not self._shows(cell_id):
+            return
+        cell = self.session.client.builder.cell(cell_id)
+        op = ["type", cell_id, type_of(cell), language_of(cell)]
+        self._put(lambda: op)
+        if isinstance(cell, m.CodeCell):
+            self.board.add(cell)
+            self._whole_outputs(cell_id)
+        else:
+            self.board.forget(cell_id)
+
+    def _on_states(self, event: CellStatesChanged) -> None:
+        before, now = self._states, event.states
+        self._states = now
+        for cell_id in before.keys() | now.keys():
+            state = now.get(cell_id)
+            if _same(state, before.get(cell_id)) or not self._shows(cell_id):
+                continue
+            if state is not None:
+                self._clock.note(cell_id, state.state)
+            self._put(_StateOp(self, cell_id), "st", cell_id)
+            if state is not None and state.state.startswith("finished"):
+                self.board.finished(cell_id)
+
+    # ------------------------------------------------------------------ outputs
+
+    def _whole_outputs(self, cell_id: str) -> None:
+        """Send all outputs of a cell anew, instead of whatever else of them is not sent yet."""
+        self._drop_outputs(cell_id)
+        self._put(lambda: self._outs_op(cell_id), "outs", cell_id)
+
+    def _drop_outputs(self, cell_id: str) -> None:
+        for key in [key for key in self._open if key[0] in _OUTPUT_KEYS and key[1] == cell_id]:
+            self._ops[self._open.pop(key)] = _nothing
+
+    def _outs_op(self, cell_id: str) -> list[Any] | None:
+        outputs = self.board.outputs(cell_id)
+        return None if outputs is None else ["outs", cell_id, [dict(o) for o in outputs]]
+
+    def _on_output(self, event: OutputAppended | OutputContinued) -> None:
+        output = event.output
+        cell_id = self.board.cell_of(output.parent_collection_id)
+        if cell_id is None or not self._shows(cell_id):
+            return
+        if isinstance(event, OutputAppended):
+            view = self.board.append(cell_id, output)
+            if view is not None and ("outs", cell_id) not in self._open:
+                self._put(_Whole("out+", cell_id, view), "out", cell_id, view["id"])
+            return
+        grown = self.board.grow(cell_id, output)
+        if grown is None or self._goes_out_whole(cell_id, grown[0]):
+            return
+        view, text = grown
+        at = self._open.get(("txt", cell_id, view["id"]))
+        if at is not None:
+            more: _Text = self._ops[at]  # type: ignore[assignment]  # what that key stands for
+            more.add(text)
+            return
+        self._put(_Text(cell_id, view, text), "txt", cell_id, view["id"])
+
+    def _goes_out_whole(self, cell_id: str, view: dict[str, Any]) -> bool:
+        """Return whether an output is sent as it is by then anyway."""
+        return ("outs", cell_id) in self._open or any(
+            (kind, cell_id, view["id"]) in self._open for kind in ("out", "new")
+        )
+
+    def _on_cleared(self, event: OutputsCleared) -> None:
+        cell_id = self.board.cell_of(event.collection_id)
+        if cell_id is not None and self._shows(cell_id):
+            self.board.replace(cell_id, event.outputs)
+            self._whole_outputs(cell_id)
+
+    def _on_updated(self, event: OutputsUpdated) -> None:
+        for cell_id, view in self.board.update(event):
+            if self._shows(cell_id) and not self._goes_out_whole(cell_id, view):
+                self._put(_Whole("out=", cell_id, view), "new", cell_id, view["id"])
+
+    def outputs_loaded(self, cell_id: str, views: list[dict[str, Any]]) -> None:
+        """Send a cell's outputs, which were fetched; on the background thread."""
+        with self._lock:
+            if not self._shows(cell_id) or not self._began:
+                return
+            self._drop_outputs(cell_id)
+            if self.board.outputs(cell_id) is not None:
+                self._whole_outputs(cell_id)  # what comes until then goes along
+            else:
+                op = ["outs", cell_id, [dict(view) for view in views]]
+                self._put(_Fixed(op), "outs", cell_id)
+        self._changed()
+
+    # ------------------------------------------------------------------ everything else
+
+    def _on_people(self, event: PeopleChanged) -> None:
+        before, now = self._people, event.people
+        self._people = dict(now)
+        for user_id in before.keys() - now.keys():
+            self._put(_Fixed(["bye", str(user_id)]), "who", str(user_id))
+        for user_id, person in now.items():
+            old = before.get(user_id)
+            if old is None or person_view(old) != person_view(person):
+                self._put(_Fixed(["who", person_view(person)]), "who", str(user_id))
+
+    def _on_kernel(self, event: KernelChanged) -> None:
+        view = kernel_view(event.status, "")
+        self._put(lambda: ["ker", view], "ker")
+
+    def _on_connection(self, event: ConnectionChanged) -> None:
+        self._connection = (event.state, event.detail)
+        self._put(lambda: ["conn", event.state, event.detail], "conn")
+
+    def _on_role(self, event: RoleChanged) -> None:
+        self._put(lambda: ["role", event.role], "role")
+
+    def state_op(self, cell_id: str) -> list[Any]:
+        """Return the operation that gives a cell its present state."""
+        return state_op(cell_id, self._states.get(cell_id), self._clock)
+
+
+_HANDLERS: dict[type, Any] = {
+    DeltaApplied: MirrorState._on_delta,
+    CellStatesChanged: MirrorState._on_states,
+    OutputAppended: MirrorState._on_output,
+    OutputContinued: MirrorState._on_output,
+    OutputsCleared: MirrorState._on_cleared,
+    OutputsUpdated: MirrorState._on_updated,
+    PeopleChanged: MirrorState._on_people,
+    KernelChanged: MirrorState._on_kernel,
+    ConnectionChanged: MirrorState._on_connection,
+    RoleChanged: MirrorState._on_role,
+}
+
+
+_OUTPUT_KEYS = ("out", "new", "txt")
+
+
+def _nothing() -> list[Any] | None:
+    return None
+
+
+def _same(one: m.CellState | None, other: m.CellState | None) -> bool:
+    # Every event holds every cell: compared by hand, which takes a fraction of the models' time.
+    if one is None or other is None:
+        return one is other
+    return (
+        one.state == other.state
+        and one.execution_id == other.execution_id
+        and one.execution_count == other.execution_count
+        and one.cause == other.cause
+    )
+
+
+class _Fixed:
+    def __init__(self, op: list[Any]) -> None:
+        self.op = op
+
+    def __call__(self) -> list[Any]:
+        return self.op
+
+
+class _Edit:
+    """A cell's text, from what the front ends have to what it is when this is sent."""
+
+    def __init__(
+        self, sources: dict[str, str], cell_id: str, before: str, author: str | None
+    ) -> None:
+        self.sources, self.cell_id, self.before, self.author = sources, cell_id, before, author
+
+    def __call__(self) -> list[Any] | None:
+        now = self.sources.get(self.cell_id)
+        if now is None:  # deleted since
+            return None
+        made: list[Any] = ["src", self.cell_id, splices(self.before, now)]
+        return [*made, self.author] if self.author is not None else made
+
+
+class _StateOp:
+    def __init__(self, state: MirrorState, cell_id: str) -> None:
+        self.state, self.cell_id = state, cell_id
+
+    def __call__(self) -> list[Any]:
+        return self.state.state_op(self.cell_id)
+
+
+class _Text:
+    """More text of a stream."""
+
+    LIMIT = 60_000  # characters; of more, the whole stream as it is kept is less
+
+    def __init__(self, cell_id: str, view: dict[str, Any], text: str) -> None:
+        self.cell_id, self.view, self.pieces, self.length = cell_id, view, [text], len(text)
+
+    def add(self, text: str) -> None:
+        self.length += len(text)
+        if self.length <= self.LIMIT:
+            self.pieces.append(text)
+
+    def __call__(self) -> list[Any]:
+        if self.length > self.LIMIT:
+            return ["out=", self.cell_id, dict(self.view)]
+        return ["txt", self.cell_id, self.view["id"], "".join(self.pieces)]
+
+
+class _Whole:
+    """An output as it is when this is sent."""
+
+    def __init__(self, kind: str, cell_id: str, view: dict[str, Any]) -> None:
+        self.kind, self.cell_id, self.view = kind, cell_id, view
+
+    def __call__(self) -> list[Any]:
+        return [self.kind, self.cell_id, dict(self.view)]
