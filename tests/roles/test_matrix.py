@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ import pytest
 from rtu_magics.document import make_patch
 
 from ..helpers.rtu import NotebookClient, follow, raw_client
-from ..helpers.server import RunningServer, running_server
+from ..helpers.server import RunningServer
 from .scene import Scene
 from .table import ASKERS, Row, keys_of_server, read_table
 
@@ -36,12 +35,6 @@ COMING = {
 THERE = [row for row in TABLE.values() if row.key in KNOWN - COMING]
 ROUTES = [row for row in THERE if row.kind not in ("EVENT", "DELTA")]
 EVENTS = [row for row in THERE if row.kind in ("EVENT", "DELTA")]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(tmp_path_factory.mktemp("root")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
