@@ -28,6 +28,7 @@ from .history_api import HistoryCalls
 from .http import RestClient, rtu_url_of
 from .invites import InviteCalls
 from .rtu import RTUClient
+from .run_calls import RunCalls
 from .sharing import Sharing
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 _SHUTDOWN_TIMEOUT = 60.0  # seconds: the server answers when the kernel has gone
 
 
-class APIClient(FileCalls, HistoryCalls, InviteCalls, Sharing):
+class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
     """The REST API of an RTU server, call by call.
 
     Parameters

@@ -49,6 +49,8 @@ class Plan:
         The cells still to run, in order.
     scratch
         Whether it is code without a cell.
+    asks
+        Whether it may ask for input, if there is somebody to answer.
     """
 
     execution_id: UUID
@@ -56,6 +58,7 @@ class Plan:
     author: UUID
     targets: deque[Target] = field(default_factory=deque)
     scratch: bool = False
+    asks: bool = True
 
     def states(self) -> list[CellState]:
         """Return the queued states of the cells."""
@@ -98,7 +101,9 @@ def plan_of(delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:
     return plan
 
 
-def scratch_plan(execution_id: UUID, file_id: UUID, author: UUID, source: str) -> Plan:
+def scratch_plan(
+    execution_id: UUID, file_id: UUID, author: UUID, source: str, *, asks: bool = True
+) -> Plan:
     """Return the plan for code without a cell."""
     targets = deque([Target(SCRATCH_CELL, source)])
-    return Plan(execution_id, file_id, author, targets, scratch=True)
+    return Plan(execution_id, file_id, author, targets, scratch=True, asks=asks)

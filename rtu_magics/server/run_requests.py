@@ -72,7 +72,9 @@ def _run_scratch(request: ScratchRequest, room: Room, person: Person) -> dict[st
     if known is None and not wanted.source.strip():
         return _refused("there is no code to run")
     if known is None:
-        plan = scratch_plan(wanted.execution_id, room.file_id, person.id, wanted.source)
+        plan = scratch_plan(
+            wanted.execution_id, room.file_id, person.id, wanted.source, asks=wanted.asks
+        )
         room.executor.accept(plan)
     elif not (known.scratch and known.author == person.id):
         return _refused("another run has this id")

@@ -173,7 +173,7 @@ class Runs:
             plan.author,
             tuple(target.cell_id for target in plan.targets),
             plan.scratch,
-            bool(attached) and not keep,
+            plan.asks and bool(attached) and not keep,
             {state.cell_id: state for state in plan.states()},
             attached=attached,
             keep=keep,

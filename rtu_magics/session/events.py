@@ -26,6 +26,7 @@ __all__ = [
     "DeltaApplied",
     "Event",
     "EventHub",
+    "InputRequested",
     "KernelChanged",
     "OutputAppended",
     "OutputContinued",
@@ -34,6 +35,7 @@ __all__ = [
     "PeopleChanged",
     "Person",
     "RoleChanged",
+    "ScratchStateChanged",
     "feed",
     "people_of",
 ]
@@ -104,6 +106,24 @@ class KernelChanged(Event):
     """The kernel's state changed."""
 
     status: KernelStatusUpdate
+
+
+@dataclass(frozen=True)
+class ScratchStateChanged(Event):
+    """The state of a run without a cell that this session started."""
+
+    state: CellState
+
+
+@dataclass(frozen=True)
+class InputRequested(Event):
+    """A running cell asks for a line of text; ``password``: which must not be shown."""
+
+    request_id: UUID
+    cell_id: str
+    execution_id: UUID
+    prompt: str = ""
+    password: bool = False
 
 
 @dataclass(frozen=True)
@@ -248,6 +268,15 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
     def states(msg: Any) -> None:
         hub.publish(CellStatesChanged({state.cell_id: state for state in msg.data.cell_states}))
 
+    def scratch(msg: Any) -> None:
+        hub.publish(ScratchStateChanged(msg.data))
+
+    def asked(msg: Any) -> None:
+        new = msg.data
+        hub.publish(
+            InputRequested(new.request_id, new.cell_id, new.execution_id, new.prompt, new.password)
+        )
+
     def kernel(msg: Any) -> None:
         hub.publish(KernelChanged(msg.data))
 
@@ -279,6 +308,8 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         client.register_rtu_event_callback(m.UpdateOutputCollectionEvent, collection),
         client.register_rtu_event_callback(m.UpdateOutputsByDisplayIdEvent, updated),
         client.register_rtu_event_callback(m.BulkCellStateUpdateResponse, states),
+        client.register_rtu_event_callback(m.RunStateEvent, scratch),
+        client.register_rtu_event_callback(m.InputRequestEvent, asked),
         client.register_rtu_event_callback(m.KernelStatusUpdateResponse, kernel),
         client.register_rtu_event_callback(m.FileSubscribeReply, caught_up),
         client.register_rtu_event_callback(m.UpdateUserFileSubscriptionEvent, people),

@@ -1,13 +1,19 @@
-"""Starting runs of remote cells."""
+"""Starting runs of remote cells, attaching to them, clearing what they left."""
 
 from __future__ import annotations
 
+import asyncio
+from uuid import UUID, uuid4
+
 from .. import models as m
-from ..errors import RTUError
+from ..errors import PermissionDenied, RTUError
 from .execution import Execution
 from .kernel import KernelVerbs
 
 __all__ = ["RunVerbs"]
+
+_REPLY_TIMEOUT = 20.0  # seconds, after which a lost request is sent once more
+_TRIES = 3
 
 
 class RunVerbs(KernelVerbs):
@@ -20,6 +26,8 @@ class RunVerbs(KernelVerbs):
         run_all: bool = False,
         before: str | int | None = None,
         after: str | int | None = None,
+        asks: bool = False,
+        background: bool = False,
     ) -> Execution:
         """Start a run and return it as soon as the server has accepted it.
 
@@ -33,6 +41,12 @@ class RunVerbs(KernelVerbs):
             Run every cell.
         before, after
             Run every cell up to and with, or from and with this one.
+        asks
+            Whether the caller answers what the cells ask (`InputRequested`, `Execution.answer`);
+            otherwise ``input()`` fails there at once.
+        background
+            Whether a server that was started for this kernel stays for the run although the kernel
+            has gone.
 
         Raises
         ------
@@ -41,13 +55,139 @@ class RunVerbs(KernelVerbs):
         """
         delta = self.call(self._execute_delta(ref, run_all, before, after))
         self.ensure_kernel()
-        execution = Execution(self, delta)  # subscribed before it is submitted
+        execution = Execution(  # subscribed before it is submitted
+            self, delta.id, delta=delta, attached=asks or background, keep=background
+        )
+
+        async def submit() -> None:
+            execution.announce()
+            await self.client.new_delta_request(delta)
+
         try:
-            self.call(self.client.new_delta_request(delta))
+            self.call(submit())
         except BaseException:
             execution.close()
             raise
         return execution
+
+    def start_scratch(
+        self, source: str, *, asks: bool = False, background: bool = False
+    ) -> Execution:
+        """Run code in the notebook's kernel without a cell; only this session sees its outputs.
+
+        Parameters
+        ----------
+        source
+            The code.
+        asks, background
+            As in `start`.
+
+        Raises
+        ------
+        RTUError
+            There is nothing to run, or the server refuses.
+        """
+        if not source.strip():
+            raise RTUError("there is no code to run")
+        self.ensure_kernel()
+        execution = Execution(self, uuid4(), attached=True, keep=background)
+        data = m.ScratchRequestData(execution_id=execution.id, source=source, asks=asks)
+        message = m.ScratchRequest(channel=self.client.file_channel, data=data)
+
+        async def submit() -> None:
+            await execution.accepted((m.SCRATCH_CELL,))
+            execution.announce()
+            reply = await self.request(message)
+            if not isinstance(reply, m.ScratchReply):
+                raise RTUError("this server cannot run code without a cell; leave --scratch out")
+            if not reply.data.success:
+                raise RTUError(f"the code was not run: {reply.data.message}")
+
+        try:
+            self.call(submit())
+        except BaseException:
+            execution.close()
+            raise
+        return execution
+
+    def attach(self, execution_id: UUID) -> Execution:
+        """Follow a run that has begun, whoever started it, with its outputs from the first on.
+
+        From then on this session is asked what the run asks, unless its starter is there.
+
+        Raises
+        ------
+        RTUError
+            The server knows no such run.
+        """
+        execution = Execution(self, execution_id)
+
+        async def attach() -> None:
+            message = execution.attach_request(look=True)
+            reply = await self.request(message)
+            run = reply.data.run if isinstance(reply, m.AttachReply) else None
+            if run is None:
+                raise RTUError("there is no such run; %rtu_runs lists those that are known")
+            await execution.catch_up(run)
+
+        try:
+            self.call(attach())
+        except BaseException:
+            execution.close()
+            raise
+        return execution
+
+    def runs(self) -> list[m.Run]:
+        """Return what runs and what ran lately in this notebook, the newest first."""
+        return self.call(self.api.list_runs(self.file.id))
+
+    def clear(self, *refs: str | int) -> list[str]:
+        """Clear the outputs of some cells for everybody, of all without an argument.
+
+        Returns
+        -------
+        list of str
+            The ids of the cells that had outputs.
+        """
+
+        async def clear() -> list[str]:
+            cell_ids = [await self._resolve(ref) for ref in refs] if refs else None
+            return await self.api.clear_outputs(self.file.id, cell_ids)
+
+        return self.call(clear())
+
+    async def request(self, message: m.BaseRTURequest) -> m.BaseRTUResponse:
+        """Send a request that may be sent twice, and return the first answer.
+
+        Raises
+        ------
+        PermissionDenied
+            The server does not allow it.
+        RTUError
+            There is no answer.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[m.BaseRTUResponse] = loop.create_future()
+
+        def take(reply: m.BaseRTUResponse) -> None:
+            if not answer.done():
+                answer.set_result(reply)
+
+        stop = self.client.register_transaction_id_callback(message.transaction_id, take)
+        try:
+            for _ in range(_TRIES):
+                self.client.send(message)
+                done, _pending = await asyncio.wait([answer], timeout=_REPLY_TIMEOUT)
+                if done:
+                    break
+            else:
+                raise RTUError("the server does not answer; try again")
+        finally:
+            stop()
+        reply = answer.result()
+        if isinstance(reply, m.PermissionDeniedResponse):
+            raise PermissionDenied(reply.data.message)
+        return reply
 
     async def _execute_delta(
         self,

@@ -117,10 +117,14 @@ class InputReplyReply(BaseRTUResponse):
 
 
 class ScratchRequestData(Model):
-    """Code to run without a cell, under an execution id that the client chose."""
+    """Code to run without a cell, under an execution id that the client chose.
+
+    ``asks`` says whether it may ask for input.
+    """
 
     execution_id: UUID
     source: str = Field(repr=False)
+    asks: bool = True
 
 
 class ScratchRequest(BaseRTURequest):

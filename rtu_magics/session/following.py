@@ -1,0 +1,328 @@
+"""One run as the background thread follows it, also over gaps in the connection.
+
+While everything arrives, live events are passed on as they are. After a gap, or when it attaches to
+a run that has begun, the outputs are taken from snapshots of the run's collections until the run is
+over or nothing changes any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from .. import models as m
+from ..errors import APIError, RTUError
+from .events import (
+    CellStatesChanged,
+    ConnectionChanged,
+    DeltaApplied,
+    Event,
+    InputRequested,
+    KernelChanged,
+    OutputAppended,
+    OutputContinued,
+    OutputsCleared,
+    OutputsUpdated,
+    ScratchStateChanged,
+)
+from .links import fetch_stream
+from .progress import Progress
+from .run_events import CellFinished, CellStarted, Finished, Reconnected, Reconnecting
+
+if TYPE_CHECKING:
+    from .runs import RunVerbs
+
+__all__ = ["Follower"]
+
+logger = logging.getLogger(__name__)
+
+_KERNEL_GONE = frozenset({"failed", "shutdown", "culled"})
+_POLL = 0.3  # seconds at least between two snapshots of the outputs
+_CLOSED = "the session was closed while the cell ran; it runs on remotely"
+
+
+class Follower:
+    """A run whose events pile up for another thread.
+
+    Parameters
+    ----------
+    session
+        Where it runs.
+    execution_id
+        Which run.
+    delta
+        The execute delta, None for what runs without one.
+    attached
+        Whether this connection answers the run's questions, and takes what goes to nobody else.
+    keep
+        Whether it goes on in the background, see `models.AttachRequestData`.
+    """
+
+    def __init__(
+        self,
+        session: RunVerbs,
+        execution_id: UUID,
+        *,
+        delta: m.FileDeltaBase | None = None,
+        attached: bool = True,
+        keep: bool = False,
+    ) -> None:
+        self.session = session
+        self.id = execution_id
+        self.targets: tuple[str, ...] = ()
+        self.states: dict[str, m.CellState] = {}
+        self.errors: dict[str, m.Output] = {}
+        self.question: InputRequested | None = None
+        self.on_withdrawn: Callable[[], None] = lambda: None
+        self.user_id: UUID | None = None
+        self._attached = attached
+        self._keep = keep
+        self._delta = delta
+        self._accepted = False
+        self._kernel_gone = False
+        self._failure: RTUError | None = None
+        self._lost = False  # the connection was lost since the last full word of the server
+        self._gapped = False
+        self._progress: dict[UUID, Progress] = {}
+        self._collections: dict[str, UUID] = {}
+        self._polling: asyncio.Task[None] | None = None
+        self._returning: asyncio.Task[None] | None = None
+        self._dirty = False  # something happened since the last snapshot was asked for
+        self._over = False
+        self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._unsubscribe = session.hub.subscribe(self._on_event)
+
+    # ------------------------------------------------------------------ what the session does
+
+    def announce(self) -> None:
+        """Attach, before the run is asked for; the answer does not matter."""
+        if self._attached:
+            self.session.client.send(self.attach_request())
+
+    async def accepted(self, cell_ids: tuple[str, ...]) -> None:
+        """Note the cells of a run that the chain does not tell of."""
+        self._accepted, self.targets = True, cell_ids
+
+    async def catch_up(self, run: m.Run) -> None:
+        """Follow a run that has begun, from its first output on."""
+        self._gapped = True
+        self._take(run)
+        self._poll()
+
+    def _take(self, run: m.Run) -> None:
+        """Take what the server knows of the run."""
+        self._accepted, self.targets = True, tuple(run.cell_ids)
+        self.user_id = run.user_id
+        self._collections.update(run.collections)
+        for state in run.cell_states:
+            self._on_state(state.cell_id, state)
+
+    def attach_request(self, *, look: bool = False) -> m.AttachRequest:
+        """Return the request that attaches to the run, and asks what is known of it."""
+        data = m.AttachRequestData(execution_id=self.id, keep=self._keep, look=look)
+        return m.AttachRequest(channel=self.session.client.file_channel, data=data)
+
+    # ------------------------------------------------------------------ events
+
+    def _on_event(self, event: Event) -> None:
+        if self._over:
+            return
+        if isinstance(event, (OutputAppended, OutputContinued, OutputsCleared)):
+            if event.execution_id == self.id:
+                self._on_output(event)
+        elif isinstance(event, OutputsUpdated):
+            # Another run may update what this one displayed, so the ids count too.
+            known = [p for p in self._progress.values() if p.take(event)]
+            if event.execution_id == self.id or known:
+                self._queue.put(event)
+        elif isinstance(event, CellStatesChanged):
+            self._on_states(event.states)
+        elif isinstance(event, ScratchStateChanged):
+            if event.state.execution_id == self.id:
+                self._on_state(event.state.cell_id, event.state)
+                self._check_over()
+        elif isinstance(event, InputRequested):
+            if event.execution_id == self.id:
+                self.question = event
+                self._queue.put(event)
+        elif isinstance(event, DeltaApplied):
+            self._on_delta(event.delta)
+        elif isinstance(event, KernelChanged):
+            if event.status.kernel.execution_state in _KERNEL_GONE:
+                self._kernel_gone = True
+        elif isinstance(event, ConnectionChanged):
+            self._on_connection(event)
+
+    def _on_output(self, event: OutputAppended | OutputContinued | OutputsCleared) -> None:
+        if isinstance(event, OutputsCleared):
+            collection_id = event.collection_id
+        else:
+            collection_id = event.output.parent_collection_id
+        progress = self._progress.setdefault(collection_id, Progress())
+        progress.gapped = progress.gapped or self._gapped
+        if progress.take(event):
+            self._pass_on(event)
+        elif progress.gapped:
+            self._poll()
+
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, OutputAppended) and event.output.type == "error":
+            self.errors[event.output.cell_id or m.SCRATCH_CELL] = event.output
+        self._queue.put(event)
+
+    def _on_delta(self, delta: m.FileDeltaBase) -> None:
+        if delta.id == self.id and not self._accepted and self._delta is not None:
+            # The server took its snapshot of the cells at the same place of the chain.
+            self._accepted = True
+            self.targets = tuple(self.session.runnable(self._delta))
+            self._check_over()
+
+    # ------------------------------------------------------------------ states
+
+    def _on_states(self, states: dict[str, m.CellState]) -> None:
+        for cell_id, state in states.items():
+            if state.execution_id == self.id:
+                self._on_state(cell_id, state)
+        if self._lost and self._accepted:
+            self._lost = False
+            self._returning = asyncio.get_running_loop().create_task(self._return(states))
+        self._check_over()
+
+    async def _return(self, states: dict[str, m.CellState]) -> None:
+        """Ask what became of the run while the connection was lost."""
+        run: m.Run | None = None
+        try:
+            reply = await self.session.request(self.attach_request(look=True))
+        except RTUError as exc:  # not allowed, or the connection is lost again
+            logger.debug("cannot attach: %s", exc)
+        else:  # another kind of server knows no such request
+            run = reply.data.run if isinstance(reply, m.AttachReply) else None
+        if run is not None:
+            self._take(run)
+        elif not self._lost:
+            for cell_id in self.targets:
+                now = states.get(cell_id)
+                if not self._has_finished(cell_id) and (now is None or now.execution_id != self.id):
+                    # It ended unseen, and something else happened to the cell since.
+                    self._on_state(cell_id, _ended_unseen(cell_id, self.id))
+        self._check_over()
+
+    def _on_state(self, cell_id: str, state: m.CellState) -> None:
+        before = self.states.get(cell_id)
+        if before is not None and before.state.startswith("finished"):
+            return
+        self.states[cell_id] = state
+        if state.state.startswith("finished") and self.question is not None:
+            self.question = None
+            self.on_withdrawn()
+        if before is not None and before.state == state.state:
+            return
+        if state.state == "executing":
+            self._queue.put(CellStarted(cell_id))
+        elif state.state.startswith("finished") and not self._gapped:
+            self._finish_cell(state)
+
+    def _finish_cell(self, state: m.CellState) -> None:
+        ok = state.state == "finished_with_no_error"
+        self._queue.put(CellFinished(state.cell_id, ok, state.execution_count, state.cause))
+
+    def _on_connection(self, event: ConnectionChanged) -> None:
+        if event.state == "reconnecting":
+            if not self._lost:
+                self._queue.put(Reconnecting(event.detail))
+            self._lost = self._gapped = True
+            for progress in self._progress.values():
+                progress.gapped = True
+        elif event.state == "live" and self._gapped:
+            self._queue.put(Reconnected())
+            self._poll()
+        elif event.state == "closed":
+            self._failure = RTUError(event.detail or _CLOSED)
+            self._end()
+
+    def _has_finished(self, cell_id: str) -> bool:
+        state = self.states.get(cell_id)
+        return state is not None and state.state.startswith("finished")
+
+    def _all_finished(self) -> bool:
+        return self._accepted and all(self._has_finished(cell_id) for cell_id in self.targets)
+
+    def _check_over(self) -> None:
+        if self._over or not self._all_finished():
+            return
+        if self._gapped:
+            self._poll()  # the last snapshot ends the run
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            self._queue.put(Finished())
+            self._unsubscribe()
+
+    # ------------------------------------------------------------------ after a gap
+
+    def _poll(self) -> None:
+        self._dirty = True
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.get_running_loop().create_task(self._poll_outputs())
+
+    async def _poll_outputs(self) -> None:
+        """Take the outputs from snapshots until the run is over or nothing changes any more."""
+        while not self._over:
+            self._dirty = False
+            finished = self._all_finished()  # asked first: then the snapshots are complete
+            began = time.monotonic()
+            try:
+                changed = await self._snapshot()
+            except (RTUError, OSError) as exc:
+                logger.debug("no snapshot of the outputs: %s", exc)
+                if not finished:
+                    return  # the next event or reconnection asks again
+                changed = False
+            if finished:
+                for cell_id in self.targets:
+                    self._finish_cell(self.states[cell_id])
+                self._end()
+                return
+            if not (changed or self._dirty or self._all_finished()):
+                return
+            # Each snapshot is a whole one: much output must not fill the line with it.
+            await asyncio.sleep(max(_POLL, 2 * (time.monotonic() - began)))
+
+    async def _snapshot(self) -> bool:
+        changed = False
+        for cell_id in self.targets:
+            collection_id = self._collections.get(cell_id) or self.session.collection_of(cell_id)
+            if collection_id is None:
+                continue
+            try:
+                collection: Any = await self.session.api.get_output_collection(collection_id)
+            except APIError as exc:
+                logger.debug("no output collection: %s", exc)
+                continue
+            if collection.execution_id != self.id:
+                continue
+            self._collections[cell_id] = collection.id
+            progress = self._progress.setdefault(collection.id, Progress())
+            progress.gapped = True
+            outputs = [await fetch_stream(self.session.api, o) for o in collection.outputs]
+            for event in progress.catch_up(collection.id, outputs, cell_id):
+                changed = True
+                self._pass_on(event)
+        return changed
+
+
+def _ended_unseen(cell_id: str, execution_id: UUID) -> m.CellState:
+    return m.CellState(
+        cell_id=cell_id,
+        state="finished_with_error",
+        execution_id=execution_id,
+        cause="it ended while the connection was lost, and the cell has been run or changed since",
+    )

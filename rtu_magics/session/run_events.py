@@ -1,0 +1,43 @@
+"""What happens to one run, beside its outputs: the events that an `Execution` yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .events import Event
+
+__all__ = ["CellFinished", "CellStarted", "Finished", "Reconnected", "Reconnecting"]
+
+
+@dataclass(frozen=True)
+class CellStarted(Event):
+    """A cell of the run began."""
+
+    cell_id: str
+
+
+@dataclass(frozen=True)
+class CellFinished(Event):
+    """A cell of the run ended; ``cause`` says why one failed that raised nothing itself."""
+
+    cell_id: str
+    ok: bool
+    execution_count: int | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class Reconnecting(Event):
+    """The connection is lost; the client tries again by itself."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Reconnected(Event):
+    """The connection is back."""
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The run is over; nothing follows."""
