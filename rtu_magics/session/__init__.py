@@ -5,18 +5,13 @@ thread.
 """
 
 from .editing import EditConflict
-from .execution import (
-    CellFinished,
-    CellStarted,
-    Execution,
-    Finished,
-    Reconnected,
-    Reconnecting,
-)
+from .events import InputRequested
+from .execution import Execution
 from .hints import cell_hints, kernel_hints
 from .loop import background, stop_background
 from .opening import connect
 from .registry import sessions
+from .run_events import CellFinished, CellStarted, Finished, Reconnected, Reconnecting
 from .session import Session
 from .views import CellView, SessionStatus
 
@@ -27,6 +22,7 @@ __all__ = [
     "EditConflict",
     "Execution",
     "Finished",
+    "InputRequested",
     "Reconnected",
     "Reconnecting",
     "Session",
