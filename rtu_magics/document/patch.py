@@ -87,9 +87,16 @@ def _unquote(text: str) -> str:
     """Return what `urllib.parse.unquote` returns, sooner.
 
     It decodes escapes together with the ASCII around them, which decodes to itself whatever stands
-    next to it, so a run of escapes can be taken alone. Few runs occur; they are remembered.
+    next to it, so a run of escapes can be taken alone. Few runs occur; they are remembered. For the
+    same reason the commonest escapes can be replaced before: what they stand for is ASCII, and can
+    be no part of another escape.
     """
-    return _ESCAPED(_unescape, text) if "%" in text else text
+    text = text.replace("%0A", "\n")
+    if "%" in text:
+        text = text.replace("%5B", "[").replace("%5D", "]").replace("%22", '"')
+        if "%" in text:
+            return _ESCAPED(_unescape, text)
+    return text
 
 
 def parse_patch(patch_text: str) -> list[Hunk]:
@@ -141,14 +148,15 @@ def _splice_one_change(text: str, patch_text: str) -> str | None:
         return None
     start = int(at) if length == "0" else int(at) - 1
     if "%" in before:
-        before = _ESCAPED(_unescape, before)
-    if "%" in deleted:
-        deleted = _ESCAPED(_unescape, deleted)
+        before = _unquote(before)
     if "%" in inserted:
-        inserted = _ESCAPED(_unescape, inserted)
+        inserted = _unquote(inserted)
     if "%" in after:
-        after = _ESCAPED(_unescape, after)
-    old = before + deleted + after
+        after = _unquote(after)
+    if deleted:
+        old = before + (_unquote(deleted) if "%" in deleted else deleted) + after
+    else:
+        old = before + after
     end = start + len(old)
     if (
         start < 0
