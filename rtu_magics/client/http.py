@@ -226,6 +226,8 @@ def _error(response: httpx.Response, method: str, path: str, unknown: type[APIEr
     status = response.status_code
     message = _message_of(response.content)
     if status == 401:
+        if ";" in message:  # it says itself what to do
+            return AuthenticationFailed(message)
         said = message or "the server does not accept the token"
         return AuthenticationFailed(f"{said}: check the token, or get a new one")
     if status == 403:

@@ -177,6 +177,10 @@ class MagicCompleter:
             yield from ((short, "cell") for short in shown)
         elif action.metavar == "K":
             yield from ((kernel, "kernel") for kernel in session_module.kernel_hints(session))
+        elif action.metavar == "INVITE":
+            yield from ((_quoted(i), "invitation") for i in session_module.invite_hints(session))
+        elif action.metavar == "VERSION":
+            yield from ((_quoted(v), "version") for v in session_module.version_hints(session))
 
     def _default_session(self) -> str | None:
         settings = self.shell.magics_manager.registry.get("RtuMagics")
@@ -192,6 +196,10 @@ def _named_session(words: list[str]) -> str | None:
     return None
 
 
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text
+
+
 def _notebooks(limit: int = 200) -> Iterator[str]:
     """Yield the notebooks in the working directory and one level below it."""
     count = 0
@@ -200,7 +208,7 @@ def _notebooks(limit: int = 200) -> Iterator[str]:
             names = sorted(e.name for e in entries if e.name.endswith(".ipynb") and e.is_file())
         for name in names:
             path = f"{directory}/{name}" if directory else name
-            yield f'"{path}"' if " " in path else path
+            yield _quoted(path)
             count += 1
             if count >= limit:
                 return

@@ -4,10 +4,11 @@
 thread.
 """
 
+from .changes import Change
 from .editing import EditConflict
 from .events import InputRequested
 from .execution import Execution
-from .hints import cell_hints, kernel_hints
+from .hints import cell_hints, invite_hints, kernel_hints, version_hints
 from .loop import background, stop_background
 from .opening import connect
 from .registry import sessions
@@ -19,6 +20,7 @@ __all__ = [
     "CellFinished",
     "CellStarted",
     "CellView",
+    "Change",
     "EditConflict",
     "Execution",
     "Finished",
@@ -30,7 +32,9 @@ __all__ = [
     "background",
     "cell_hints",
     "connect",
+    "invite_hints",
     "kernel_hints",
     "sessions",
     "stop_background",
+    "version_hints",
 ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RTUError
 from .base import short_ids
@@ -17,7 +18,7 @@ from .loop import background
 if TYPE_CHECKING:
     from .session import Session
 
-__all__ = ["cell_hints", "kernel_hints", "learn"]
+__all__ = ["cell_hints", "invite_hints", "kernel_hints", "learn", "version_hints"]
 
 PATIENCE = 0.1  # seconds; nobody notices them at a key press
 
@@ -46,8 +47,42 @@ def kernel_hints(session: Session) -> list[str]:
     return list(dict.fromkeys([*running, *session.known_kernels]))
 
 
+def invite_hints(session: Session) -> list[str]:
+    """Return the open invitations that are known, by name or else by id."""
+    _refresh(session, _learn_invites(session))
+    return session.known_invites
+
+
+def version_hints(session: Session) -> list[str]:
+    """Return the versions that are known, by number and by name."""
+    _refresh(session, _learn_versions(session))
+    return session.known_versions
+
+
+def _refresh(session: Session, asking: Coroutine[Any, Any, None]) -> None:
+    """Ask again for the next time, without waiting now."""
+    loop = background()
+    if session.open and loop.running:
+        loop.submit(asking)
+    else:
+        asking.close()
+
+
 async def learn(session: Session) -> None:
     """Ask the server, once, for what is nice to know later."""
     with contextlib.suppress(RTUError, OSError, KeyError, TypeError):
         found = await session.api.get_kernelspecs()
         session.known_kernels = tuple(sorted(found["kernelspecs"]))
+    await _learn_versions(session)
+    if session.role in (None, "owner"):
+        await _learn_invites(session)
+
+
+async def _learn_invites(session: Session) -> None:
+    with contextlib.suppress(RTUError, OSError):
+        await session.ask_invites()
+
+
+async def _learn_versions(session: Session) -> None:
+    with contextlib.suppress(RTUError, OSError):
+        await session.ask_versions()

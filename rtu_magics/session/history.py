@@ -81,13 +81,13 @@ class HistoryVerbs(SessionBase):
 
     def versions(self) -> list[FileVersion]:
         """Return the saved versions, the latest first."""
+        return self.call(self.ask_versions())
 
-        async def listed() -> list[FileVersion]:
-            found = await self.api.get_file_versions(self.file.id)
-            self.known_versions = [str(v.number) for v in found] + [v.name for v in found if v.name]
-            return found
-
-        return self.call(listed())
+    async def ask_versions(self) -> list[FileVersion]:
+        """Return the versions, as `versions` does, from within the loop."""
+        found = await self.api.get_file_versions(self.file.id)
+        self.known_versions = [str(v.number) for v in found] + [v.name for v in found if v.name]
+        return found
 
     def save_version(self, name: str | None = None) -> FileVersion:
         """Save the notebook as it is now as a version, with a name if you like."""

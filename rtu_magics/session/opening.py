@@ -221,6 +221,8 @@ def _explained(exc: RTUError, target: RemoteTarget) -> RTUError:
     """Say what a failure of the first request means to somebody who just connects."""
     what = mask(target.path or str(target.file_id))
     status = getattr(exc, "status", None)
+    if isinstance(exc, AuthenticationFailed) and target.invited:
+        return exc
     if isinstance(exc, AuthenticationFailed):
         return AuthenticationFailed(
             f"{target.base_url} does not accept the token; check it (RTU_TOKEN, --token), or get "

@@ -104,13 +104,13 @@ class SharingVerbs(SessionBase):
 
     def invites(self) -> list[Invite]:
         """Return every invitation to this notebook, the oldest first, without their links."""
+        return self.call(self.ask_invites())
 
-        async def listed() -> list[Invite]:
-            found = await self.api.list_invites(self.file.id)
-            self.known_invites = [i.name or str(i.id)[:8] for i in found if i.state == "open"]
-            return found
-
-        return self.call(listed())
+    async def ask_invites(self) -> list[Invite]:
+        """Return the invitations, as `invites` does, from within the loop."""
+        found = await self.api.list_invites(self.file.id)
+        self.known_invites = [i.name or str(i.id)[:8] for i in found if i.state == "open"]
+        return found
 
     def change_invite(self, ref: str, role: str) -> Invite:
         """Give whoever comes, or came, with an invitation another role; it takes effect at once.

@@ -96,6 +96,21 @@ def same_place(cell_id: str, order: Sequence[str], now: Sequence[str]) -> bool:
     return then_above == now_above
 
 
+def renamed(step: Step, old: str, new: str) -> Step:
+    """Return a step with a cell's id replaced wherever it stands."""
+
+    def order(ids: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(new if cell_id == old else cell_id for cell_id in ids)
+
+    if step.cell_id == old:
+        step = replace(step, cell_id=new)
+    if isinstance(step, Deleted):
+        return replace(step, above=order(step.above))
+    if isinstance(step, Moved):
+        return replace(step, before=order(step.before), after=order(step.after))
+    return step
+
+
 class UndoVerbs(SessionBase):
     """The part of a `Session` that takes back."""
 
@@ -185,8 +200,7 @@ class UndoVerbs(SessionBase):
 
     def _renamed(self, old: str, new: str) -> None:
         """Let earlier steps on a deleted cell go on with the one that came back for it."""
-        steps = (replace(s, cell_id=new) if s.cell_id == old else s for s in self._steps)
-        self._steps = deque(steps, maxlen=_KEPT)
+        self._steps = deque((renamed(step, old, new) for step in self._steps), maxlen=_KEPT)
 
     async def _edit_back(self, step: Edited, now: Cell) -> str:
         text = now.source  # the cell is live: this is what it was before the undo
