@@ -105,23 +105,34 @@ async def test_a_burst_of_edits_ends_at_the_revocation(server, file_id):
         follow_as(server, file_id, made["token"]) as guest,
     ):
         await owner.add("c")
-        sent = []
+        sent: list[str] = []
 
-        async def edit():
-            for number in range(300):
-                delta = guest.delta("cell_contents", "replace", {"source": str(number)}, "c")
-                sent.append(await guest.submit(delta))
-                await asyncio.sleep(0)
+        async def edit() -> None:
+            delta = guest.delta("cell_contents", "replace", {"source": str(len(sent))}, "c")
+            sent.append(await guest.submit(delta))
+            await asyncio.sleep(0)
 
-        await asyncio.gather(edit(), change(server, file_id, made, None))
-        answers = []
-        while len(answers) < len(sent):
+        for _ in range(50):
+            await edit()
+        revoking = asyncio.create_task(change(server, file_id, made, None))
+        while not revoking.done():
+            await edit()
+        for _ in range(50):
+            await edit()
+        accepted: list[bool] = []
+        told_after = None
+        while len(accepted) < len(sent):
             message = await guest.next()
-            if message["event"] in ("new_delta_reply", "permission_denied"):
-                answers.append(message["event"])
-            if message["event"] == "role_changed_event":
-                answers_before = len(answers)
-        assert "new_delta_reply" not in answers[answers_before:]
+            if message["event"] == "new_delta_reply":
+                accepted.append(message["data"]["success"])
+            elif message["event"] == "permission_denied":
+                accepted.append(False)
+            elif message["event"] == "role_changed_event":
+                told_after = len(accepted)
+        assert told_after is not None
+        assert all(accepted[:told_after])
+        assert not any(accepted[told_after:])
+        assert len(accepted) - told_after >= 50
 
 
 async def test_expires_while_connected(server, file_id):
