@@ -77,6 +77,10 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         self._connection = Connection(self, base_of(self), service.outbox)
         self._rooms: dict[UUID, Room] = {}
 
+    def _request_summary(self) -> str:
+        """Say in the log what was asked, without the query: it may hold a token."""
+        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
     def prepare(self, **kwargs: Any) -> None:  # type: ignore[override]
         """Let everybody in; nothing happens before the authenticate request."""
 

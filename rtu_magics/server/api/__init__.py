@@ -52,6 +52,6 @@ def routes() -> list[tuple[str, type[Any]]]:
         (rf"{api}/files/{one}/?", sharing.SharedFile),
         (rf"{api}/v1/leases/?", leases.LeaseList),
         (rf"{api}/v1/leases/{one}/?", leases.LeaseItem),
-        (rf"{api}(?:/.*)?", NotFound),
         (rf"/rtu/f/{one}/?", pages.NotebookPage),
+        ("/rtu(?:/.*)?", NotFound),
     ]

@@ -205,6 +205,10 @@ class Handler(JupyterHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps({"message": message}))
 
+    def _request_summary(self) -> str:
+        """Say in the log what was asked, without the query: it may hold a token."""
+        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log an error of the database as one line: its place in the code explains nothing."""
         if isinstance(value, SQLAlchemyError):

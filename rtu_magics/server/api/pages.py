@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from .base import Handler, public
 
 __all__ = ["NotebookPage"]
+
+_INVITE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 _PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -30,6 +33,10 @@ class NotebookPage(Handler):
     async def get(self, file_id: str) -> None:
         """Answer with the page."""
         url = f"{self.base}{self.request.path}"
+        invite = self.query("invite")
+        if _INVITE.fullmatch(invite):  # they came with it, so they may copy it from here
+            url += f"?invite={invite}"
+            self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
         self.set_header("Referrer-Policy", "no-referrer")
