@@ -215,3 +215,22 @@ def test_any_data_under_any_event_give_a_response(parts: Any, data: Any) -> None
     parsed = parse_response(json.dumps(response(channel, event, data)))
     assert isinstance(parsed, BaseRTUResponse)
     assert (parsed.channel, parsed.event) == (channel, event)
+
+
+def test_what_only_looks_like_the_head_is_not_taken_for_it() -> None:
+    head = json.dumps(response(FILES, "new_delta_reply", {"success": True}), separators=(",", ":"))
+    assert type(parse_response(head)) is not BaseRTUResponse  # its head is known from now on
+    begun = '{"transaction_id":"","data":{"x":"'
+    inner = begun + "_" * (55 - len(begun)) + head[55:] + "}"
+    other = json.dumps(response("system", "ping_response", {}), separators=(",", ":"))
+    assert json.loads(inner)["data"]["event"] == "new_delta_reply"
+    assert type(parse_response(inner[:-2] + "}," + other[1:])) is PingResponse
+    with pytest.raises(InvalidMessage):
+        parse_response(inner)
+
+
+def test_heads_that_nobody_uses_again_do_not_pile_up() -> None:
+    for number in range(1500):
+        raw = json.dumps(response(f"files/{number}", "new_delta_reply", {"success": True}))
+        for spelling in (raw, raw.replace(" ", "")):
+            assert parse_response(spelling).channel == f"files/{number}"

@@ -73,29 +73,51 @@ def _key(value: Any) -> tuple[str, str]:
     return channel.partition("/")[0], event if isinstance(event, str) else ""
 
 
-_HEAD = r'\{ ?"transaction_id": ?"[^"\\]{36}", ?"channel": ?"([a-z]+)(?:/[^"\\]*)?", ?'
-_EVENT = r'"event": ?"([a-z0-9_]+)"'
-_RESPONSE_HEAD = _HEAD + _EVENT
-# Some clients repeat the channel's prefix in between.
-_REQUEST_HEAD = _HEAD + r'(?:"channel_prefix": ?(?:null|"[^"\\]*"), ?)?' + _EVENT
+# From the end of the transaction's id on. Some clients repeat the channel's prefix in a request.
+_CHANNEL = r'", ?"channel": ?"([a-z]+)(?:/[^"\\]*)?", ?'
+_PREFIX_AGAIN = r'(?:"channel_prefix": ?(?:null|"[^"\\]*"), ?)?'
+_EVENT = r'"event": ?"([a-z0-9_]+)'
+_BEGINNING = r'\{ ?"transaction_id": ?"[^"\\]{36}'
+_RESPONSE_HEAD = _CHANNEL + _EVENT
+_REQUEST_HEAD = _CHANNEL + _PREFIX_AGAIN + _EVENT
+_MAX_HEADS = 1024  # heads are remembered by channel and event, and somebody may invent channels
 
 
-def _direct_reader(head: str, table: dict[tuple[str, str], type[_M]]) -> Callable[[Any], _M | None]:
+def _direct_reader(
+    head: str, table: dict[tuple[str, str], type[_M]], kind: type[str] | type[bytes]
+) -> Callable[[Any], _M | None]:
     """Return what reads a message at once, or gives None if it takes a closer look."""
-    match_text = re.compile(head).match
-    match_bytes = re.compile(head.encode()).match
-    validators: dict[Any, Callable[[str | bytes], _M]] = {}
-    for (prefix, event), cls in table.items():
-        validate = cls.__pydantic_validator__.validate_json
-        validators[prefix, event] = validators[prefix.encode(), event.encode()] = validate
 
-    def read(raw: str | bytes) -> _M | None:
-        found = match_text(raw) if isinstance(raw, str) else match_bytes(raw)
-        if found is None:
-            return None
-        validate = validators.get(found.groups())
-        if validate is None:
-            return None
+    def typed(text: str) -> Any:
+        return text if kind is str else text.encode()
+
+    validators: dict[Any, Callable[[Any], _M]] = {
+        (typed(prefix), typed(event)): cls.__pydantic_validator__.validate_json
+        for (prefix, event), cls in table.items()
+    }
+    match = re.compile(typed(_BEGINNING + head + '"')).match
+    match_head = re.compile(typed(head)).fullmatch
+    start, quote = typed('{"transaction_id":"'), typed('"')
+    end = len(start) + 36
+    channel = end + len('","channel":"')
+    event = len('","event":"')
+    # The heads of compact messages come again and again, and a look-up is quicker than a pattern.
+    heads: dict[Any, Callable[[Any], _M]] = {}
+
+    def read(raw: Any) -> _M | None:
+        find = raw.find
+        known = raw[end : find(quote, find(quote, channel) + event)]
+        validate = heads.get(known)
+        # That only a UUID stands between this start and the head is the validator's to find.
+        if validate is None or not raw.startswith(start):
+            found = match(raw)
+            validate = validators.get(found.groups()) if found else None
+            if validate is None:
+                return None
+            if match_head(known):
+                if len(heads) >= _MAX_HEADS:
+                    heads.clear()
+                heads[known] = validate
         try:
             return validate(raw)
         except ValidationError:
@@ -123,8 +145,10 @@ RTUResponse: Any = _union(RESPONSE_CLASSES, BaseRTUResponse)
 """The union of all responses, for `pydantic.TypeAdapter`; unknown events give the base class."""
 
 
-_read_request = _direct_reader(_REQUEST_HEAD, REQUEST_CLASSES)
-_read_response = _direct_reader(_RESPONSE_HEAD, RESPONSE_CLASSES)
+_request_from_text = _direct_reader(_REQUEST_HEAD, REQUEST_CLASSES, str)
+_request_from_bytes = _direct_reader(_REQUEST_HEAD, REQUEST_CLASSES, bytes)
+_response_from_text = _direct_reader(_RESPONSE_HEAD, RESPONSE_CLASSES, str)
+_response_from_bytes = _direct_reader(_RESPONSE_HEAD, RESPONSE_CLASSES, bytes)
 
 
 def describe_validation_error(exc: ValidationError) -> str:
@@ -168,7 +192,7 @@ def parse_request(raw: str | bytes) -> BaseRTURequest:
         With ``event`` set to what answers it on the wire: ``invalid_event`` for what is no message
         or an unknown event, ``invalid_data`` for data that do not fit the event.
     """
-    message = _read_request(raw)
+    message = (_request_from_text if isinstance(raw, str) else _request_from_bytes)(raw)
     if message is not None:
         return message
     content = _load(raw)
@@ -203,7 +227,7 @@ def parse_response(raw: str | bytes) -> BaseRTUResponse:
     InvalidMessage
         The message is not RTU at all: no JSON object, or no envelope.
     """
-    message = _read_response(raw)
+    message = (_response_from_text if isinstance(raw, str) else _response_from_bytes)(raw)
     if message is not None:
         return message
     content = _load(raw)
