@@ -24,12 +24,7 @@ COMING = {
     "POST /v1/files/{}/rename",
     "POST /v1/files/{}/versions/{}/restore",
     "GET /v1/files/{}/log",
-    "GET /v1/files/{}/runs",
-    "POST /v1/files/{}/clear-outputs",
     "GET /v1/files/{}/variables",
-    "EVENT files attach_request",
-    "EVENT files scratch_request",
-    "EVENT files input_reply_request",
     "EVENT kernels variable_explorer_update_request",
 }
 THERE = [row for row in TABLE.values() if row.key in KNOWN - COMING]
