@@ -10,6 +10,7 @@ const POLICY =
 const STYLE = `
 body { margin: 0; padding: 2px; font: 13px/1.4 system-ui, -apple-system, "Segoe UI", sans-serif; overflow-wrap: break-word; }
 table { border-collapse: collapse; font-size: 12px; }
+table, th, td { border: 0; }
 th, td { padding: 4px 8px; text-align: right; vertical-align: top; }
 thead th { border-bottom: 1px solid color-mix(in srgb, currentColor 35%, transparent); }
 tbody tr:nth-child(odd) { background: color-mix(in srgb, currentColor 6%, transparent); }

@@ -4,6 +4,7 @@
 // of the view stays where it is.
 
 const MARGIN = 500; // px above and below the view that are kept ready
+const LEAST_VIEW = 300; // px
 const TURNS = 4; // measuring may bring other items into sight
 
 export class VirtualList {
@@ -107,15 +108,16 @@ export class VirtualList {
   }
 
   update() {
-    if (!this.scroller.isConnected || this.scroller.clientHeight === 0) return;
+    if (!this.scroller.getClientRects().length) return; // hidden: drawn when it is seen again
     const anchor = this._anchor ?? this._kept();
     this._anchor = null;
     for (let turn = 0; turn < TURNS; turn++) {
       const [first, last] = this._range(turn === 0 ? anchor : null);
       this._draw(first, last);
-      if (!this._measure()) break;
-      this._pad(first, last);
+      const changed = this._measure();
+      if (changed) this._pad(first, last);
       if (anchor) this._hold(anchor);
+      if (!changed) break;
     }
     this._last = this._findAnchor();
     this.items.shown?.(this.ids.filter((id) => this.elements.has(id)));
@@ -135,7 +137,9 @@ export class VirtualList {
       const index = this.ids.indexOf(anchor.id);
       if (index >= 0) top = this._tops()[index] - anchor.offset;
     }
-    return [this._at(top - MARGIN), this._at(top + this.scroller.clientHeight + MARGIN)];
+    // Empty, it has no height yet; with something in it, it grows to its largest.
+    const view = Math.max(this.scroller.clientHeight, LEAST_VIEW);
+    return [this._at(top - MARGIN), this._at(top + view + MARGIN)];
   }
 
   _draw(first, last) {

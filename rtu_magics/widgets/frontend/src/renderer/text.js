@@ -134,6 +134,7 @@ export function size(n) {
 
 /** A time span for people. */
 export function duration(ms) {
+  if (ms < 100) return `${Math.round(ms)} ms`;
   const seconds = ms / 1000;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
@@ -161,7 +162,7 @@ export function elide(text, { total, line, tail = 0 }) {
         if (one.length <= line) return one;
         const end = whole(one, line);
         hidden += one.length - end;
-        return `${one.slice(0, end)} … ${count(one.length - end)} more characters`;
+        return `${one.slice(0, end)} …`;
       })
       .join("\n");
   };
