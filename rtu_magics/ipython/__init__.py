@@ -27,6 +27,7 @@ def load(shell: Any) -> None:
     from .notebooks import NotebookMagics
     from .remote import RemoteMagics
     from .run import RunMagics
+    from .runs import RunsMagics
     from .settings import RtuMagics
     from .sharing import SharingMagics
 
@@ -36,6 +37,7 @@ def load(shell: Any) -> None:
         NotebookMagics,
         CellMagics,
         RunMagics,
+        RunsMagics,
         RemoteMagics,
         KernelMagics,
         SharingMagics,

@@ -245,16 +245,10 @@ class CellMagics(MagicsBase):
         self.say(f"cell {session.label(cell.id)} is now {args.type}")
 
     def _run(self, session: Any, cell_id: str, *, cell_magic: bool) -> None:
-        from .running import run_here
+        from .running import How, run_here
 
-        run_here(
-            self.shell,
-            session,
-            cell_id,
-            owns_cell=cell_magic,
-            say=self.say,
-            grace=self.settings.grace_period,
-        )
+        how = How(self.say, owns_cell=cell_magic, grace=self.settings.grace_period)
+        run_here(self.shell, session, cell_id, how)
 
 
 def _filled(source: str, magic: str) -> str:

@@ -31,7 +31,8 @@ class KernelMagics(MagicsBase):
 
     @magic_arguments()
     @argument("action", nargs="?", choices=ACTIONS, default="status", help="what to do")
-    @argument("--name", metavar="K", help="start: the kernel to start, such as python3")
+    @argument("--name", metavar="K", help="start, restart: the kernel to run, such as python3")
+    @argument("--clear", action="store_true", help="restart: clear all outputs, too")
     @session_argument
     @quiet_argument
     @line_magic
@@ -46,18 +47,20 @@ class KernelMagics(MagicsBase):
             %rtu_kernel
             %rtu_kernel start --name python3
             %rtu_kernel restart
+            %rtu_kernel restart --clear
+            %rtu_kernel restart --name ir
             %rtu_kernel interrupt
         """
         args = self.parse(self.rtu_kernel, line)
-        if args.name is not None and args.action != "start":
-            raise UsageError("--name goes with start; to change the kernel, stop it first")
+        if args.name is not None and args.action not in ("start", "restart"):
+            raise UsageError("--name goes with start and restart")
+        if args.clear and args.action != "restart":
+            raise UsageError("--clear goes with restart; %rtu_clear clears outputs by itself")
         session = self.session(args)
         if args.action == "start":
             self._start(session, args.name)
         elif args.action == "restart":
-            self.say("restarting the remote kernel …")
-            session.kernel_restart()
-            self.say("kernel restarted; its variables are gone")
+            self._restart(session, args.name, clear=args.clear)
         elif args.action == "interrupt":
             session.kernel_interrupt()
             self.say("interrupt sent")
@@ -73,6 +76,17 @@ class KernelMagics(MagicsBase):
         status = session.kernel_start(name)
         if was_ready:
             self.say(f"kernel {status.kernel.name} runs already, {status.kernel.execution_state}")
+
+    def _restart(self, session: Session, name: str | None, *, clear: bool) -> None:
+        if name is None:
+            self.say("restarting the remote kernel …")
+            session.kernel_restart()
+            self.say("kernel restarted; its variables are gone")
+        else:
+            session.kernel_change(name)
+            self.say(f"the notebook runs on {name} now; the variables of before are gone")
+        if clear:
+            self.say(f"cleared the outputs of {len(session.clear())} cells")
 
     def _status(self, session: Session) -> None:
         status = session.kernel_status()

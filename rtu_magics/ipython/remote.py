@@ -160,21 +160,19 @@ class RemoteMagics(MagicsBase):
             self.say("cells run here; %rtu_remote on sends them to the remote kernel")
 
     def _send(self, args: Any, source: str) -> None:
-        from .running import run_here
+        from .running import How, run_here
 
         if not source.strip():
             raise UsageError("the body of %%rtu_remote is empty; write the code below the magic")
         session = self._target(args)
         new = session.add(source)
-        run_here(
-            self.shell,
-            session,
-            new.id,
+        how = How(
+            self.say,
             owns_cell=True,
-            say=self.say,
             grace=self.settings.grace_period,
             mark=f"── on the remote kernel of {session.path} ({session.name}) ──",
         )
+        run_here(self.shell, session, new.id, how)
 
     def _target(self, args: Any) -> Session:
         from ..errors import SessionError

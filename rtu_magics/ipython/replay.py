@@ -180,16 +180,19 @@ class Replay:
         if not text:
             return
         self._before()
-        target = sys.stderr if output.stream_name == "stderr" else sys.stdout
-        target.write(text)
-        target.flush()
+        self._write(output.stream_name or "stdout", text)
 
     def _error(self, output: Output) -> None:
         self._before()
         lines = output.traceback or [f"{output.ename}: {output.evalue}"]
-        sys.stdout.flush()
-        sys.stderr.write("\n".join(lines) + "\n")
-        sys.stderr.flush()
+        self._write("stderr", "\n".join(lines) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
+        """Write text to one of the calling cell's streams."""
+        target, other = (sys.stderr, sys.stdout) if name == "stderr" else (sys.stdout, sys.stderr)
+        other.flush()
+        target.write(text)
+        target.flush()
 
     def _update(self, event: OutputsUpdated) -> None:
         display_ids = self.display_ids.find(event.output_ids)

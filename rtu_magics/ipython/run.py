@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,10 +19,13 @@ from .base import (
     quiet_argument,
     session_argument,
 )
+from .runs import check_name, check_timeout
 
 if TYPE_CHECKING:
     from ..session import Session
+    from .background import BackgroundRun
     from .result import RunResult
+    from .running import How
 
 __all__ = ["RunMagics"]
 
@@ -48,11 +50,13 @@ class RunMagics(MagicsBase):
     @argument("-o", "--output", metavar="NAME", help="keep the outputs in this variable instead")
     @argument("--timeout", metavar="S", type=float, help="stop the run after this many seconds")
     @argument("--keep-going", action="store_true", help="run the other cells although one failed")
+    @argument("--bg", action="store_true", help="return at once, the outputs go on below this cell")
+    @argument("--scratch", action="store_true", help="%%%%rtu_exec: run the body without a cell")
     @session_argument
     @quiet_argument
     @line_cell_magic
     @guarded
-    def rtu_exec(self, line: str, cell: str | None = None) -> RunResult | None:
+    def rtu_exec(self, line: str, cell: str | None = None) -> RunResult | BackgroundRun | None:
         """Run cells on the remote kernel; their outputs stream into this cell.
 
         As a cell magic it adds the body as a new cell (or replaces --cell by it) and runs that.
@@ -62,6 +66,13 @@ class RunMagics(MagicsBase):
         With -o NAME, or assigned, nothing but tracebacks is shown, and the outputs are kept: an
         object with .text, .data (the bundle of the last thing displayed), .outputs and .error.
         -o gives it for a failed run, too.
+
+        With --bg it returns at once and the run goes on, with its outputs below this cell, although
+        this kernel is restarted or has gone; see %rtu_runs, %rtu_wait, %rtu_result and %rtu_attach.
+        Then -o NAME, or the assignment, gives the run itself. Its cells cannot ask for input.
+
+        With --scratch the body runs in the remote kernel but becomes no cell, and only you see its
+        outputs.
 
         Examples::
 
@@ -76,24 +87,31 @@ class RunMagics(MagicsBase):
 
             %%rtu_exec --cell 3
             print("instead of what was there")
+
+            %%rtu_exec --scratch --bg
+            train(epochs=100)
         """
         from ..errors import RTUError
         from .progress import ProgressLine
         from .result import RunResult
+        from .running import How
 
         args = self.parse(self.rtu_exec, line)
         _check_what(args, cell)
         session = self.session(args)
         assigned = cell is None and self._is_assigned(line)
+        owns_cell = cell is not None or self._is_whole_cell(line)
+        if args.bg:
+            run = self._start(session, args, cell, owns_cell=owns_cell)
+            return run if assigned else None
         result = RunResult(session.fetch) if args.output or assigned else None
-        how: dict[str, Any] = {
-            "say": self.say,
-            "grace": self.settings.grace_period,
-            "owns_cell": cell is not None or self._is_whole_cell(line),
-            "collect": result.take if result is not None else None,
-        }
-        if not args.quiet:
-            how["progress"] = ProgressLine(self.shell, self.settings.progress_delay)
+        how = How(
+            self.say,
+            owns_cell=owns_cell,
+            collect=result.take if result is not None else None,
+            grace=self.settings.grace_period,
+            progress=None if args.quiet else ProgressLine(self.shell, self.settings.progress_delay),
+        )
         try:
             self._exec(session, args, cell, how)
         except RTUError as exc:
@@ -101,33 +119,59 @@ class RunMagics(MagicsBase):
                 result.error = exc
             raise
         finally:
-            if "progress" in how:
-                how["progress"].close()
+            if how.progress is not None:
+                how.progress.close()
             if result is not None and args.output:
                 self.shell.push({args.output: result})
         return result if assigned else None
 
-    def _exec(self, session: Session, args: Any, cell: str | None, how: dict[str, Any]) -> None:
-        from .running import run_cells, run_here
+    def _exec(self, session: Session, args: Any, cell: str | None, how: How) -> None:
+        from .running import run_cells, run_here, run_scratch_here
 
+        if args.scratch:
+            how.deadline = _deadline(session, args)
+            run_scratch_here(self.shell, session, body(cell or ""), how)
+            return
         if cell is not None:
             refs = [self._put(session, args, body(cell))]
         elif args.cells:
             refs = [session.resolve(ref) for ref in args.cells]
         else:
-            what = {"run_all": args.all, "before": args.before, "after": args.after}
+            what = _what(args)
             if args.keep_going:
                 refs = session.select(**what)
             else:
-                how["deadline"] = _deadline(session, args)
-                how["owns_cell"] = False  # one cell's clear_output is not to clear the others'
-                run_here(self.shell, session, **what, **how)
+                how.deadline = _deadline(session, args)
+                how.owns_cell = False  # one cell's clear_output is not to clear the others'
+                run_here(self.shell, session, None, how, **what)
                 return
-        how["deadline"] = _deadline(session, args)
-        how["owns_cell"] = how["owns_cell"] and len(refs) == 1
-        if "progress" in how:
-            how["progress"].total = len(refs)
-        run_cells(self.shell, session, refs, keep_going=args.keep_going, **how)
+        how.deadline = _deadline(session, args)
+        how.owns_cell = how.owns_cell and len(refs) == 1
+        if how.progress is not None:
+            how.progress.total = len(refs)
+        run_cells(self.shell, session, refs, how, keep_going=args.keep_going)
+
+    def _start(
+        self, session: Session, args: Any, cell: str | None, *, owns_cell: bool
+    ) -> BackgroundRun:
+        """Start a run in the background."""
+        from .background import BackgroundRun, background_runs
+
+        name = background_runs.name_for(args.output)
+        if args.scratch:
+            execution = session.start_scratch(body(cell or ""), background=True)
+        elif cell is not None:
+            execution = session.start(self._put(session, args, body(cell)), background=True)
+        elif args.cells:
+            execution = session.start(args.cells[0], background=True)
+        else:
+            owns_cell = False
+            execution = session.start(**_what(args), background=True)
+        run = BackgroundRun(name, session, execution, self.shell, owns_cell=owns_cell)
+        background_runs.add(run)
+        if args.output:
+            self.shell.push({args.output: run})
+        return run
 
     def _put(self, session: Session, args: Any, source: str) -> str:
         """Put the body of a cell magic where it runs; returns the cell's id."""
@@ -165,11 +209,17 @@ def _deadline(session: Session, args: Any) -> float | None:
     return time.monotonic() + float(args.timeout)
 
 
+def _what(args: Any) -> dict[str, Any]:
+    return {"run_all": args.all, "before": args.before, "after": args.after}
+
+
 def _check_what(args: Any, cell: str | None) -> None:
-    if args.timeout is not None and not 0 < args.timeout < math.inf:
-        raise UsageError("--timeout takes a number of seconds above 0; leave it out to wait on")
-    if args.output is not None and not args.output.isidentifier():
-        raise UsageError(f"-o takes the name of a variable, and {args.output!r} is none")
+    check_timeout(args.timeout)
+    check_name(args.output)
+    if args.bg:
+        _check_background(args)
+    if args.scratch and (cell is None or args.cell is not None):
+        raise UsageError("--scratch belongs to %%rtu_exec with a body, which then becomes no cell")
     if cell is not None:
         if args.cells or args.all or args.before or args.after:
             raise UsageError("%%rtu_exec runs its body; --cell CELL puts it in place of a cell")
@@ -183,3 +233,12 @@ def _check_what(args: Any, cell: str | None) -> None:
         raise UsageError("say what to run: %rtu_exec CELL, --all, --before CELL or --after CELL")
     if sum(given) > 1:
         raise UsageError("give only one of CELL, --all, --before and --after")
+
+
+def _check_background(args: Any) -> None:
+    if args.timeout is not None:
+        raise UsageError("--bg waits for nothing; %rtu_wait NAME --timeout S waits for a while")
+    if args.keep_going or len(args.cells) > 1:
+        raise UsageError(
+            "--bg takes one run: a CELL, --all, --before CELL or --after CELL, and no --keep-going"
+        )

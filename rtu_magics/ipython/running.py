@@ -5,12 +5,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RemoteCellError, RTUError, RunTimeout
-from ..session import CellStarted, Execution, Finished, Reconnected, Reconnecting
+from ..session import (
+    CellStarted,
+    Execution,
+    Finished,
+    InputRequested,
+    Reconnected,
+    Reconnecting,
+)
 from ..session.base import RECONNECTING
 from ..session.events import OutputAppended
+from .asking import Asker, CannotAsk, can_ask
 from .base import interrupted
 from .replay import DisplayIds, Replay
 
@@ -18,44 +27,30 @@ if TYPE_CHECKING:
     from ..session import Session
     from .progress import ProgressLine
 
-__all__ = ["run_cells", "run_here"]
+__all__ = ["How", "display_ids", "follow_here", "run_cells", "run_here", "run_scratch_here"]
 
 GRACE = 5.0  # seconds that an interrupted cell gets to end
-FIRST_WORD = 1.0  # seconds that the interrupt itself may take to be handed over
+FIRST_WORD = 1.0  # seconds that a cell gets to begin before it is interrupted
+STILL_RUNS = "%rtu_kernel interrupt stops it, %rtu_attach shows it again"
 
 _display_ids: dict[int, DisplayIds] = {}
 
 
-def run_here(
-    shell: Any,
-    session: Session,
-    ref: str | None = None,
-    *,
-    run_all: bool = False,
-    before: str | None = None,
-    after: str | None = None,
-    owns_cell: bool,
-    say: Callable[[str], None],
-    collect: Callable[[Any], None] | None = None,
-    deadline: float | None = None,
-    grace: float = GRACE,
-    mark: str | None = None,
-    progress: ProgressLine | None = None,
-) -> None:
-    """Run remote cells and show their outputs in the calling cell until they are done.
+def display_ids(session: Session) -> DisplayIds:
+    """Return a session's display ids: a later run may update what an earlier one displayed."""
+    return _display_ids.setdefault(id(session), DisplayIds())
 
-    Parameters
+
+@dataclass
+class How:
+    """How a run is shown.
+
+    Attributes
     ----------
-    shell
-        The IPython shell.
-    session
-        Where to run.
-    ref, run_all, before, after
-        What to run, see `Session.start`.
-    owns_cell
-        Whether the calling cell holds nothing but this run.
     say
         Prints a line.
+    owns_cell
+        Whether the calling cell holds nothing but this run.
     collect
         Called with each output event; nothing but tracebacks is shown then.
     deadline
@@ -66,6 +61,33 @@ def run_here(
         A line to stand above the outputs, whatever clears them.
     progress
         Counts the cells; the caller closes it.
+    interrupts
+        Whether Ctrl-C interrupts the remote cell; otherwise it only stops looking.
+    """
+
+    say: Callable[[str], None]
+    owns_cell: bool = False
+    collect: Callable[[Any], None] | None = None
+    deadline: float | None = None
+    grace: float = GRACE
+    mark: str | None = None
+    progress: ProgressLine | None = None
+    interrupts: bool = True
+
+
+def run_here(shell: Any, session: Session, ref: str | None, how: How, **what: Any) -> None:
+    """Run remote cells and show their outputs in the calling cell until they are done.
+
+    Parameters
+    ----------
+    shell
+        The IPython shell.
+    session
+        Where to run.
+    ref, what
+        What to run, see `Session.start`.
+    how
+        How it is shown.
 
     Raises
     ------
@@ -76,16 +98,31 @@ def run_here(
     RunTimeout
         The deadline passed; the remote cell was interrupted.
     """
-    execution = session.start(ref, run_all=run_all, before=before, after=after)
-    ids = _display_ids.setdefault(id(session), DisplayIds())
-    show = Replay(shell, ids, owns_cell=owns_cell, fetch=session.fetch, mark=mark)
+    follow_here(shell, session, session.start(ref, asks=can_ask(shell), **what), how)
+
+
+def run_scratch_here(shell: Any, session: Session, source: str, how: How) -> None:
+    """Run code without a cell; the rest as in `run_here`."""
+    follow_here(shell, session, session.start_scratch(source, asks=can_ask(shell)), how)
+
+
+def follow_here(shell: Any, session: Session, execution: Execution, how: How) -> None:
+    """Show a run's outputs in the calling cell until it is done; the rest as in `run_here`."""
+    show = Replay(
+        shell,
+        display_ids(session),
+        owns_cell=how.owns_cell,
+        fetch=session.fetch,
+        mark=how.mark,
+    )
     show.begin()
+    watch = _Watch(execution, show, how)
     try:
         try:
-            if not _follow(execution, show, say, collect, until=deadline, progress=progress):
-                _time_up(execution, show, say, collect, grace)
+            if not watch.follow(how.deadline):
+                watch.time_up()
         except KeyboardInterrupt:
-            _stop(execution, show, say, collect, grace)
+            watch.stop()
         show.idle()
     finally:
         execution.close()
@@ -93,12 +130,7 @@ def run_here(
 
 
 def run_cells(
-    shell: Any,
-    session: Session,
-    cell_ids: list[str],
-    *,
-    keep_going: bool = False,
-    **how: Any,
+    shell: Any, session: Session, cell_ids: list[str], how: How, *, keep_going: bool = False
 ) -> None:
     """Run cells one after the other; the rest as in `run_here`.
 
@@ -110,7 +142,7 @@ def run_cells(
     failed: list[RemoteCellError] = []
     for cell_id in cell_ids:
         try:
-            run_here(shell, session, cell_id, **how)
+            run_here(shell, session, cell_id, how)
         except RemoteCellError as exc:
             if not keep_going or len(cell_ids) == 1:
                 raise
@@ -125,89 +157,113 @@ def run_cells(
         )
 
 
-def _follow(
-    execution: Execution,
-    show: Replay,
-    say: Callable[[str], None],
-    collect: Callable[[Any], None] | None,
-    *,
-    until: float | None = None,
-    progress: ProgressLine | None = None,
-) -> bool:
-    """Show events until the run is over; returns whether it is (False: the time is up)."""
-    lost: float | None = None
-    while until is None or time.monotonic() < until:
-        event = execution.next()
+class _Watch:
+    """The calling thread at work for one run."""
+
+    def __init__(self, execution: Execution, show: Replay, how: How) -> None:
+        self.execution = execution
+        self.show = show
+        self.how = how
+        self.asker = Asker(execution)
+        self._lost: float | None = None
+
+    def follow(self, until: float | None = None) -> bool:
+        """Show events until the run is over; returns whether it is (False: the time is up)."""
+        while until is None or time.monotonic() < until:
+            event = self.execution.next()
+            if isinstance(event, Finished):
+                return True
+            self._take(event)
+        return False
+
+    def _take(self, event: Any) -> None:
+        how, progress = self.how, self.how.progress
         if event is None:
-            show.idle()
+            self.show.idle()
             if progress is not None:
                 progress.tick()
         elif isinstance(event, CellStarted):
             if progress is not None:
-                progress.total = max(progress.total, len(execution.targets))
+                progress.total = max(progress.total, len(self.execution.targets))
                 progress.cell_started()
-        elif isinstance(event, Finished):
-            return True
+        elif isinstance(event, InputRequested):
+            self._answer(event)
         elif isinstance(event, Reconnecting):
-            lost = time.monotonic()
-            say(RECONNECTING)
+            self._lost = time.monotonic()
+            how.say(RECONNECTING)
         elif isinstance(event, Reconnected):
-            if lost is not None:
-                say(f"reconnected after {time.monotonic() - lost:.1f} s")
-            lost = None
-        elif collect is not None:
-            collect(event)
+            if self._lost is not None:
+                how.say(f"reconnected after {time.monotonic() - self._lost:.1f} s")
+            self._lost = None
+        elif how.collect is not None:
+            how.collect(event)
             if isinstance(event, OutputAppended) and event.output.type == "error":
-                show.show(event)
+                self.show.show(event)
         else:
-            show.show(event)
-    return False
+            self.show.show(event)
 
+    def _answer(self, event: InputRequested) -> None:
+        self.show.idle()
+        try:
+            self.asker.answer(event)
+        except CannotAsk:
+            with contextlib.suppress(RTUError, TimeoutError):
+                self.execution.interrupt()
+            raise
 
-def _time_up(
-    execution: Execution,
-    show: Replay,
-    say: Callable[[str], None],
-    collect: Callable[[Any], None] | None,
-    grace: float,
-) -> None:
-    """Stop a run that took too long, as Ctrl-C does, and raise."""
-    took = "the run took longer than --timeout allows"
-    runs_on = "%rtu_kernel interrupt stops it"
-    if not any(state.state == "executing" for state in execution.states.values()):
-        # The interrupt would hit somebody else's cell, which ours waits for.
-        raise RunTimeout(f"{took}: the remote cell still waits for its turn, and will run then")
-    if execution.session.connection != "live":
-        raise RunTimeout(f"{took}; the connection is lost and the remote cell may still run")
-    with contextlib.suppress(RTUError, TimeoutError):
-        execution.interrupt()
-    if not _follow(execution, show, say, collect, until=time.monotonic() + grace):
-        raise RunTimeout(f"{took} and did not stop within {grace:g} s; it still runs, {runs_on}")
-    show.idle()
-    raise RunTimeout(f"{took}; the remote cell was interrupted")
+    def _runs_now(self) -> bool:
+        return any(state.state == "executing" for state in self.execution.states.values())
 
-
-def _stop(
-    execution: Execution,
-    show: Replay,
-    say: Callable[[str], None],
-    collect: Callable[[Any], None] | None,
-    grace: float,
-) -> None:
-    """Interrupt the remote cell, give it time to end, and raise here.
-
-    A second Ctrl-C, or none of it working, leaves the cell running and says so.
-    """
-    still_runs = "stopped waiting; the remote cell still runs, %rtu_kernel interrupt stops it"
-    try:
-        if execution.session.connection != "live":
-            raise interrupted(still_runs)
+    def time_up(self) -> None:
+        """Stop a run that took too long, as Ctrl-C does, and raise."""
+        took, grace = "the run took longer than --timeout allows", self.how.grace
+        if not self._runs_now():
+            # The interrupt would hit somebody else's cell, which ours waits for.
+            raise RunTimeout(f"{took}: the remote cell still waits for its turn, and will run then")
+        if self.execution.session.connection != "live":
+            raise RunTimeout(f"{took}; the connection is lost and the remote cell may still run")
         with contextlib.suppress(RTUError, TimeoutError):
-            execution.interrupt()
-        ended = _follow(execution, show, say, collect, until=time.monotonic() + grace)
-        show.idle()
-    except KeyboardInterrupt:
-        raise interrupted(still_runs) from None
-    if not ended:
-        raise interrupted(f"the remote cell did not stop within {grace:g} s; {still_runs}")
-    raise interrupted("the remote cell was interrupted")
+            self.execution.interrupt()
+        if not self.follow(time.monotonic() + grace):
+            raise RunTimeout(
+                f"{took} and did not stop within {grace:g} s; it still runs, {STILL_RUNS}"
+            )
+        self.show.idle()
+        raise RunTimeout(f"{took}; the remote cell was interrupted")
+
+    def _is_next(self) -> bool:
+        """Whether nothing that is known of runs before this run."""
+        states = self.execution.session.cell_states.values()
+        return not any(state.state == "executing" for state in states)
+
+    def stop(self) -> None:
+        """Interrupt the remote cell, give it time to end, and raise here.
+
+        A second Ctrl-C, or none of it working, leaves the cell running and says so.
+        """
+        still_runs = f"stopped waiting; the remote cell still runs, {STILL_RUNS}"
+        if not self.how.interrupts:
+            raise interrupted(f"stopped looking; the run goes on, {STILL_RUNS}")
+        grace = self.how.grace
+        try:
+            if self.execution.session.connection != "live":
+                raise interrupted(still_runs)
+            if not self._runs_now() and self._is_next():
+                self.follow(time.monotonic() + FIRST_WORD)  # it was about to begin
+            if not self._runs_now() and not self.execution.done:
+                # The interrupt would hit somebody else's cell.
+                raise interrupted(
+                    "stopped waiting; the remote cell waits for its turn and will run then, "
+                    "%rtu_kernel interrupt stops the one before it"
+                )
+            with contextlib.suppress(RTUError, TimeoutError):
+                self.execution.interrupt()
+            ended = self.follow(time.monotonic() + grace)
+            self.show.idle()
+        except KeyboardInterrupt as exc:
+            if hasattr(exc, "_render_traceback_"):
+                raise  # one of ours
+            raise interrupted(still_runs) from None
+        if not ended:
+            raise interrupted(f"the remote cell did not stop within {grace:g} s; {still_runs}")
+        raise interrupted("the remote cell was interrupted")

@@ -12,7 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from ..errors import KernelDied, KernelError, KernelNotStarted, KernelUnknown, RTUError
-from ..models import KERNEL_ALIVE_STATES, KernelStatusUpdate
+from ..models import (
+    KERNEL_ALIVE_STATES,
+    KernelStatusUpdate,
+    NBMetadataUpdate,
+    NBMetadataUpdateProperties,
+)
 from .base import SessionBase
 from .events import Event, KernelChanged
 
@@ -99,8 +104,8 @@ class KernelVerbs(SessionBase):
             running = self.kernel_status()
             if running is not None and kernel_name not in (None, running.kernel.name):
                 raise KernelError(
-                    f"the kernel {running.kernel.name} runs already; %rtu_kernel stop ends it, "
-                    f"then start {kernel_name}"
+                    f"the kernel {running.kernel.name} runs already; %rtu_kernel restart --name "
+                    f"{kernel_name} changes it, and its variables go"
                 )
         if self.client.kernel_state not in READY_STATES:
             self.say(f"{'waiting for' if alive else 'starting'} the remote kernel …")
@@ -198,6 +203,34 @@ class KernelVerbs(SessionBase):
             await self.api.restart_kernel(session_id)
 
         return self.call(self._until_ready(restart, leaves_first=True), START_TIMEOUT + 5)
+
+    def kernel_change(self, kernel_name: str) -> KernelStatusUpdate:
+        """Run the notebook on a kernel of another name from now on; all variables are gone.
+
+        The notebook's metadata name it then, for everybody who starts it later.
+
+        Raises
+        ------
+        KernelUnknown
+            No kernel of that name is installed on the server; the one that runs goes on.
+        """
+        _, names = self.kernel_names()
+        if kernel_name not in names:
+            installed = ", ".join(sorted(names)) or "none"
+            raise KernelUnknown(f"no kernel named {kernel_name[:80]!r}; installed: {installed}")
+        running = self.kernel_status()
+        if running is not None and running.kernel.name == kernel_name:
+            return self.kernel_restart()
+        if running is not None:
+            self.kernel_stop()
+        status = self.kernel_start(kernel_name)
+        spec = {"name": kernel_name, "display_name": names[kernel_name]}
+        delta = NBMetadataUpdate(
+            file_id=self.client.file_id,
+            properties=NBMetadataUpdateProperties(path=["kernelspec"], value=spec),
+        )
+        self.call(self.client.new_delta_request(delta))
+        return status
 
     def kernel_stop(self) -> None:
         """End the kernel.
