@@ -36,6 +36,7 @@ __all__ = [
     "Person",
     "RoleChanged",
     "ScratchStateChanged",
+    "UsageChanged",
     "feed",
     "people_of",
 ]
@@ -179,6 +180,14 @@ class RoleChanged(Event):
     message: str = ""
 
 
+@dataclass(frozen=True)
+class UsageChanged(Event):
+    """The load of the kernel's machine, in whole percents."""
+
+    cpu_percent: int
+    memory_percent: int
+
+
 class EventHub:
     """Hands each event to every subscriber."""
 
@@ -295,6 +304,10 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
     def people(msg: Any) -> None:
         hub.publish(PeopleChanged(people_of(client)))
 
+    def usage(msg: Any) -> None:
+        data = msg.data
+        hub.publish(UsageChanged(data.cpu_usage_percent, data.memory_usage_percent))
+
     def applied(delta: Any) -> None:
         hub.publish(DeltaApplied(delta))
 
@@ -311,6 +324,7 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         client.register_rtu_event_callback(m.RunStateEvent, scratch),
         client.register_rtu_event_callback(m.InputRequestEvent, asked),
         client.register_rtu_event_callback(m.KernelStatusUpdateResponse, kernel),
+        client.register_rtu_event_callback(m.UsageMetricsEvent, usage),
         client.register_rtu_event_callback(m.FileSubscribeReply, caught_up),
         client.register_rtu_event_callback(m.UpdateUserFileSubscriptionEvent, people),
         client.register_rtu_event_callback(m.RemoveUserFileSubscriptionEvent, people),
