@@ -256,7 +256,8 @@ class BackgroundRun:
                 if event is None:
                     area.idle()
                 area.push()
-                area.say(self.headline)
+                if self.state not in ("ok", "failed"):  # how it ended is said at the very end
+                    area.say(self.headline)
             if event is not None:
                 yield event
             elif self.execution.done:

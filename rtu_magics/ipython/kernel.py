@@ -16,6 +16,7 @@ from .base import (
     quiet_argument,
     session_argument,
 )
+from .runs import cleared_line
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -86,7 +87,7 @@ class KernelMagics(MagicsBase):
             session.kernel_change(name)
             self.say(f"the notebook runs on {name} now; the variables of before are gone")
         if clear:
-            self.say(f"cleared the outputs of {len(session.clear())} cells")
+            self.say(cleared_line(session.clear()))
 
     def _status(self, session: Session) -> None:
         status = session.kernel_status()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .background import BackgroundRun
     from .result import RunResult
 
-__all__ = ["RunsMagics", "check_timeout"]
+__all__ = ["RunsMagics", "check_name", "check_timeout", "cleared_line"]
 
 _LEAST = 4  # characters of a run's id
 _SHOWN = 20  # runs
@@ -230,12 +230,15 @@ class RunsMagics(MagicsBase):
         """
         args = self.parse(self.rtu_clear, line)
         session = self.session(args)
-        cleared = session.clear(*args.cells)
-        if cleared:
-            count = len(cleared)
-            self.say(f"cleared the outputs of {count} cell{'' if count == 1 else 's'}")
-        else:
-            self.say("there were no outputs to clear")
+        self.say(cleared_line(session.clear(*args.cells)))
+
+
+def cleared_line(cell_ids: list[str]) -> str:
+    """Say how many cells lost their outputs."""
+    count = len(cell_ids)
+    if not count:
+        return "there were no outputs to clear"
+    return f"cleared the outputs of {count} cell{'' if count == 1 else 's'}"
 
 
 def check_name(name: str | None) -> None:
