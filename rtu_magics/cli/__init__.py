@@ -46,6 +46,49 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="one line of JSON on stdout when ready, nothing else"
     )
 
+    share = commands.add_parser(
+        "share",
+        help="print a link that lets somebody into a notebook",
+        description="Print a link that lets somebody into a notebook, with a role.",
+    )
+    _add_target(share)
+    share.add_argument(
+        "--role", choices=("viewer", "executor", "contributor", "owner"), default="viewer"
+    )
+    share.add_argument("--expires", metavar="D", help="how long it is good for: 2h, 3d (7d)")
+    share.add_argument("--name", metavar="N", help="what the person is called in the notebook")
+
+    tail = commands.add_parser(
+        "tail",
+        help="print every RTU message of a notebook as it comes",
+        description="Print every RTU message of a notebook as it comes, secrets masked.",
+    )
+    _add_target(tail)
+    tail.add_argument(
+        "--channel",
+        action="append",
+        default=[],
+        choices=("files", "kernels", "system"),
+        help="only of this kind of channel; may be repeated",
+    )
+    tail.add_argument(
+        "--event",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this event, such as new_delta_event or '*_state_*'; may be repeated",
+    )
+    tail.add_argument("--full", action="store_true", help="whole messages, as JSON")
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="check this installation and say what is wrong",
+        description="Check this installation; exits 0 if it can be used.",
+    )
+    doctor.add_argument(
+        "directory", nargs="?", default=".", metavar="DIR", help="where notebooks are to be served"
+    )
+
     demo = commands.add_parser(
         "demo",
         help="see it work: a server, a real kernel and two people in one notebook",
@@ -59,6 +102,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target",
+        metavar="FILE|URL",
+        help="a notebook that is being served: its file, or its address",
+    )
+    parser.add_argument(
+        "--token",
+        help="the server's token, for a URL; better in the environment variable RTU_TOKEN",
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
@@ -69,17 +124,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     try:
-        if args.command == "serve":
-            from .serve import serve
-
-            return serve(
-                args.target, host=args.host, port=args.port, token=args.token, as_json=args.json
-            )
-        from .demo import demo
-
-        return demo(args.directory)
+        return _run(args)
     except RTUError as exc:
         print(f"rtu-magics: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.command == "serve":
+        from .serve import serve
+
+        return serve(
+            args.target, host=args.host, port=args.port, token=args.token, as_json=args.json
+        )
+    if args.command == "share":
+        from .share import share
+
+        return share(
+            args.target, token=args.token, role=args.role, expires=args.expires, name=args.name
+        )
+    if args.command == "tail":
+        from .tail import tail
+
+        return tail(
+            args.target,
+            token=args.token,
+            channels=args.channel,
+            events=args.event,
+            full=args.full,
+        )
+    if args.command == "doctor":
+        from .doctor import doctor
+
+        return doctor(args.directory)
+    from .demo import demo
+
+    return demo(args.directory)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..embedded import Lease
     from ..models import File
 
-__all__ = ["connect"]
+__all__ = ["connect", "find_file"]
 
 CONNECT_TIMEOUT = 60.0  # seconds for the whole way from the first request to the caught-up copy
 
@@ -200,10 +200,7 @@ async def _reach(
 
     api = APIClient(authorization_token=token, api_base_url=target.api_url)
     try:
-        try:
-            file = await _find_file(api, target, create)
-        except RTUError as exc:
-            raise _explained(exc, target) from None
+        file = await find_file(api, target, create)
         client = await api.connect_realtime(file)
     except BaseException:
         await api.aclose()
@@ -211,10 +208,20 @@ async def _reach(
     return api, client, file
 
 
-async def _find_file(api: APIClient, target: RemoteTarget, create: bool) -> File:
-    if target.file_id is not None:
-        return await api.get_file(target.file_id)
-    return await api.open_file(target.path or "", create=create)
+async def find_file(api: APIClient, target: RemoteTarget, create: bool = False) -> File:
+    """Return the notebook that a target names on its server.
+
+    Raises
+    ------
+    RTUError
+        There is none, or the server is none, or does not let us in; in one line.
+    """
+    try:
+        if target.file_id is not None:
+            return await api.get_file(target.file_id)
+        return await api.open_file(target.path or "", create=create)
+    except RTUError as exc:
+        raise _explained(exc, target) from None
 
 
 def _explained(exc: RTUError, target: RemoteTarget) -> RTUError:
