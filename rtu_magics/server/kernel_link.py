@@ -7,6 +7,7 @@ gateway work too.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
 from collections.abc import Callable, Coroutine, Mapping
@@ -22,7 +23,7 @@ __all__ = ["ExecuteReply", "KernelLink", "KernelRun"]
 
 logger = logging.getLogger(__name__)
 
-_READY_TIMEOUT = 60.0
+_STDIN_TIME = 0.5  # seconds; connecting takes a few milliseconds
 _IDLE_GRACE = 5.0  # a kernel that replied but whose idle got lost is taken as idle after this
 _PARTS = 5  # of a message without buffers: signature, header, parent's header, metadata, content
 _ALIVE_LOCAL = 0.5
@@ -160,6 +161,7 @@ class KernelLink:
         self._client: Any = None
         self._tasks: list[asyncio.Task[None]] = []
         self._heard = asyncio.Event()
+        self._answered = asyncio.Event()
         self._ready = asyncio.Event()
         self._run: KernelRun | None = None
         self._closed = False
@@ -238,16 +240,13 @@ class KernelLink:
             await ensure_async(self._client.start_channels(stdin=False))
             for loop in (self._read_iopub, self._read_shell, self._watch):
                 self._begin(loop())
-            # The output channel subscribes in its own time: ask until something is heard there.
-            deadline = asyncio.get_running_loop().time() + _READY_TIMEOUT
+            # The output channel subscribes in its own time: ask until something is heard there. A
+            # kernel that somebody else keeps busy takes its time; one that is dead is noticed.
             pause = 0.05
             self._client.kernel_info()
-            while not (self._heard.is_set() and self._ready.is_set()):
-                if asyncio.get_running_loop().time() > deadline:
-                    self._die("the kernel does not answer")
-                    return
+            while not (self._heard.is_set() and self._answered.is_set()):
                 await asyncio.sleep(pause)
-                if self._ready.is_set() and not self._heard.is_set():
+                if self._answered.is_set() and not self._heard.is_set():
                     self._client.kernel_info()
                     pause = 0.1
             await self._open_stdin()
@@ -256,6 +255,7 @@ class KernelLink:
             self._die("the kernel cannot be reached")
             return
         if not self._closed and self._lost is None:
+            self._ready.set()
             self._on_ready()
 
     def _begin(self, loop: Coroutine[Any, Any, None]) -> None:
@@ -271,9 +271,10 @@ class KernelLink:
         self._client.stdin_channel.start()
         self._client.allow_stdin = True
         self._begin(self._read_stdin())
-        self._ready.clear()
+        self._answered.clear()
         self._client.kernel_info()
-        await asyncio.wait_for(self._ready.wait(), _READY_TIMEOUT)
+        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):  # busy: the time has passed
+            await asyncio.wait_for(self._answered.wait(), _STDIN_TIME)
 
     async def _read_iopub(self) -> None:
         get = _getter(self._client.iopub_channel, self._client.get_iopub_msg)
@@ -305,7 +306,7 @@ class KernelLink:
             if message is None:
                 continue
             if message.get("msg_type") == "kernel_info_reply":
-                self._ready.set()
+                self._answered.set()
                 continue
             run, parent = self._run, message.get("parent_header") or {}
             if run is not None and parent.get("msg_id") == run.message_id:
