@@ -92,6 +92,8 @@ class RTUMagicsServer(ExtensionApp):
         self.handlers.extend((pattern, handler, shared) for pattern, handler in routes())
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        if self.service is None:  # what stood against it has been logged
+            return
         self.service.start()
         if self.lease:
             self.leases.start()

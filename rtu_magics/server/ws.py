@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeGuard
 from uuid import UUID
@@ -42,13 +43,14 @@ from .room import Room
 from .run_requests import RunRequest, answer_to
 from .service import NotANotebook, Service
 
-__all__ = ["PROTOCOL", "RTUWebSocket", "base_of"]
+__all__ = ["PROTOCOL", "RTUWebSocket", "base_of", "without_secrets"]
 
 logger = logging.getLogger(__name__)
 
 PROTOCOL = 1
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _PING_EVERY = 20.0
+_SECRETS = re.compile(r"(?<=[?&])(token|invite|sig)=[^&]*", re.IGNORECASE)
 
 
 def base_of(handler: Any) -> str:
@@ -60,6 +62,17 @@ def base_of(handler: Any) -> str:
     host = request.headers.get("X-Forwarded-Host", request.host).partition(",")[0].strip()
     scheme = {"ws": "http", "wss": "https"}.get(request.protocol, request.protocol)
     return f"{scheme}://{host}"
+
+
+def without_secrets(uri: str) -> str:
+    """Return an address with what lets somebody in cut out.
+
+    Examples
+    --------
+    >>> without_secrets("/rtu/f/1?invite=a.b.c&x=1")
+    '/rtu/f/1?invite=[secret]&x=1'
+    """
+    return _SECRETS.sub(r"\1=[secret]", uri)
 
 
 class RTUWebSocket(WebSocketHandler, JupyterHandler):
@@ -80,6 +93,11 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     def _request_summary(self) -> str:
         """Say in the log what was asked, without the query: it may hold a token."""
         return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
+    def _log(self) -> None:
+        """Log the upgrade without what is secret in its address."""
+        self.request.uri = without_secrets(self.request.uri or "")
+        super()._log()
 
     def prepare(self, **kwargs: Any) -> None:  # type: ignore[override]
         """Let everybody in; nothing happens before the authenticate request."""

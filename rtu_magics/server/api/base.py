@@ -22,7 +22,7 @@ from ..roles import may
 from ..service import Service
 from ..store import files as queries
 from ..store.schema import files, projects, spaces
-from ..ws import base_of
+from ..ws import base_of, without_secrets
 
 __all__ = ["Handler", "fail", "public", "signed_in", "when"]
 
@@ -208,6 +208,14 @@ class Handler(JupyterHandler):
     def _request_summary(self) -> str:
         """Say in the log what was asked, without the query: it may hold a token."""
         return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
+    def _log(self) -> None:
+        """Log the request without what is secret in its address.
+
+        Jupyter Server's log leaves secrets out, but others put a log of their own in its place.
+        """
+        self.request.uri = without_secrets(self.request.uri or "")
+        super()._log()
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log an error of the database as one line: its place in the code explains nothing."""
