@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -30,7 +29,9 @@ from ..models import (
 from ..protocol import Backoff
 from ..transport import Connect
 from .callbacks import Lane, in_worker
+from .hooks import does_nothing
 from .manager import RTUManager
+from .telling import TellingClient
 
 __all__ = ["ConnectOptions", "ConnectedClient", "one_line"]
 
@@ -56,28 +57,24 @@ class ConnectOptions:
     backoff: Backoff | None = None
 
 
-class ConnectedClient:
+class ConnectedClient(TellingClient):
     """Keeps one connection authenticated; part of `RTUClient`."""
 
     def __init__(self, rtu_url: str, jwt: str, file_id: UUID, options: ConnectOptions) -> None:
+        super().__init__()
         self.jwt = jwt
         self.file_id = file_id
         self.rtu_client_type = options.rtu_client_type
         self.file_subscribe_timeout = options.file_subscribe_timeout
         self.user_id: UUID | None = None
         self.rtu_session_id: str | None = None
-        self.connection_state = "connecting"
         self.file_channel = f"files/{file_id}"
         self._channels = {"system", self.file_channel, self.kernel_pod_name}
         self._was_live = False
         self._failure: RTUError | None = None
         self._closed = False
-        self._ready_waiters: set[asyncio.Future[None]] = set()
-        self._state_callbacks: dict[object, Callable[[str, str], Any]] = {}
-        self._state_detail = ""
         self._told_why = False  # the present connection's failure has been told already
         self._auth_timer: asyncio.TimerHandle | None = None
-        self._side_tasks: set[asyncio.Task[Any]] = set()
         self._handlers: dict[type, Callable[[Any], Awaitable[None]]] = {
             AuthenticateReply: self._on_authenticate_reply,
         }
@@ -223,49 +220,6 @@ class ConnectedClient:
         await self.manager.shutdown(now=True)
         await self._end(exc)
 
-    def _aside(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(coroutine)
-        self._side_tasks.add(task)
-        task.add_done_callback(self._side_tasks.discard)
-        return task
-
-    def _wake_ready(self, exc: Exception | None = None) -> None:
-        for waiter in self._ready_waiters:
-            if not waiter.done():
-                if exc is None:
-                    waiter.set_result(None)
-                else:
-                    waiter.set_exception(exc)
-
-    def register_connection_callback(self, fn: Callable[[str, str], Any]) -> Callable[[], None]:
-        """Call ``fn(state, detail)`` at every change of the connection's state.
-
-        Parameters
-        ----------
-        fn
-            A plain function that does not block. `state` is ``connecting``, ``live``,
-            ``reconnecting`` or ``closed``; `detail` says why, in one line, or is empty.
-
-        Returns
-        -------
-        A function that deregisters.
-        """
-        token = object()
-        self._state_callbacks[token] = fn
-        return lambda: self._state_callbacks.pop(token, None) and None
-
-    def _set_state(self, state: str, detail: str = "") -> None:
-        if (state, detail) == (self.connection_state, self._state_detail):
-            return
-        self.connection_state, self._state_detail = state, detail
-        for fn in list(self._state_callbacks.values()):
-            try:
-                result = fn(state, detail)
-                if inspect.iscoroutine(result):
-                    self._aside(result)
-            except Exception:
-                logger.exception("a connection callback raised")
-
     # Messages
 
     def send(self, msg: BaseRTURequest) -> None:
@@ -312,10 +266,9 @@ class ConnectedClient:
 
     # Hooks
 
+    @does_nothing
     async def context_hook(self) -> None:
         """Run at every iteration of a worker, to bind context variables."""
-
-    context_hook.does_nothing = True  # type: ignore[attr-defined]
 
     async def connect_hook(self, *args: Any, **kwargs: Any) -> None:
         """Run when a connection is open; sets `rtu_session_id`."""
@@ -349,13 +302,6 @@ class ConnectedClient:
 
     async def on_auth(self, msg: AuthenticateReply) -> None:
         """For the application: the server's answer, good or bad, before the subscribe request."""
-
-    async def _guard(self, coroutine: Awaitable[None]) -> None:
-        """Await a hook of the application; what it raises is logged and stops nothing."""
-        try:
-            await coroutine
-        except Exception:
-            logger.exception("a hook of the application raised")
 
     # Connecting
 

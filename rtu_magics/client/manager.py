@@ -6,17 +6,16 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from ..errors import ClientClosed, ConnectFailed, ConnectionLost, InvalidMessage, TransportError
-from ..models import BaseRTURequest, BaseRTUResponse, parse_response
-from ..models.rtu.parse import RESPONSE_CLASSES
+from ..errors import ClientClosed, ConnectFailed, ConnectionLost, TransportError
 from ..protocol import Backoff
 from ..transport import Connect, Connection, QuickConnection
-from .callbacks import MessageCallbacks, in_worker
-from .messagelog import MessageLog
+from .callbacks import in_worker
+from .handling import HandlingManager
+from .sending import Hook
 from .slot import Slot, follow_future
 
 __all__ = ["RTUManager"]
@@ -26,10 +25,8 @@ logger = logging.getLogger(__name__)
 _DRAIN_TIMEOUT = 5.0  # seconds that an orderly shutdown waits for the queues
 _SETTLE_TIMEOUT = 1.0  # seconds that a lost connection waits for what it had brought
 
-Hook = Callable[..., Awaitable[None]]
 
-
-class RTUManager:
+class RTUManager(HandlingManager):
     """The websocket side of a client: connects, reconnects, queues in both directions.
 
     Parameters
@@ -60,46 +57,28 @@ class RTUManager:
         Function called with a message that could not be serialised, and the exception.
     reconnections
         How many connections were made after the first.
+    retry_at
+        When the next attempt follows, in seconds since the epoch; None unless one is waited for.
     """
 
     def __init__(
         self, ws_url: str, *, connect: Connect | None = None, backoff: Backoff | None = None
     ) -> None:
+        super().__init__()
         self.ws_url = ws_url
         self.backoff = backoff or Backoff()
         self.init_hook: Hook | None = None
         self.connect_hook: Hook | None = None
         self.auth_hook: Hook | None = None
         self.disconnect_hook: Hook | None = None
-        self.context_hook: Hook | None = None
-        self.receive_hook: Callable[[BaseRTUResponse], Awaitable[None]] | None = None
-        self.direct_hook: Callable[[BaseRTUResponse], bool] | None = None
         self.failure_hook: Callable[[TransportError], None] | None = None
-        self.unsent_hook: Callable[[BaseRTURequest, Exception], None] | None = None
-        self.callbacks = MessageCallbacks()
         self.reconnections = 0
+        self.retry_at: float | None = None
         self._connect = connect
         self._connections = 0
-        self._current: Slot | None = None
-        self._inbound: asyncio.Queue[tuple[Slot, BaseRTUResponse]] = asyncio.Queue()
-        self._handling = 0  # messages in the hands of workers
-        self._outbound: asyncio.Queue[tuple[BaseRTURequest, Slot | None]] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._inbound_tasks: set[asyncio.Task[Any]] = set()
-        self._sending = 0  # messages in the hands of workers
-        self._closing = False
-        self._stopped = False
         self._down = asyncio.Event()
-        self._log = MessageLog(logger)
 
     # What callers use
-
-    @property
-    def slot(self) -> Slot:
-        """The present connection, or the attempt to make one."""
-        if self._current is None:
-            self._current = Slot()
-        return self._current
 
     @property
     def unauth_ws(self) -> asyncio.Future[Connection]:
@@ -155,85 +134,6 @@ class RTUManager:
             self.add_inbound_worker()
         self._spawn(self._stay_connected())
 
-    def send(self, message: BaseRTURequest, *, only_on: Slot | None = None) -> None:
-        """Queue a message; it goes out once a connection is authenticated.
-
-        Parameters
-        ----------
-        message
-            The request.
-        only_on
-            Drop the message when this connection is no longer the present one.
-
-        Raises
-        ------
-        ClientClosed
-            The manager was shut down.
-        """
-        if self._closing:
-            raise ClientClosed("the connection was shut down: connect again")
-        if not self._send_at_once(message, only_on):
-            self._outbound.put_nowait((message, only_on))
-
-    def _send_at_once(self, message: BaseRTURequest, only_on: Slot | None) -> bool:
-        """Send a message without a worker, if nothing stands in the way; return whether."""
-        slot = self._current
-        if (
-            self._sending
-            or slot is None
-            or slot.quick is None
-            or not slot.authed.done()
-            or (only_on is not None and only_on is not slot)
-            or not self._outbound.empty()
-            or not self._in_no_context()
-        ):
-            return False
-        try:
-            text = self.outbound_message_hook(message)
-        except Exception:
-            return False  # the worker meets it again, and knows what to do
-        self._log.trace("sent", message)
-        return slot.quick.send_now(text)
-
-    def _in_no_context(self) -> bool:
-        """Return whether the application's `context_hook` has nothing to do."""
-        return self.context_hook is None or getattr(self.context_hook, "does_nothing", False)
-
-    async def flush(self) -> None:
-        """Send what is queued from the caller's own task, if nothing stands in the way.
-
-        It saves whoever waits for an answer one turn of the loop. What cannot go out at once stays
-        for the workers.
-        """
-        while not (self._sending or self._outbound.empty()) and self.slot.is_authenticated:
-            await self._send_next()
-
-    async def send_now(self, message: BaseRTURequest) -> None:
-        """Send a message over the open connection, before everything queued, authenticated or not.
-
-        Raises
-        ------
-        ConnectionLost
-            No connection is open.
-        """
-        connection = self.slot.connection
-        if connection is None:
-            raise ConnectionLost("not connected")
-        self._log.trace("sent", message)
-        await connection.send(self.outbound_message_hook(message))
-
-    def register_callback(
-        self,
-        fn: Callable[[Any], Any],
-        on_predicate: Callable[[str, Any], bool] | None = None,
-    ) -> Callable[[], None]:
-        """Call `fn` with every message for which ``on_predicate(topic, message)`` is true.
-
-        The topic is always ``""``. Returns a function that deregisters. A predicate is asked about
-        every message: prefer the client's registrations by event class or transaction id.
-        """
-        return self.callbacks.on_predicate(on_predicate or (lambda topic, message: True), fn)
-
     async def shutdown(self, now: bool = False) -> None:
         """End every task and the connection; a second call waits for the first.
 
@@ -271,43 +171,7 @@ class RTUManager:
         if (connection := self.slot.connection) is not None:
             await self._close(connection)
 
-    # What applications override
-
-    def inbound_message_hook(self, contents: str | bytes) -> BaseRTUResponse:
-        """Parse one message; never raises.
-
-        A known event whose data do not fit, and a message that is no RTU at all, become a plain
-        `BaseRTUResponse` (event ``unreadable`` in the latter case) and one log line per event.
-        """
-        try:
-            message = parse_response(contents)
-        except InvalidMessage as exc:
-            self._log.complain("unreadable", f"a message that is not RTU was ignored: {exc}")
-            return BaseRTUResponse(channel="system", event="unreadable")
-        if type(message) is BaseRTUResponse:
-            key = (message.channel_prefix, message.event)
-            what = "do not fit it" if key in RESPONSE_CLASSES else "are of an unknown event"
-            self._log.complain("/".join(key), f"the data of {message.event[:80]!r} {what}")
-        return message
-
-    def outbound_message_hook(self, contents: BaseRTURequest) -> str:
-        """Serialise one message."""
-        return contents.model_dump_json()
-
-    async def on_exception(self, exc: BaseException) -> None:
-        """Hear of what went wrong in a worker or with the connection; logs it."""
-        if isinstance(exc, TransportError):
-            logger.info("%s: %s", type(exc).__name__, exc)
-        else:
-            logger.error("an RTU worker caught %r", exc, exc_info=exc)
-
     # The connection
-
-    def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     async def _open(self) -> Connection:
         if self._connect is None:
@@ -332,17 +196,24 @@ class RTUManager:
                 await self.on_exception(exc)
                 if self.failure_hook is not None:
                     self.failure_hook(exc)
-                await asyncio.sleep(self.backoff.failed(random.random()))
+                await self._pause(self.backoff.failed(random.random()))
                 continue
             slot.opened_at = loop.time()
             authenticated = await self._serve(slot, connection)
-            await asyncio.sleep(
+            await self._pause(
                 self.backoff.lost(
                     authenticated=authenticated,
                     lasted=loop.time() - slot.opened_at,
                     chance=random.random(),
                 )
             )
+
+    async def _pause(self, seconds: float) -> None:
+        self.retry_at = time.time() + seconds
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.retry_at = None
 
     async def _serve(self, slot: Slot, connection: Connection) -> bool:
         """Read from one connection until it ends; return whether it was authenticated."""
@@ -391,119 +262,3 @@ class RTUManager:
             await connection.close()
         except Exception as exc:
             logger.debug("closing a connection raised %r", exc)
-
-    # The workers
-
-    def add_inbound_worker(self) -> None:
-        """Start one more task that handles what arrives."""
-        task = self._spawn(self._handle_forever())
-        self._inbound_tasks.add(task)
-        task.add_done_callback(self._inbound_tasks.discard)
-
-    def step_aside(self) -> None:
-        """Let somebody else read on, if the caller is the task that handles what arrives.
-
-        A handler that waits for an answer would otherwise wait for itself.
-        """
-        task = asyncio.current_task()
-        if task in self._inbound_tasks and not self._closing:
-            self._inbound_tasks.discard(task)
-            self.add_inbound_worker()
-
-    async def _handle_forever(self) -> None:
-        in_worker.set(True)
-        me = asyncio.current_task()
-        while not self._stopped and me in self._inbound_tasks:
-            slot, message = await self._inbound.get()
-            self._handling += 1
-            try:
-                # Messages of an old connection are dropped: catching up brings their content.
-                if slot is self._current:
-                    await self._handle(message)
-            except Exception as exc:
-                await self.on_exception(exc)
-            finally:
-                self._handling -= 1
-                self._inbound.task_done()
-
-    def _take(self, slot: Slot, contents: bytes) -> bool:
-        """Take a message that has just arrived; return False to have it come through `recv`.
-
-        What need not wait for anything is handled here and now.
-        """
-        if slot is not self._current or self._closing or self._inbound.full():
-            return False
-        message = self.inbound_message_hook(contents)
-        if (
-            self.direct_hook is None
-            or self._handling
-            or not self._inbound.empty()
-            or not self._in_no_context()
-            or not self.direct_hook(message)
-        ):
-            self._inbound.put_nowait((slot, message))
-            return True
-        in_worker.set(True)
-        work = self._handle(message)
-        try:
-            work.send(None)
-        except StopIteration:
-            pass
-        except Exception as exc:
-            self._spawn(self.on_exception(exc))
-        else:
-            work.close()
-            self._spawn(self.on_exception(RuntimeError(f"{message.event} was not handled at once")))
-        return True
-
-    async def _handle(self, message: BaseRTUResponse) -> None:
-        if self.context_hook is not None:
-            await self.context_hook()
-        self._log.trace("received", message)
-        if self.receive_hook is not None:
-            try:
-                await self.receive_hook(message)
-            except Exception as exc:
-                await self.on_exception(exc)
-        self.callbacks.dispatch(message)
-
-    async def _send_forever(self) -> None:
-        in_worker.set(True)
-        while True:
-            await self._send_next()
-
-    async def _send_next(self) -> None:
-        message, only_on = await self._outbound.get()
-        self._sending += 1
-        try:
-            if self.context_hook is not None:
-                await self.context_hook()
-            await self._send(message, only_on)
-        except Exception as exc:
-            await self.on_exception(exc)
-        finally:
-            self._sending -= 1
-            self._outbound.task_done()
-
-    async def _send(self, message: BaseRTURequest, only_on: Slot | None) -> None:
-        text: str | None = None
-        while only_on is None or only_on is self._current:
-            slot = self.slot
-            try:
-                connection = await (
-                    slot.authed if slot.authed.done() else asyncio.shield(slot.authed)
-                )
-                if text is None:
-                    try:
-                        text = self.outbound_message_hook(message)
-                    except Exception as exc:
-                        if self.unsent_hook is None:
-                            raise
-                        self.unsent_hook(message, exc)
-                        return
-                self._log.trace("sent", message)
-                await connection.send(text)
-                return
-            except ConnectionLost:
-                # It did not go out: the next connection takes it.
-                await slot.ended.wait()

@@ -21,6 +21,7 @@ from ..protocol import DeltaChain, InFlight, Pending
 from .callbacks import DeltaCallback, DeltaCallbacks, Lane, in_worker
 from .connecting import ConnectedClient, ConnectOptions, one_line
 from .deltas import DeltaRequestCallbackManager
+from .hooks import does_nothing, is_idle
 
 __all__ = ["SquashingClient"]
 
@@ -131,9 +132,11 @@ class SquashingClient(ConnectedClient):
 
     # Hooks
 
+    @does_nothing
     async def pre_apply_delta(self, delta: FileDeltaBase) -> None:
         """For the application: this delta is squashed next."""
 
+    @does_nothing
     async def post_queue_delta(self, delta: FileDeltaBase) -> None:
         """For the application: this delta waits for its parent."""
 
@@ -144,13 +147,16 @@ class SquashingClient(ConnectedClient):
 
     async def queue_or_apply_delta(self, delta: FileDeltaBase) -> None:
         """Squash a delta if it is the chain's next, and all that then can be; else let it wait."""
-        if not self._chain.add(delta, asyncio.get_running_loop().time()):
-            if self._chain.forked:
+        chain = self._chain
+        if not chain.add(delta, asyncio.get_running_loop().time()):
+            if chain.forked:
                 self._something_waits()
             return
         head = self.builder.last_applied_delta_id
         if self._applying or (head is not None and delta.parent_delta_id != head):
-            await self._guard(self.post_queue_delta(delta))
+            hook = self.post_queue_delta
+            if not is_idle(hook):
+                await self._guard(hook(delta))
             self._something_waits()
         else:
             await self.replay_unapplied_deltas()
@@ -176,9 +182,11 @@ class SquashingClient(ConnectedClient):
         they run beside the reader.
         """
         builder = self.builder
-        await self._guard(self.pre_apply_delta(delta))
-        if builder is not self.builder:
-            return  # the notebook was loaded anew while the hook ran
+        hook = self.pre_apply_delta
+        if not is_idle(hook):
+            await self._guard(hook(delta))
+            if builder is not self.builder:
+                return  # the notebook was loaded anew while the hook ran
         try:
             builder.apply_delta(delta)
         except Exception as exc:
