@@ -56,6 +56,7 @@ class NotebookKernel:
         self._reason: str | None = None
         self._last_activity = datetime.now(timezone.utc)
         self._held = False
+        self._fresh = False  # the process only just starts
         self._seen = KernelStateName.IDLE
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,14 +97,17 @@ class NotebookKernel:
         KernelError
             There is no such kernel (`KernelUnknown`), or it did not start.
         """
-        info, _ = await self._sessions.ensure(self._path(), kernel_name)
+        info, started = await self._sessions.ensure(self._path(), kernel_name)
         async with self._lock:
-            await self._follow(info)
+            await self._follow(info, fresh=started)
         return self._status(info)
 
     async def interrupt(self) -> None:
-        """Interrupt what runs."""
-        if self._info is not None:
+        """Interrupt what runs; a kernel that only just starts runs nothing, and would die of it."""
+        if self._info is None or self._fresh:
+            return
+        manager = self._sessions.manager(self._info.kernel_id)
+        if getattr(manager, "execution_state", None) not in ("starting", "restarting"):
             await self._sessions.interrupt(self._info.kernel_id)
 
     async def shutdown(self) -> None:
@@ -180,9 +184,10 @@ class NotebookKernel:
             task.cancel()
         await self._drop_link()
 
-    async def _follow(self, info: SessionInfo) -> None:
+    async def _follow(self, info: SessionInfo, *, fresh: bool = False) -> None:
         if self._info == info and self._link is not None:
             return
+        self._fresh = fresh
         if self._info is not None and self._info != info:
             self._lose("the notebook got another kernel")
         await self._drop_link()
@@ -220,6 +225,7 @@ class NotebookKernel:
             info = self._info
             if info is None:
                 return
+            self._fresh = True
             self._lose("the kernel was restarted")
             self._set_state(KernelStateName.RESTARTING)
             await self._drop_link()
@@ -246,6 +252,7 @@ class NotebookKernel:
             self._set_state(state)
 
     def _on_ready(self) -> None:
+        self._fresh = False
         self._set_state(KernelStateName.BUSY if self._held else KernelStateName.IDLE)
         self._listener.kernel_ready()
 
@@ -262,6 +269,7 @@ class NotebookKernel:
     def _on_autorestart(self) -> None:
         # Called by Jupyter right before it starts the process again under the same id and ports.
         reason = "the kernel died"
+        self._fresh = True
         self._lose(reason)
         self._set_state(KernelStateName.RESTARTING, reason)
         self._spawn(self._reconnect(reason))
