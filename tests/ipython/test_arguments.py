@@ -85,7 +85,7 @@ from .shells import Shell
         ("%rtu_move 1", "UsageError: say where to: --after CELL, --before CELL or --first"),
         (
             "%rtu_kernel stop --name python3",
-            "UsageError: --name goes with start; to change the kernel, stop it first",
+            "UsageError: --name goes with start and restart",
         ),
         (
             "%rtu_connect ftp://x/y.ipynb",

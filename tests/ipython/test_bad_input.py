@@ -351,7 +351,7 @@ def test_ctrl_c_of_a_run_while_the_network_is_gone(lab: Shell, proxy: Proxy) -> 
     began = time.monotonic()
     assert lab.line("%%rtu_exec -s far\ntime.sleep(4)") == (
         "KeyboardInterrupt: stopped waiting; the remote cell still runs, %rtu_kernel interrupt "
-        "stops it"
+        "stops it, %rtu_attach shows it again"
     )
     assert time.monotonic() - began < 3
     proxy.mend()

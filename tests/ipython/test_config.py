@@ -120,7 +120,7 @@ def test_default_session_and_grace(lab: Shell) -> None:
     began = time.monotonic()
     assert lab.line(stubborn) == (
         "KeyboardInterrupt: the remote cell did not stop within 0.3 s; stopped waiting; the remote "
-        "cell still runs, %rtu_kernel interrupt stops it"
+        "cell still runs, %rtu_kernel interrupt stops it, %rtu_attach shows it again"
     )
     assert time.monotonic() - began < 2
     lab.ok("%rtu_config grace_period 5")

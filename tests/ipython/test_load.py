@@ -49,7 +49,9 @@ def test_load_and_unload() -> None:
     assert found["names"] == sorted(
         [
             "rtu_add",
+            "rtu_attach",
             "rtu_cells",
+            "rtu_clear",
             "rtu_config",
             "rtu_connect",
             "rtu_delete",
@@ -67,7 +69,9 @@ def test_load_and_unload() -> None:
             "rtu_remote",
             "rtu_rename",
             "rtu_restore",
+            "rtu_result",
             "rtu_revoke",
+            "rtu_runs",
             "rtu_save",
             "rtu_sessions",
             "rtu_share",
@@ -77,6 +81,7 @@ def test_load_and_unload() -> None:
             "rtu_undo",
             "rtu_vars",
             "rtu_versions",
+            "rtu_wait",
             "rtu_who",
         ]
     )
