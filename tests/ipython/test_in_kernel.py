@@ -158,7 +158,7 @@ def test_second_interrupt_leaves_it_running(kernel: Kernel) -> None:
     run = kernel.finish(msg_id, timeout=3)
     assert run.error_line == (
         "KeyboardInterrupt: stopped waiting; the remote cell still runs, %rtu_kernel interrupt "
-        "stops it"
+        "stops it, %rtu_attach shows it again"
     )
     assert "running or queued" in kernel.ok("%rtu_status").text
     assert kernel.ok("%%rtu_exec\nprint('next')", timeout=30).text == "next\n"
