@@ -54,7 +54,7 @@ class Findings:
     """What is wrong; all empty when nothing is."""
 
     lost: set[str] = field(default_factory=set)
-    """Acknowledged, and not (or no longer) there."""
+    """Acknowledged, or shown to somebody, and not (or no longer) there."""
     doubled: set[str] = field(default_factory=set)
     """There more than once."""
     refused_but_kept: set[str] = field(default_factory=set)
@@ -99,7 +99,8 @@ class Ledger:
         found = Findings()
         counts = Counter(delta.id for delta in chain)
         for editor in self._editors:
-            found.lost |= {f"delta {one}" for one in editor.acknowledged if one not in counts}
+            told = editor.acknowledged | editor.seen
+            found.lost |= {f"delta {one}" for one in told if one not in counts}
             found.refused_but_kept |= {f"delta {one}" for one in editor.refused if one in counts}
         found.doubled |= {f"delta {one}" for one, count in counts.items() if count > 1}
         return found

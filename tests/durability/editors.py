@@ -48,6 +48,9 @@ class Editor:
     acknowledged, refused
         The ids of the deltas that the server took (`new_delta_request` returned) and refused (with
         the cause).
+    seen
+        The ids of all deltas that reached this client, anybody's: as good as acknowledged, for
+        nobody may see what is not stored.
     open
         The deltas without an answer.
     marks
@@ -59,11 +62,13 @@ class Editor:
         self.client = client
         self.acknowledged: set[UUID] = set()
         self.refused: dict[UUID, str] = {}
+        self.seen: set[UUID] = set()
         self.open: dict[UUID, FileDeltaBase] = {}
         self.marks: dict[UUID, tuple[str, str]] = {}
         self._rng = random.Random(seed)
         self._journal = ""
         self._count = 0
+        client.register_delta_callback(FileDeltaBase, lambda delta: self.seen.add(delta.id))
 
     async def stream(self, stop: asyncio.Event, at_once: int = 16, pause: float = 0.004) -> None:
         """Edit until told to stop; return when the last edit has its answer."""
