@@ -232,8 +232,9 @@ class Runs:
         return True
 
     def send(self, run: LiveRun, event: str, data: Any) -> None:
-        """Send an event to those who are attached to a run, and to nobody else."""
-        broadcast(run.listeners, message(self._room.channel, event, data))
+        """Send an event to those who are attached to a run and may still run cells."""
+        listeners = [c for c in run.listeners if self._may_run(c)]
+        broadcast(listeners, message(self._room.channel, event, data))
 
     # Questions
 

@@ -87,6 +87,7 @@ class SpaceItem(ResourceHandler):
             for project in queries.list_projects(connection, found):
                 queries.mark_deleted(connection, projects, project.id)
             queries.mark_deleted(connection, spaces, found)
+        self.service.people.changed()
         self.nothing()
 
     @signed_in(Action.MANAGE)
@@ -160,6 +161,7 @@ class ProjectItem(ResourceHandler):
             raise fail(403, "the project of the server's own directory cannot be deleted")
         with self.service.database.transaction() as connection:
             at = queries.mark_deleted(connection, projects, found)
+        self.service.people.changed()
         project = project_of(row)
         project.deleted_at = when(at)
         self.answer(project)
