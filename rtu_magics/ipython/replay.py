@@ -149,8 +149,7 @@ class Replay:
             self._clear(wait=True)
 
     def _clear(self, *, wait: bool) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        self.push()
         self.shell.display_pub.clear_output(wait=wait)
         self.begin()
 
@@ -161,12 +160,47 @@ class Replay:
             self._error(output)
         else:
             self._before()
-            _flush()
-            self._publish(
-                self._whole(output.data or {}, output.links or {}) or _only_content(output),
-                output.metadata or {},
-                self.display_ids.assign(output),
+            self.push()
+            data = self._whole(output.data or {}, output.links or {}) or _only_content(output)
+            metadata, display_id = output.metadata or {}, self.display_ids.assign(output)
+            if output.type != "execute_result" or not self._result(output, data, metadata):
+                self._publish(data, metadata, display_id)
+
+    def _result(self, output: Output, data: dict[str, Any], metadata: dict[str, Any]) -> bool:
+        """Publish a cell's value as one, with its remote count; whether that is possible."""
+        content = {
+            "execution_count": output.execution_count,
+            "data": filter_bundle(data),
+            "metadata": metadata,
+        }
+        return self._send("execute_result", content)
+
+    def _send(self, kind: str, content: dict[str, Any]) -> bool:
+        """Send a message of its own kind, where a front end listens to the calling cell.
+
+        In a terminal none does, and what captures the cell's output takes displays and text only.
+        """
+        publisher = self.shell.display_pub
+        if getattr(publisher, "_hooks", None):
+            return False
+        if hasattr(publisher, "send"):
+            publisher.send(kind, content, kind.encode())
+        elif hasattr(publisher, "pub_socket"):
+            publisher.session.send(
+                publisher.pub_socket,
+                kind,
+                content,
+                parent=publisher.parent_header,
+                ident=kind.encode(),
             )
+        else:
+            return False
+        return True
+
+    def push(self) -> None:
+        """Send the text that has piled up: displays are not buffered and would overtake it."""
+        sys.stdout.flush()
+        sys.stderr.flush()
 
     def _whole(self, data: dict[str, Any], links: dict[str, str]) -> dict[str, Any]:
         """Return a bundle with what came by link."""
@@ -184,8 +218,11 @@ class Replay:
 
     def _error(self, output: Output) -> None:
         self._before()
+        self.push()
         lines = output.traceback or [f"{output.ename}: {output.evalue}"]
-        self._write("stderr", "\n".join(lines) + "\n")
+        content = {"ename": output.ename, "evalue": output.evalue, "traceback": lines}
+        if not self._send("error", content):
+            self._write("stderr", "\n".join(lines) + "\n")
 
     def _write(self, name: str, text: str) -> None:
         """Write text to one of the calling cell's streams."""
@@ -199,7 +236,7 @@ class Replay:
         if not display_ids:
             return
         data = self._whole(event.data, event.links)
-        _flush()
+        self.push()
         for display_id in display_ids:
             self._publish(data, event.metadata, display_id, update=True)
 
@@ -214,12 +251,6 @@ class Replay:
         self.shell.display_pub.publish(
             filter_bundle(data), metadata, transient=transient, update=update
         )
-
-
-def _flush() -> None:
-    # Streams are buffered and displays are not: without this they would change places.
-    sys.stdout.flush()
-    sys.stderr.flush()
 
 
 def _only_content(output: Output) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Collections:
                 continue
             if collection.private_to is not None:
                 continue  # its starter sees what it showed as it was
-            if collection.update_display(display_id, content):
+            if collection.update_display(display_id, content, source.execution_id):
                 for event, data in collection.drain():
                     room.send(event, data)
                 with self._database.transaction() as connection:

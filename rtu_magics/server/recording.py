@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -45,6 +45,7 @@ from .store import runs
 
 __all__ = ["LiveCollection", "load_collection"]
 
+_DISPLAYS = ("display_data", "execute_result")
 _STREAM_PIECE = 128 * 1024  # characters; escaped in JSON, each may take six bytes
 
 
@@ -119,7 +120,7 @@ class LiveCollection:
                     recorded.unstored.append(text)
                     recorded.updated_at = self.updated_at
                 case Updated(display_id=display_id):
-                    self._updated(change)
+                    self._updated(change, self.execution_id)
                     foreign = display_id
                 case Cleared():
                     self._clear()
@@ -137,14 +138,16 @@ class LiveCollection:
             }
         )
 
-    def update_display(self, display_id: str, content: Mapping[str, Any]) -> bool:
+    def update_display(
+        self, display_id: str, content: Mapping[str, Any], execution_id: UUID | None
+    ) -> bool:
         """Show something new under a display id that another run updated; whether it was here."""
         change = self._reducer.update_display(display_id, content)
         if not change.indexes:
             return False
         self.updated_at = time.time()
         self._dirty = True
-        self._updated(change)
+        self._updated(change, execution_id)
         return True
 
     def adopt(self, bodies: list[dict[str, Any]]) -> None:
@@ -161,15 +164,17 @@ class LiveCollection:
             recorded.unsent = [output.text]
             recorded.unstored = [output.text]
         self._outputs.append(recorded)
-        self._events.append(("append", recorded))
+        # As it is now: an update before the next flush replaces its data, and is sent as well.
+        shown = replace(output) if output.output_type in _DISPLAYS else output
+        self._events.append(("append", (recorded, shown)))
 
-    def _updated(self, change: Updated) -> None:
+    def _updated(self, change: Updated, execution_id: UUID | None) -> None:
         if not change.indexes:
             return
         for index in change.indexes:
             self._outputs[index].updated_at = self.updated_at
             self._outputs[index].stored = False
-        self._events.append(("update", change))
+        self._events.append(("update", (change, execution_id)))
 
     def _clear(self) -> None:
         sent_nothing = bool(self._events) and all(kind == "append" for kind, _ in self._events)
@@ -196,19 +201,19 @@ class LiveCollection:
         out: list[tuple[str, str]] = []
         for kind, subject in events:
             if kind == "append":
-                out += self._drain_append(subject)
+                out += self._drain_append(*subject)
             elif kind == "text":
                 out += self._drain_text(subject)
             elif kind == "update":
-                out.append(("update_outputs_by_display_id_event", self._update_data(subject)))
+                out.append(("update_outputs_by_display_id_event", self._update_data(*subject)))
             else:
                 data = self._bounded(lambda limit: self.to_wire(limit, only=0))
                 out.append(("update_output_collection_event", data))
         return out
 
-    def _drain_append(self, recorded: _Recorded) -> list[tuple[str, str]]:
+    def _drain_append(self, recorded: _Recorded, shown: RunOutput) -> list[tuple[str, str]]:
         if recorded.unsent is None:
-            data = self._bounded(lambda limit: self._wire(recorded, limit))
+            data = self._bounded(lambda limit: self._wire(recorded, limit, output=shown))
             return [("append_output_event", data)]
         text, recorded.unsent = "".join(recorded.unsent), []
         first = self._wire(recorded, MAX_EVENT_INLINE, text[:_STREAM_PIECE])
@@ -229,7 +234,7 @@ class LiveCollection:
             out.append(("append_output_event", piece.model_dump_json()))
         return out
 
-    def _update_data(self, change: Updated) -> str:
+    def _update_data(self, change: Updated, execution_id: UUID | None) -> str:
         first = self._outputs[change.indexes[0]]
 
         def build(limit: int) -> UpdateOutputsByDisplayIdEventData:
@@ -241,7 +246,7 @@ class LiveCollection:
                 display_id=change.display_id,
                 data=data,
                 metadata=change.metadata,
-                execution_id=self.execution_id,
+                execution_id=execution_id,
             )
 
         return self._bounded(build)
@@ -256,9 +261,15 @@ class LiveCollection:
                 break
         return text
 
-    def _wire(self, recorded: _Recorded, limit: int, text: str | None = None) -> Output:
+    def _wire(
+        self,
+        recorded: _Recorded,
+        limit: int,
+        text: str | None = None,
+        output: RunOutput | None = None,
+    ) -> Output:
         return wire_output(
-            recorded.output,
+            output or recorded.output,
             recorded.id,
             self.id,
             self._link,

@@ -54,6 +54,7 @@ class Streamer:
         display_id = self.collection.take(message)
         if display_id is not None:
             content = message.get("content") or {}
+            self.flush()  # what this run showed before comes before it
             self._room.service.collections.update_display(
                 self._room, display_id, content, self.collection
             )

@@ -31,12 +31,21 @@ class CellRun:
 
     @property
     def error_line(self) -> str:
-        """The one line that a failed cell shows: of its traceback, or a usage error."""
-        for _, kind, content in self.messages:
+        """The one line that a failed cell shows last: of its traceback, or a usage error."""
+        for _, kind, content in reversed(self.messages):
             if kind == "error":
                 assert len(content["traceback"]) == 1, content["traceback"]
                 return str(content["traceback"][0])
         return self.text.strip().rpartition("\n")[2]
+
+    @property
+    def remote_traceback(self) -> str:
+        """The traceback of a remote cell, which comes before what failed here."""
+        return "\n".join(
+            "\n".join(content["traceback"])
+            for _, kind, content in self.messages
+            if kind == "error" and content["ename"] != "RemoteCellError"
+        )
 
     def bundles(self, mimetype: str) -> list[Any]:
         """The data of a mimetype in everything that it displayed."""

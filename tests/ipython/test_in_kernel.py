@@ -55,7 +55,7 @@ def wait_gone(pid: int, timeout: float = 5) -> None:
 
 
 def test_the_main_job(kernel: Kernel, work: Path) -> None:
-    connected = kernel.ok("%rtu_connect lesson.ipynb")
+    connected = kernel.ok("%rtu_connect lesson.ipynb --no-widget")
     assert f"starting a server for {work} …" in connected.text
     assert "server ready in" in connected.text
     assert "created lesson.ipynb" in connected.text
@@ -90,9 +90,9 @@ def test_the_main_job(kernel: Kernel, work: Path) -> None:
     assert failed.error_line == (
         f"RemoteCellError: cell 5 ({failed_id(work, 4)}) raised ZeroDivisionError: division by zero"
     )
-    assert "\x1b[" in failed.text  # the remote traceback, in its colours
-    assert "f()" in re.sub(r"\x1b\[[0-9;]*m", "", failed.text)
-    assert "rtu_magics/" not in failed.text + str(failed.reply)
+    assert "\x1b[" in failed.remote_traceback  # in its colours
+    assert "f()" in re.sub(r"\x1b\[[0-9;]*m", "", failed.remote_traceback)
+    assert "rtu_magics/" not in str(failed.messages) + str(failed.reply)
 
     saved = kernel.ok("%rtu_save")
     assert saved.text == "saved lesson.ipynb\n"
@@ -109,7 +109,7 @@ def test_the_main_job(kernel: Kernel, work: Path) -> None:
     assert outputs[2][-1]["data"]["image/png"].strip() == ran.bundles("image/png")[0].strip()
     assert outputs[3][0]["data"]["text/plain"] == "42"
     assert outputs[4][0]["ename"] == "ZeroDivisionError"
-    assert "\n".join(outputs[4][0]["traceback"]) in failed.text
+    assert "\n".join(outputs[4][0]["traceback"]) == failed.remote_traceback
 
 
 def failed_id(work: Path, index: int) -> str:
@@ -124,7 +124,7 @@ def failed_id(work: Path, index: int) -> str:
 
 
 def test_failed_cell_stops_run_all(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb")
+    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
     run = kernel.run("%rtu_exec -1\nprint('after')")
     assert run.status == "error"
     assert "after" not in run.text
@@ -160,7 +160,7 @@ def test_second_interrupt_leaves_it_running(kernel: Kernel) -> None:
         "KeyboardInterrupt: stopped waiting; the remote cell still runs, %rtu_kernel interrupt "
         "stops it, %rtu_attach shows it again"
     )
-    assert "running or queued" in kernel.ok("%rtu_status").text
+    assert "running or queued" in kernel.ok("%rtu_status --text").text
     assert kernel.ok("%%rtu_exec\nprint('next')", timeout=30).text == "next\n"
 
 
@@ -252,7 +252,7 @@ def test_running_on_the_kernel_that_waits_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input(kernel: Kernel, cell: str, line: str) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb")
+    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
     run = kernel.run(cell)
     assert run.status == "error"
     assert re.sub(r"cell \d+ \(\w+\)", "cell #", run.error_line) == line
@@ -260,11 +260,11 @@ def test_bad_input(kernel: Kernel, cell: str, line: str) -> None:
 
 
 def test_two_kernels_share_the_server(kernel: Kernel, work: Path, tmp_path: Path) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb")
+    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
     second = Kernel(work, dict(os.environ, IPYTHONDIR=str(tmp_path)))
     try:
         second.ok("%load_ext rtu_magics")
-        connected = second.ok("%rtu_connect lesson.ipynb")
+        connected = second.ok("%rtu_connect lesson.ipynb --no-widget")
         assert "starting" not in connected.text
         second.ok("%%rtu_add --type markdown\nfrom the second kernel")
         assert "from the second kernel" in kernel.ok("%rtu_show -1").text
@@ -274,7 +274,7 @@ def test_two_kernels_share_the_server(kernel: Kernel, work: Path, tmp_path: Path
 
 
 def test_completion_through_the_front_end(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb")
+    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
     assert kernel.complete("%rtu_exec --bef") == ["--before"]
     assert kernel.complete("%%rtu_add --type mark\nx", at=21) == ["markdown"]
     assert kernel.complete("x = %rtu_exec --al") == ["--all"]
@@ -283,7 +283,7 @@ def test_completion_through_the_front_end(kernel: Kernel) -> None:
 
 
 def test_kept_outputs_are_shown_when_asked_for(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb")
+    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
     kernel.ok("%%rtu_exec\nprint('text')\nfrom IPython.display import HTML\nHTML('<b>html</b>')")
     assert kernel.ok("kept = %rtu_exec -1").messages == []
     ((_, kind, content),) = kernel.ok("kept").messages
@@ -293,7 +293,7 @@ def test_kept_outputs_are_shown_when_asked_for(kernel: Kernel) -> None:
 
 
 def test_pull_fills_the_next_cell(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb")
+    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
     kernel.ok("%%rtu_add\na = 1\nb = 2")
     pulled = kernel.ok("%rtu_pull -1")
     found = re.fullmatch(
@@ -311,7 +311,7 @@ def test_pull_fills_the_next_cell(kernel: Kernel) -> None:
 
 
 def test_progress_of_several_cells(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect progress.ipynb")
+    kernel.ok("%rtu_connect progress.ipynb --no-widget")
     try:
         kernel.ok("%%rtu_exec -q\nimport time")
         for n in range(3):
@@ -336,7 +336,7 @@ def test_progress_of_several_cells(kernel: Kernel) -> None:
 
 
 def test_clear_output_of_one_cell_spares_the_others(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect several.ipynb")
+    kernel.ok("%rtu_connect several.ipynb --no-widget")
     try:
         kernel.ok("%%rtu_add\nprint('first')")
         kernel.ok(

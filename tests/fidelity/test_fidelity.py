@@ -1,0 +1,87 @@
+"""What reaches the front end of a cell that runs remotely, against the same cell run locally."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rtu_magics.document import OutputReducer
+from tests.ipython.kernels import Kernel
+
+from .front_end import CellSeen, run_program
+from .table import PROGRAMS, Program
+
+pytestmark = [pytest.mark.kernel, pytest.mark.server]
+
+# What follows a remote error here: which cell it was, as the exception that ends the local one.
+OWN_ERRORS = ("RemoteCellError", "KeyboardInterrupt")
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kernel, Kernel]]:
+    """A plain kernel, and one that is connected to a third; with the same cells run in both."""
+    work = tmp_path_factory.mktemp("work")
+    env = dict(os.environ, IPYTHONDIR=str(tmp_path_factory.mktemp("ipython")))
+    env.pop("RTU_TOKEN", None)
+    here, there = Kernel(work, env), Kernel(work, env)
+    try:
+        there.ok("%load_ext rtu_magics")
+        there.ok("%rtu_connect table.ipynb")
+        here.ok("pass")
+        there.ok("%%rtu_exec\npass")
+        yield here, there
+        there.ok("%unload_ext rtu_magics")
+    finally:
+        here.close()
+        there.close()
+
+
+def without_own_error(seen: CellSeen) -> list[tuple[str, dict[str, Any]]]:
+    messages = seen.messages
+    if len(messages) > 1 and messages[-1][1].get("ename") in OWN_ERRORS:
+        assert len(messages[-1][1]["traceback"]) == 1
+        return messages[:-1]
+    return messages
+
+
+def shown(cells: list[CellSeen]) -> list[list[Any]]:
+    """What stands below each cell at the end, in a front end that follows the Jupyter protocol."""
+    found = []
+    displays: dict[str, dict[str, Any]] = {}
+    reducers = []
+    for seen in cells:
+        reducer = OutputReducer()
+        for kind, content in without_own_error(seen):
+            reducer.process({"msg_type": kind, "content": content})
+            display_id = content.get("transient", {}).get("display_id")
+            if display_id is not None:
+                displays[display_id] = content
+        reducers.append(reducer)
+    for reducer in reducers:
+        for display_id, content in displays.items():
+            reducer.update_display(display_id, content)
+        found.append(reducer.to_nbformat())
+    return found
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_program(kernels: tuple[Kernel, Kernel], program: Program) -> None:
+    here, there = kernels
+    local = run_program(here, program)
+    remote = run_program(there, program, "%%rtu_exec\n")
+    if program.shows_the_same is None:
+        for one, other in zip(local, remote, strict=True):
+            assert without_own_error(other) == one.messages
+    else:
+        assert shown(remote) == shown(local)
+    assert [seen.questions for seen in remote] == [seen.questions for seen in local]
+    assert [seen.reply["status"] for seen in remote] == [seen.reply["status"] for seen in local]
+
+
+def test_the_table_is_large_enough() -> None:
+    assert len(PROGRAMS) >= 40
+    assert len({program.name for program in PROGRAMS}) == len(PROGRAMS)
+    assert sum(program.shows_the_same is not None for program in PROGRAMS) <= 3
