@@ -30,6 +30,7 @@ def load(shell: Any) -> None:
     from .runs import RunsMagics
     from .settings import RtuMagics
     from .sharing import SharingMagics
+    from .widgets import WidgetMagics
 
     shell.register_magics(
         RtuMagics,
@@ -42,6 +43,7 @@ def load(shell: Any) -> None:
         KernelMagics,
         SharingMagics,
         HistoryMagics,
+        WidgetMagics,
     )
     completer = MagicCompleter(shell)
     completer.register()

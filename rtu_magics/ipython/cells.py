@@ -60,18 +60,10 @@ class CellMagics(MagicsBase):
             %rtu_show -1
             %rtu_show .
         """
-        from .render import output_text
+        from .render import cell_text
 
         args = self.parse(self.rtu_show, line)
-        session = self.session(args)
-        cell = session.cell(args.cell)
-        print(f"# cell {session.label(cell.id)}, {cell.cell_type}")
-        print(cell.source)
-        outputs = session.outputs(cell.id)
-        if outputs:
-            print("# outputs")
-        for output in outputs:
-            print(output_text(output).rstrip("\n"))
+        print(cell_text(self.session(args), args.cell))
 
     @magic_arguments()
     @argument("--after", metavar="CELL", help="put it after this cell")

@@ -1,4 +1,4 @@
-"""Magics for sessions: connect, disconnect, list, status."""
+"""Magics for sessions: connect, disconnect, list."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .base import (
     quiet_argument,
     session_argument,
 )
+from .widgets import has_front_end, show_status
 
 __all__ = ["ConnectMagics"]
 
@@ -55,6 +56,7 @@ class ConnectMagics(MagicsBase):
         metavar="T",
         help="the server's token; better set RTU_TOKEN, or leave it out and be asked",
     )
+    @argument("--no-widget", action="store_true", help="don't show the live status")
     @quiet_argument
     @line_magic
     @guarded
@@ -95,6 +97,9 @@ class ConnectMagics(MagicsBase):
             f"connected to {session.path} as {session.name!r}: {count} cell"
             f"{'' if count == 1 else 's'}, kernel {kernel}{guest}"
         )
+        wanted = self.settings.status_widget and not args.no_widget and not args.quiet
+        if wanted and has_front_end(self.shell):
+            show_status(session)
 
     @magic_arguments()
     @session_argument
@@ -138,20 +143,3 @@ class ConnectMagics(MagicsBase):
 
         self.parse(self.rtu_sessions, line)
         self.say(session_table(list(sessions)))
-
-    @magic_arguments()
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_status(self, line: str) -> None:
-        """Show connection, kernel and cells of a session.
-
-        Examples::
-
-            %rtu_status
-            %rtu_status -s lesson
-        """
-        from .render import status_text
-
-        args = self.parse(self.rtu_status, line)
-        self.say(status_text(self.session(args).status()))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "cell_labels",
     "cell_table",
+    "cell_text",
     "conflict",
     "notebook_table",
     "output_text",
@@ -161,6 +162,17 @@ def notebook_table(files: Sequence[File], open_as: Mapping[UUID, str]) -> str:
     if not files:
         return "there are no notebooks; %rtu_new PATH makes one"
     return table(["notebook", "session"], [[f.path, open_as.get(f.id, "")] for f in files])
+
+
+def cell_text(session: Session, ref: str | int) -> str:
+    """Return a cell with its source and outputs as text; from then on it counts as seen."""
+    cell = session.cell(ref)
+    lines = [f"# cell {session.label(cell.id)}, {cell.cell_type}", cell.source]
+    outputs = session.outputs(cell.id)
+    if outputs:
+        lines.append("# outputs")
+    lines += [output_text(output).rstrip("\n") for output in outputs]
+    return "\n".join(lines)
 
 
 def output_text(output: Any, *, colour: bool = True) -> str:

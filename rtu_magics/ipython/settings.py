@@ -12,7 +12,7 @@ from .base import MagicsBase, argument, guarded, line_magic, magic_arguments, ma
 
 __all__ = ["RtuMagics"]
 
-NAMES = ("default_session", "grace_period", "nested_asyncio", "progress_delay")
+NAMES = ("default_session", "grace_period", "nested_asyncio", "progress_delay", "status_widget")
 _SWITCH = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
@@ -34,6 +34,10 @@ class RtuMagics(MagicsBase):
     progress_delay = Float(
         3.0, help="seconds after which a run of several cells begins to say how far it is"
     ).tag(config=True)
+
+    status_widget = Bool(True, help="%rtu_connect shows the live status, in a notebook").tag(
+        config=True
+    )
 
     @validate("grace_period", "progress_delay")
     def _check_seconds(self, proposal: Any) -> float:

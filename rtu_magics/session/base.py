@@ -149,6 +149,12 @@ class SessionBase:
         return not self._closed and self.client.connection_state != "closed"
 
     @property
+    def refused(self) -> str:
+        """Why the server ended this session, empty if it did not."""
+        gave_up = not self._closed and self.client.connection_state == "closed"
+        return (self._why_closed or "the server ended the session") if gave_up else ""
+
+    @property
     def connection(self) -> str:
         """``connecting``, ``live``, ``reconnecting`` or ``closed``."""
         return self.client.connection_state if self.open else "closed"

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .mirror import Mirror, mirrors, static_html
+    from .status import Status, statuses
 
-__all__ = ["Mirror", "mirrors", "static_html"]
+__all__ = ["Mirror", "Status", "mirrors", "static_html", "statuses"]
 
-_HOMES = {"Mirror": "mirror", "mirrors": "mirror", "static_html": "mirror_static"}
+_HOMES = {
+    "Mirror": "mirror",
+    "mirrors": "mirror",
+    "static_html": "mirror_static",
+    "Status": "status",
+    "statuses": "status",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -29,6 +29,7 @@ def test_alone_it_lists(shell: Shell) -> None:
         ["grace_period", "5"],
         ["nested_asyncio", "off"],
         ["progress_delay", "3"],
+        ["status_widget", "on"],
     ]
 
 

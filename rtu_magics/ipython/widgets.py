@@ -1,0 +1,128 @@
+"""The magics that show something live."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from ..errors import RTUError
+from .base import (
+    MagicsBase,
+    argument,
+    guarded,
+    line_magic,
+    magic_arguments,
+    magics_class,
+    session_argument,
+)
+
+__all__ = ["WidgetMagics", "has_front_end", "show_status"]
+
+
+def has_front_end(shell: Any) -> bool:
+    """Return whether widgets can be shown: in a kernel, not in a terminal."""
+    return hasattr(shell, "kernel")
+
+
+def show_status(session: Any) -> None:
+    """Show a session's live status below the cell."""
+    from ..widgets import Status
+
+    Status(session).show()
+
+
+@magics_class
+class WidgetMagics(MagicsBase):
+    """Live views of the remote notebook."""
+
+    @magic_arguments()
+    @argument("--text", action="store_true", help="as text, once")
+    @argument("--live", action="store_true", help="in a terminal: stay and update until Ctrl-C")
+    @session_argument
+    @line_magic
+    @guarded
+    def rtu_status(self, line: str) -> None:
+        """Show connection, kernel and cells of a session, live.
+
+        In a notebook this is a widget; no cell waits for it. In a terminal it is text.
+
+        Examples::
+
+            %rtu_status
+            %rtu_status -s lesson
+            %rtu_status --text
+            %rtu_status --live
+        """
+        from .render import status_text
+
+        args = self.parse(self.rtu_status, line)
+        if args.text and args.live:
+            raise UsageError("--text and --live exclude each other")
+        session = self.session(args)
+        if has_front_end(self.shell) and not args.text:
+            show_status(session)
+        elif args.live and sys.stdout.isatty():
+            from .live_status import watch
+
+            watch(session)
+        else:
+            self.say(status_text(session.status()))
+
+    @magic_arguments()
+    @argument("cells", nargs="*", metavar="CELL", help="the cells to show; all by default")
+    @argument("--height", metavar="H", default="", help="the largest height as CSS, such as 400px")
+    @session_argument
+    @line_magic
+    @guarded
+    def rtu_mirror(self, line: str) -> None:
+        """Show the remote notebook, live, below this cell.
+
+        Each cell has buttons to run it, to edit it in place, and to pull it into your next cell.
+
+        Examples::
+
+            %rtu_mirror
+            %rtu_mirror 2 3 -1
+            %rtu_mirror --height 400px
+        """
+        args = self.parse(self.rtu_mirror, line)
+        session = self.session(args)
+        if not has_front_end(self.shell):
+            from .render import cell_text
+
+            for ref in args.cells or range(1, len(session.cells()) + 1):
+                print(cell_text(session, ref), end="\n\n")
+            return
+        from ..widgets import Mirror
+
+        Mirror(session, args.cells or None, height=args.height).show()
+
+    @magic_arguments()
+    @argument("who", nargs="?", metavar="NAME", help="a person who is here; nobody ends it")
+    @session_argument
+    @line_magic
+    @guarded
+    def rtu_follow(self, line: str) -> None:
+        """Let the session's mirrors scroll with somebody; without a name, end that.
+
+        Examples::
+
+            %rtu_follow Ada
+            %rtu_follow
+        """
+        args = self.parse(self.rtu_follow, line)
+        session = self.session(args)
+        mirrors = [] if "rtu_magics.widgets.mirror" not in sys.modules else _mirrors(session)
+        if not mirrors:
+            raise RTUError("no mirror of this notebook is open; %rtu_mirror shows one")
+        for mirror in mirrors:
+            mirror.follow(args.who)
+        self.say(f"the mirror follows {args.who}" if args.who else "the mirror follows nobody")
+
+
+def _mirrors(session: Any) -> list[Any]:
+    from ..widgets import mirrors
+
+    return list(mirrors(session))
