@@ -8,11 +8,8 @@ goes back to what the store has.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -21,11 +18,12 @@ from ..document import NotebookBuilder
 from ..errors import SquashError
 from ..models import (
     NIL_UUID,
+    CodeCell,
     FileDeltaAdapter,
     FileDeltaBase,
-    NBCellsAdd,
     parse_notebook,
 )
+from .sealing import sealed
 from .store import Database
 from .store import deltas as queries
 from .store.deltas import StoredDelta, VersionRow
@@ -37,8 +35,7 @@ __all__ = [
     "HistoryGone",
     "Staged",
     "TooLarge",
-    "digest_of",
-    "sealed",
+    "collections_shown",
 ]
 
 MAX_EVENT_BYTES = 900 * 1024
@@ -48,7 +45,6 @@ _ENVELOPE_BYTES = 512
 _TAIL_BYTES = 400 * 1024
 _TAIL_DELTAS = 1000
 _IDS_IN_MEMORY = 5000
-_FILLED_IN = ("parent_delta_id", "created_at", "created_by_id")
 
 
 class HistoryGone(Exception):
@@ -81,39 +77,10 @@ class Staged:
     digest: str
 
 
-def digest_of(delta: FileDeltaBase) -> str:
-    """Return a digest of what a client submitted, the same for a retry."""
-    exclude: dict[str, Any] = dict.fromkeys(_FILLED_IN, True)
-    if isinstance(delta, NBCellsAdd):
-        # The properties' id counts; a cell without its own gets a random one with every parse.
-        exclude["properties"] = {"cell": {"id"}}
-    content = delta.model_dump_json(exclude=exclude)
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-
-
-def sealed(
-    builder: NotebookBuilder, delta: FileDeltaBase, parent: UUID, author: UUID
-) -> FileDeltaBase:
-    """Return a delta as it enters the chain after `parent`, its properties put into normal form.
-
-    It is completed in place: whoever hands it in has no other use for it. A ``before_id`` becomes
-    the equivalent ``after_id``, because other clients drop it.
-    """
-    if isinstance(delta, NBCellsAdd):
-        new = delta.properties
-        after_id = new.after_id or None
-        if new.before_id and not after_id:
-            if new.before_id not in builder:
-                raise SquashError(f"cell {new.before_id[:80]!r} is not in the notebook")
-            index = builder.index_of(new.before_id)
-            after_id = builder.nb.cells[index - 1].id if index else None
-        cell = new.cell if new.cell.id == new.id else new.cell.model_copy(update={"id": new.id})
-        properties = {"after_id": after_id, "before_id": None, "cell": cell}
-        delta.properties = new.model_copy(update=properties)
-    delta.parent_delta_id = parent
-    delta.created_at = datetime.now(timezone.utc)
-    delta.created_by_id = author
-    return delta
+def collections_shown(builder: NotebookBuilder) -> set[str]:
+    """Return the ids of the output collections that a notebook's cells name."""
+    cells = [cell for cell in builder.cells if isinstance(cell, CodeCell)]
+    return {cell.output_collection_id for cell in cells if cell.output_collection_id}
 
 
 class Chain:
@@ -183,11 +150,18 @@ class Chain:
     # Changing
 
     def find(self, delta_id: UUID) -> StoredDelta | None:
-        """Return the committed delta with this id, or None."""
+        """Return the committed delta with this id, or None.
+
+        Of one that has left the chain only the digest is known; it has no body.
+        """
         if self._known is not None and delta_id not in self._known:
             return None
         with self.database.transaction() as connection:
-            return queries.find_delta(connection, self.file_id, delta_id)
+            found = queries.find_delta(connection, self.file_id, delta_id)
+            if found is None:
+                digest = queries.digest_of_spent(connection, self.file_id, delta_id)
+                found = None if digest is None else StoredDelta(delta_id, -1, 0, "", digest)
+        return found
 
     def stage(self, delta: FileDeltaBase, author: UUID, digest: str = "") -> Staged:
         """Apply a delta to the copy in memory.
@@ -253,50 +227,66 @@ class Chain:
         """Whether the tail after the current version has grown to its bounds."""
         return self._tail_bytes > _TAIL_BYTES or len(self._tail) > _TAIL_DELTAS
 
+    @property
+    def tail_length(self) -> int:
+        """How many deltas follow the current version."""
+        return len(self._tail)
+
     def save_version(
-        self,
-        *,
-        name: str | None = None,
-        automatic: bool = False,
-        author: UUID | None = None,
+        self, *, name: str | None = None, reason: str = "save", author: UUID | None = None
     ) -> VersionRow:
         """Store the notebook as it is as the next version, the new current one."""
         with self.database.transaction() as connection:
-            self.version = queries.insert_version(
-                connection,
-                self.file_id,
-                epoch=self.epoch,
-                seq=self.seq,
-                last_delta_id=self.head,
-                body=self.builder.dumps(),
-                deleted_cell_ids=self.builder.deleted_cell_ids,
-                name=name,
-                automatic=automatic,
-                created_by_id=author,
-            )
+            self.version = self._keep(connection, reason, name, author)
         self._tail = []
         self._tail_bytes = 0
         return self.version
 
-    def begin_epoch(self, builder: NotebookBuilder, name: str, author: UUID | None = None) -> None:
+    def _keep(
+        self, connection: Connection, reason: str, name: str | None, author: UUID | None
+    ) -> VersionRow:
+        return queries.insert_version(
+            connection,
+            self.file_id,
+            epoch=self.epoch,
+            seq=self.seq,
+            last_delta_id=self.head,
+            body=self.builder.dumps(),
+            reason=reason,
+            deleted_cell_ids=self.builder.deleted_cell_ids,
+            collection_ids=collections_shown(self.builder),
+            name=name,
+            created_by_id=author,
+        )
+
+    def begin_epoch(
+        self,
+        builder: NotebookBuilder,
+        *,
+        reason: str,
+        before: str,
+        name: str | None = None,
+        author: UUID | None = None,
+    ) -> None:
         """Replace the content outside the chain: keep the present state as a version, start anew.
 
         Everybody who follows the chain has to load the new current version.
+
+        Parameters
+        ----------
+        builder
+            The new content.
+        reason
+            Why, as versions have it.
+        before, name
+            What the versions with the present and with the new content are called.
+        author
+            Who does it.
         """
-        builder.deleted_cell_ids.update(self.builder.deleted_cell_ids)
+        builder.deleted_cell_ids.update(self.builder.deleted_cell_ids, self.builder.cell_ids)
         builder.deleted_cell_ids.difference_update(builder.cell_ids)
         with self.database.transaction() as connection:
-            queries.insert_version(
-                connection,
-                self.file_id,
-                epoch=self.epoch,
-                seq=self.seq,
-                last_delta_id=self.head,
-                body=self.builder.dumps(),
-                deleted_cell_ids=self.builder.deleted_cell_ids,
-                name=name,
-                created_by_id=author,
-            )
+            self._keep(connection, reason, before, author)
             queries.insert_version(
                 connection,
                 self.file_id,
@@ -304,8 +294,10 @@ class Chain:
                 seq=0,
                 last_delta_id=NIL_UUID,
                 body=builder.dumps(),
+                reason=reason,
                 deleted_cell_ids=builder.deleted_cell_ids,
-                automatic=True,
+                collection_ids=collections_shown(builder),
+                name=name,
                 created_by_id=author,
             )
             update_file(connection, self.file_id, epoch=self.epoch + 1)

@@ -29,6 +29,7 @@ from .disk_files import (
 )
 from .disk_format import DiskBase, dumps, hash_of, render
 from .disk_outside import take_in
+from .renaming import move
 from .store import files as file_queries
 
 if TYPE_CHECKING:
@@ -168,6 +169,27 @@ class DiskFile:
                     logger.info("%s is written again", self.path.name)
                 return
 
+    async def move(self, target: Path) -> None:
+        """Move the file, brought up to date, without replacing another one.
+
+        Raises
+        ------
+        FileExistsError
+            The target exists.
+        OSError
+            It cannot be written or moved.
+        """
+        await self.flush()
+        async with self._lock:
+            if self._suspended != "missing":
+                await asyncio.to_thread(move, self.path, target)
+            elif await asyncio.to_thread(target.exists):
+                raise FileExistsError(str(target))
+            self.path = target
+            self._stamp = stamp_of(target)
+        if self._suspended == "missing":
+            self.changed()
+
     async def poll(self) -> None:
         """Look whether another program changed the file; what it did is taken in beside this."""
         if self._suspended == "missing" and not self.path.exists():
@@ -295,7 +317,7 @@ class DiskFile:
     async def _keep_room(self, reason: str) -> None:
         logger.warning("%s; the notebook lives on here, save it to write it again", reason)
         room = self._room
-        await room.exclusively(lambda: room.chain.save_version(name=reason))
+        await room.exclusively(lambda: room.chain.save_version(name=reason, reason="outside"))
         room.tell_inconsistent(f"{reason}; it lives on here and saving writes it again")
 
     def _resume(self, disk_hash: str | None) -> None:

@@ -114,9 +114,10 @@ def _keep_as_version(room: Room, notebook: Notebook) -> None:
             seq=0,
             last_delta_id=room.chain.head,
             body=NotebookBuilder(notebook).dumps(),
+            reason="outside",
             name="The file as another program changed it",
         )
-    room.chain.save_version(automatic=True)
+    room.chain.save_version(reason="automatic")
 
 
 async def _remove_metadata(room: Room, keys: list[tuple[str | None, str]]) -> None:
@@ -129,7 +130,9 @@ async def _remove_metadata(room: Room, keys: list[tuple[str | None, str]]) -> No
                 builder.nb.metadata.pop(key, None)
             elif cell_id in builder:
                 builder.cell(cell_id).metadata.pop(key, None)
-        room.chain.begin_epoch(builder, "Before another program removed metadata")
+        room.chain.begin_epoch(
+            builder, reason="outside", before="Before another program removed metadata"
+        )
 
     await room.exclusively(begin)
     room.tell_inconsistent("another program removed metadata from the file")

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from functools import partial
-from queue import Empty
 from typing import Any
 
-from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_core.utils import ensure_async
+
+from .kernel_messages import getter, receive, value_in
 
 __all__ = ["ExecuteReply", "KernelLink", "KernelRun"]
 
@@ -25,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 _STDIN_TIME = 0.5  # seconds; connecting takes a few milliseconds
 _IDLE_GRACE = 5.0  # a kernel that replied but whose idle got lost is taken as idle after this
-_PARTS = 5  # of a message without buffers: signature, header, parent's header, metadata, content
 _ALIVE_LOCAL = 0.5
 _ALIVE_REMOTE = 5.0
 
@@ -164,6 +162,9 @@ class KernelLink:
         self._answered = asyncio.Event()
         self._ready = asyncio.Event()
         self._run: KernelRun | None = None
+        self._evaluations: dict[str, asyncio.Future[str | None]] = {}
+        # Those of ours that are nobody's business: the kernel is busy with them for a moment.
+        self._quiet: deque[str] = deque(maxlen=32)
         self._closed = False
         self._lost: str | None = None
 
@@ -213,10 +214,37 @@ class KernelLink:
         if self.ready:
             self._client.input(value)
 
+    async def evaluate(self, expression: str, timeout: float) -> str | None:
+        """Return the value of an expression as text, without a trace in the kernel.
+
+        None when it fails, or takes longer than `timeout` seconds; only for an idle kernel.
+        """
+        if not self.ready:
+            return None
+        message_id = self._client.execute(
+            "",
+            silent=True,
+            store_history=False,
+            user_expressions={"value": expression},
+            allow_stdin=False,
+            stop_on_error=False,
+        )
+        self._quiet.append(message_id)
+        answer = self._evaluations[message_id] = asyncio.get_running_loop().create_future()
+        try:
+            return await asyncio.wait_for(answer, timeout)
+        except asyncio.TimeoutError:
+            return None
+        finally:
+            self._evaluations.pop(message_id, None)
+
     def lose(self, reason: str) -> None:
         """End a running execution: the kernel is gone or about to go."""
         if self._lost is None:
             self._lost = reason
+        for answer in self._evaluations.values():
+            if not answer.done():
+                answer.set_result(None)
         if self._run is not None:
             self._run.lose(reason)
 
@@ -277,9 +305,9 @@ class KernelLink:
             await asyncio.wait_for(self._answered.wait(), _STDIN_TIME)
 
     async def _read_iopub(self) -> None:
-        get = _getter(self._client.iopub_channel, self._client.get_iopub_msg)
+        get = getter(self._client.iopub_channel, self._client.get_iopub_msg)
         while True:
-            message = await _receive(get)
+            message = await receive(get)
             if message is None:
                 continue
             self._heard.set()
@@ -291,6 +319,8 @@ class KernelLink:
                 if mine and run is not None:
                     if state == "idle":
                         run.idle()
+                elif parent.get("msg_id") in self._quiet:
+                    continue
                 elif parent.get("msg_type") == "execute_request" and state in ("busy", "idle"):
                     self._on_status(state)
             elif mine and run is not None:
@@ -300,9 +330,9 @@ class KernelLink:
                     logger.exception("an output could not be taken")
 
     async def _read_shell(self) -> None:
-        get = _getter(self._client.shell_channel, self._client.get_shell_msg)
+        get = getter(self._client.shell_channel, self._client.get_shell_msg)
         while True:
-            message = await _receive(get)
+            message = await receive(get)
             if message is None:
                 continue
             if message.get("msg_type") == "kernel_info_reply":
@@ -311,11 +341,14 @@ class KernelLink:
             run, parent = self._run, message.get("parent_header") or {}
             if run is not None and parent.get("msg_id") == run.message_id:
                 run.replied(message)
+            answer = self._evaluations.get(parent.get("msg_id", ""))
+            if answer is not None and not answer.done():
+                answer.set_result(value_in(message))
 
     async def _read_stdin(self) -> None:
-        get = _getter(self._client.stdin_channel, self._client.get_stdin_msg)
+        get = getter(self._client.stdin_channel, self._client.get_stdin_msg)
         while True:
-            message = await _receive(get)
+            message = await receive(get)
             if message is None or message.get("msg_type") != "input_request":
                 continue
             run, parent = self._run, message.get("parent_header") or {}
@@ -342,54 +375,3 @@ class KernelLink:
         if self._lost is None and not self._closed:
             self.lose(reason)
             self._on_dead(reason)
-
-
-def _getter(channel: Any, get: Callable[..., Any]) -> Callable[[], Any]:
-    """Return what waits for a channel's next message: past the poller where there is a socket."""
-    if not isinstance(channel, AsyncZMQSocketChannel):
-        return partial(get, timeout=None)
-    socket, session = channel.socket, channel.session
-
-    async def receive() -> dict[str, Any]:
-        parts = session.feed_identities(await socket.recv_multipart())[1]
-        return _read(session, parts)
-
-    return receive
-
-
-def _read(session: Any, parts: Any) -> dict[str, Any]:
-    """Return a message whose signature is good, without turning its dates into objects.
-
-    That takes longer than all the rest, and nobody here looks at them.
-    """
-    if len(parts) == _PARTS and session.auth is not None:
-        if not hmac.compare_digest(parts[0], session.sign(parts[1:5])):
-            raise ValueError("the signature is not the kernel's")
-        header = session.unpack(parts[1])
-        if str(header.get("version", "")).startswith("5."):
-            return {
-                "header": header,
-                "msg_id": header["msg_id"],
-                "msg_type": header["msg_type"],
-                "parent_header": session.unpack(parts[2]),
-                "metadata": session.unpack(parts[3]),
-                "content": session.unpack(parts[4]),
-                "buffers": [],
-            }
-    message: dict[str, Any] = session.deserialize(parts)
-    return message
-
-
-async def _receive(get: Callable[[], Any]) -> dict[str, Any] | None:
-    try:
-        message: dict[str, Any] = await ensure_async(get())
-        return message
-    except Empty:
-        return None
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        # A message that cannot be read (signature, encoding) is none; a closed socket would spin.
-        logger.debug("unreadable kernel message", exc_info=True)
-        await asyncio.sleep(0.05)
-        return None

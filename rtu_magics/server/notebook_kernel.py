@@ -76,6 +76,19 @@ class NotebookKernel:
         """Whether executions are taken."""
         return self._link is not None and self._link.ready
 
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for something to do, as far as it has told."""
+        return self.ready and not self._held and self._seen == KernelStateName.IDLE
+
+    @property
+    def manager(self) -> Any:
+        """Jupyter's manager of the kernel, None when no kernel is alive."""
+        info = self._info
+        if info is None or not self._sessions.alive(info.kernel_id):
+            return None
+        return self._sessions.manager(info.kernel_id)
+
     def _status(self, info: SessionInfo) -> KernelStatusUpdate:
         return KernelStatusUpdate(
             session_id=info.session_id,
@@ -147,6 +160,10 @@ class NotebookKernel:
         """Answer what the code that runs has asked."""
         if self._link is not None:
             self._link.answer(value)
+
+    async def evaluate(self, expression: str, timeout: float) -> str | None:
+        """Return the value of an expression as text; see `KernelLink.evaluate`."""
+        return None if self._link is None else await self._link.evaluate(expression, timeout)
 
     def begin_run(self) -> None:
         """A cell begins: the state is busy until `end_run`, whatever the kernel says."""

@@ -16,6 +16,7 @@ from ..models import (
     NIL_UUID,
     FileDeltaBase,
     FileSubscribeRequestData,
+    KernelStateName,
     KernelStatusUpdate,
     kernel_channel,
 )
@@ -26,6 +27,7 @@ from .frames import Frame, error_frame, message
 from .notebook_kernel import NotebookKernel
 from .people import Action, Person, Role, refusal
 from .presence import Presence
+from .variables import Variables
 from .writer import Call, Submission, Writer
 
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ class Room:
 
     Attributes
     ----------
-    executor, kernel, presence, disk
-        What runs its cells, its kernel, its people, its file.
+    executor, kernel, variables, presence, disk
+        What runs its cells, its kernel and what that holds, its people, its file.
     """
 
     disk: DiskFile
@@ -76,6 +78,7 @@ class Room:
         self.presence = Presence(self.file_id)
         self.executor = Executor(self)
         self.kernel = NotebookKernel(service.sessions, lambda: self.path, self)
+        self.variables = Variables(self)
         self._writer = Writer(self)
         self._used_at = time.monotonic()
 
@@ -86,6 +89,7 @@ class Room:
 
     async def close(self) -> None:
         """Stop everything; the notebook on disk is brought up to date first."""
+        self.variables.close()
         await self.executor.close()
         await self.kernel.close()
         try:
@@ -211,6 +215,8 @@ class Room:
     def kernel_status(self, status: KernelStatusUpdate) -> None:
         """Pass the kernel's state on."""
         self.send_kernel("kernel_status_update_event", status)
+        if status.kernel.execution_state == KernelStateName.IDLE:
+            self.variables.cell_finished()
 
     def kernel_ready(self) -> None:
         """Let what is queued run."""

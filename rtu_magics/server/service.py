@@ -229,6 +229,7 @@ class Service:
                 seq=0,
                 last_delta_id=NIL_UUID,
                 body=NotebookBuilder(notebook).dumps(),
+                reason="upload",
                 created_by_id=author,
             )
             file_queries.update_file(connection, row.id, ready=True)

@@ -144,7 +144,7 @@ class Writer:
 
     def _snapshot(self) -> None:
         try:
-            version = self._room.chain.save_version(automatic=True)
+            version = self._room.chain.save_version(reason="automatic")
         except SQLAlchemyError as exc:
             logger.error("no version could be saved: %s", type(exc).__name__)
             return
@@ -262,9 +262,8 @@ class Writer:
                 return
             if job.connection is not None:
                 self._reply(job, True)
-                event = message(
-                    self._room.channel, "new_delta_event", stored.body, job.transaction_id
-                )
+                body = stored.body or _spent(job)
+                event = message(self._room.channel, "new_delta_event", body, job.transaction_id)
                 job.connection.send(event)
 
         return answer
@@ -290,3 +289,13 @@ class Writer:
         job.connection.send(
             message(self._room.channel, "new_delta_reply", data, job.transaction_id)
         )
+
+
+def _spent(job: Submission) -> str:
+    """Return a delta that has left the chain, so that whoever waits for it learns that it counts.
+
+    Whoever retries it that late has loaded the notebook anew, with what it did. As its own parent
+    it cannot be taken for the chain's next.
+    """
+    told = {"parent_delta_id": job.delta.id, "created_by_id": job.author}
+    return job.delta.model_copy(update=told).model_dump_json()

@@ -35,12 +35,13 @@ from ..models import (
     parse_request,
 )
 from .broadcast import Connection, broadcast
-from .chain import digest_of
 from .frames import error_frame, message
 from .locks import needed_for
+from .outside_view import base_of
 from .people import Action, NotRecognised, Person, Role, authorise, nobody, refusal
 from .room import Room
 from .run_requests import RunRequest, answer_to
+from .sealing import digest_of
 from .service import NotANotebook, Service
 
 __all__ = ["PROTOCOL", "RTUWebSocket", "base_of", "without_secrets"]
@@ -51,17 +52,6 @@ PROTOCOL = 1
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _PING_EVERY = 20.0
 _SECRETS = re.compile(r"(?<=[?&])(token|invite|sig)=[^&]*", re.IGNORECASE)
-
-
-def base_of(handler: Any) -> str:
-    """Return ``scheme://host`` under which the other end of a request reaches the server.
-
-    A proxy says in ``X-Forwarded-*`` what it is called; tornado has already taken the scheme.
-    """
-    request = handler.request
-    host = request.headers.get("X-Forwarded-Host", request.host).partition(",")[0].strip()
-    scheme = {"ws": "http", "wss": "https"}.get(request.protocol, request.protocol)
-    return f"{scheme}://{host}"
 
 
 def without_secrets(uri: str) -> str:
@@ -361,16 +351,20 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             self._connection.send(room.executor.bulk_frame())
 
     async def _variables(self, request: VariableExplorerUpdateRequest, person: Person) -> None:
-        for room in self._rooms.values():
-            if room.kernel_channel == request.channel:
-                frame = message(
-                    request.channel, "variable_explorer_update_request", {}, request.transaction_id
-                )
-                others = {**room.subscribers, **room.kernel_subscribers}
-                others.pop(self._connection, None)
-                broadcast(others, frame)
-                return
-        self._error(request, "permission_denied", "subscribe to the notebook first")
+        rooms = (room for room in self._rooms.values() if room.kernel_channel == request.channel)
+        room = next(rooms, None)
+        if room is None:
+            self._error(request, "permission_denied", "subscribe to the notebook first")
+            return
+        if not self._may(room, request, person, Action.EXECUTE):
+            return
+        others = {**room.subscribers, **room.kernel_subscribers}
+        if self._connection not in others:
+            self._error(request, "permission_denied", "subscribe to the notebook first")
+            return
+        others.pop(self._connection)
+        broadcast(others, message(request.channel, request.event, {}, request.transaction_id))
+        room.variables.watch(self._connection, request.transaction_id)
 
     _handlers: ClassVar[
         dict[type[BaseRTURequest], Callable[[RTUWebSocket, Any, Person], Awaitable[None]]]

@@ -10,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from rtu_magics.models import CellContentsReplace, CodeCell, Notebook
 from rtu_magics.server.broadcast import Connection
-from rtu_magics.server.chain import Chain, digest_of
+from rtu_magics.server.chain import Chain
+from rtu_magics.server.sealing import digest_of
 from rtu_magics.server.writer import Submission
 
 from ..replicas.world import Wire, World

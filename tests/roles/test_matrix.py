@@ -19,15 +19,7 @@ pytestmark = pytest.mark.server
 
 TABLE = read_table()
 KNOWN = keys_of_server()
-# Agreed on, and being built.
-COMING = {
-    "POST /v1/files/{}/rename",
-    "POST /v1/files/{}/versions/{}/restore",
-    "GET /v1/files/{}/log",
-    "GET /v1/files/{}/variables",
-    "EVENT kernels variable_explorer_update_request",
-}
-THERE = [row for row in TABLE.values() if row.key in KNOWN - COMING]
+THERE = [row for row in TABLE.values() if row.key in KNOWN]
 ROUTES = [row for row in THERE if row.kind not in ("EVENT", "DELTA")]
 EVENTS = [row for row in THERE if row.kind in ("EVENT", "DELTA")]
 
@@ -40,7 +32,7 @@ def with_kernel() -> dict[str, Scene]:
 
 def test_the_table_is_complete() -> None:
     assert KNOWN - {*TABLE} == set(), "routes or events without a row"
-    assert {*TABLE} - KNOWN - COMING == set(), "rows without a route or event"
+    assert {*TABLE} - KNOWN == set(), "rows without a route or event"
 
 
 @pytest.mark.parametrize("row", ROUTES, ids=lambda row: row.key)

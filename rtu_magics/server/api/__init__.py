@@ -9,7 +9,18 @@ __all__ = ["routes"]
 
 def routes() -> list[tuple[str, type[Any]]]:
     """Return every route: a pattern below the server's base URL, and its handler."""
-    from . import files, invites, kernels, leases, outputs, pages, projects, runs, sharing
+    from . import (
+        files,
+        history,
+        invites,
+        kernels,
+        leases,
+        outputs,
+        pages,
+        projects,
+        runs,
+        sharing,
+    )
     from .base import NotFound
 
     api, one = "/rtu/api", "([^/]+)"
@@ -28,6 +39,10 @@ def routes() -> list[tuple[str, type[Any]]]:
         (rf"{api}/v1/(versions|files)/{one}/content/?", files.VersionContent),
         (rf"{api}/v1/files/{one}/versions/?", files.FileVersions),
         (rf"{api}/files/{one}/versions/?", files.FileVersions),
+        (rf"{api}/v1/files/{one}/versions/{one}/restore/?", history.RestoreVersion),
+        (rf"{api}/v1/files/{one}/log/?", history.FileLog),
+        (rf"{api}/v1/files/{one}/rename/?", history.RenameFile),
+        (rf"{api}/v1/files/{one}/variables/?", history.FileVariables),
         (rf"{api}/v1/files/{one}/save/?", files.SaveFile),
         (rf"{api}/v1/files/{one}/runs/?", runs.FileRuns),
         (rf"{api}/v1/files/{one}/clear-outputs/?", runs.ClearOutputs),

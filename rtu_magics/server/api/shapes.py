@@ -85,5 +85,6 @@ def version_of(service: Service, file: File, row: Any, base: str) -> FileVersion
         created_by_id=row.created_by_id,
         name=row.name,
         description=row.description,
+        reason=row.reason,
         **_times(row),
     )

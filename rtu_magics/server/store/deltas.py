@@ -15,11 +15,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Row, func, insert, select
 
-from .schema import deltas, versions
+from .schema import deltas, spent_deltas, versions
 
 VersionRow = Row[Any]
 
-_VERSION_HEAD = [column for column in versions.c if column.name not in ("body", "deleted_cell_ids")]
+_VERSION_BODY = ("body", "deleted_cell_ids", "collection_ids")
+_VERSION_HEAD = [column for column in versions.c if column.name not in _VERSION_BODY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +88,49 @@ def find_delta(connection: Connection, file_id: UUID, delta_id: UUID) -> StoredD
     return StoredDelta(delta_id, row.epoch, row.seq, row.body, row.digest)
 
 
+def digest_of_spent(connection: Connection, file_id: UUID, delta_id: UUID) -> str | None:
+    """Return the digest of a delta that has left the chain, or None."""
+    return connection.execute(
+        select(spent_deltas.c.digest).where(
+            spent_deltas.c.file_id == file_id, spent_deltas.c.id == delta_id
+        )
+    ).scalar()
+
+
+_READ = select(deltas.c.id, deltas.c.epoch, deltas.c.seq, deltas.c.body, deltas.c.digest)
+
+
 def deltas_after(
-    connection: Connection, file_id: UUID, epoch: int, seq: int, limit: int | None = None
+    connection: Connection, file_id: UUID, epoch: int, seq: int, last: int | None = None
 ) -> list[StoredDelta]:
-    """Return the deltas of an epoch after a place, in chain order."""
+    """Return the deltas of an epoch after a place, up to the last or the given one, in order."""
+    query = _READ.where(deltas.c.file_id == file_id, deltas.c.epoch == epoch, deltas.c.seq > seq)
+    if last is not None:
+        query = query.where(deltas.c.seq <= last)
+    return [StoredDelta(*row) for row in connection.execute(query.order_by(deltas.c.seq))]
+
+
+def deltas_up_to(
+    connection: Connection, file_id: UUID, epoch: int, seq: int, limit: int
+) -> list[StoredDelta]:
+    """Return at most so many deltas of an epoch that end with a place, in chain order."""
     query = (
-        select(deltas.c.id, deltas.c.seq, deltas.c.body, deltas.c.digest)
-        .where(deltas.c.file_id == file_id, deltas.c.epoch == epoch, deltas.c.seq > seq)
-        .order_by(deltas.c.seq)
+        _READ.where(deltas.c.file_id == file_id, deltas.c.epoch == epoch, deltas.c.seq <= seq)
+        .order_by(deltas.c.seq.desc())
+        .limit(limit)
     )
-    if limit is not None:
-        query = query.limit(limit)
-    return [
-        StoredDelta(row.id, epoch, row.seq, row.body, row.digest)
-        for row in connection.execute(query)
-    ]
+    return [StoredDelta(*row) for row in connection.execute(query)][::-1]
+
+
+def end_before(connection: Connection, file_id: UUID, epoch: int) -> tuple[int, int] | None:
+    """Return the place of the last delta in the epochs before one, or None."""
+    row = connection.execute(
+        select(deltas.c.epoch, deltas.c.seq)
+        .where(deltas.c.file_id == file_id, deltas.c.epoch < epoch)
+        .order_by(deltas.c.epoch.desc(), deltas.c.seq.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else (row.epoch, row.seq)
 
 
 def size_after(connection: Connection, file_id: UUID, epoch: int, seq: int) -> int:
@@ -115,13 +144,16 @@ def size_after(connection: Connection, file_id: UUID, epoch: int, seq: int) -> i
 
 
 def all_delta_ids(connection: Connection, file_id: UUID, limit: int) -> set[UUID] | None:
-    """Return the ids of every delta of a file, or None if there are more than `limit`."""
-    count = connection.execute(
-        select(func.count()).select_from(deltas).where(deltas.c.file_id == file_id)
-    ).scalar_one()
-    if count > limit:
-        return None
-    return set(connection.execute(select(deltas.c.id).where(deltas.c.file_id == file_id)).scalars())
+    """Return the ids of every delta that a file ever had, None if more than `limit` are known."""
+    found: set[UUID] = set()
+    for table in (deltas, spent_deltas):
+        rows = connection.execute(
+            select(table.c.id).where(table.c.file_id == file_id).limit(limit + 1 - len(found))
+        )
+        found.update(rows.scalars())
+        if len(found) > limit:
+            return None
+    return found
 
 
 def insert_version(
@@ -132,13 +164,24 @@ def insert_version(
     seq: int,
     last_delta_id: UUID,
     body: bytes,
+    reason: str,
     deleted_cell_ids: Iterable[str] = (),
+    collection_ids: Iterable[str] = (),
     name: str | None = None,
     description: str | None = None,
-    automatic: bool = False,
     created_by_id: UUID | None = None,
 ) -> VersionRow:
-    """Store a snapshot under the next number and return it."""
+    """Store a snapshot under the next number and return it.
+
+    Parameters
+    ----------
+    connection, file_id, epoch, seq, last_delta_id, body, name, description, created_by_id
+        What it is, and which point of the chain it holds.
+    reason
+        ``save``, ``automatic``, ``restore``, ``outside`` or ``upload``.
+    deleted_cell_ids, collection_ids
+        The cells that may not come back, and the output collections that its cells show.
+    """
     highest = connection.execute(
         select(func.max(versions.c.number)).where(versions.c.file_id == file_id)
     ).scalar()
@@ -156,7 +199,9 @@ def insert_version(
             "deleted_cell_ids": json.dumps(sorted(deleted_cell_ids)),
             "name": name,
             "description": description,
-            "automatic": automatic,
+            "automatic": reason == "automatic",
+            "reason": reason,
+            "collection_ids": json.dumps(sorted(collection_ids)),
             "created_at": time.time(),
             "created_by_id": created_by_id,
         },
@@ -170,6 +215,30 @@ def current_version(connection: Connection, file_id: UUID) -> VersionRow | None:
         select(*_VERSION_HEAD)
         .where(versions.c.file_id == file_id)
         .order_by(versions.c.number.desc())
+        .limit(1)
+    ).first()
+
+
+def version_before(
+    connection: Connection, file_id: UUID, epoch: int, seq: int
+) -> VersionRow | None:
+    """Return the latest version of an epoch that a place follows, without its body, or None."""
+    return connection.execute(
+        select(*_VERSION_HEAD)
+        .where(versions.c.file_id == file_id, versions.c.epoch == epoch, versions.c.seq < seq)
+        .order_by(versions.c.seq.desc(), versions.c.number.desc())
+        .limit(1)
+    ).first()
+
+
+def first_version_from(
+    connection: Connection, file_id: UUID, epoch: int, seq: int
+) -> VersionRow | None:
+    """Return the earliest version of an epoch at or after a place, without its body, or None."""
+    return connection.execute(
+        select(*_VERSION_HEAD)
+        .where(versions.c.file_id == file_id, versions.c.epoch == epoch, versions.c.seq >= seq)
+        .order_by(versions.c.seq, versions.c.number)
         .limit(1)
     ).first()
 

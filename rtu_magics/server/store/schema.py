@@ -23,9 +23,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    update,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Rises by one with every change of the tables; `MIGRATIONS` then gets an entry."""
 
 metadata = MetaData()
@@ -118,12 +119,26 @@ versions = Table(
     Column("name", Text),
     Column("description", Text),
     Column("automatic", Boolean, nullable=False, default=False),
+    # Why it was made: save, automatic, restore, outside or upload.
+    Column("reason", String(16), nullable=False, default="save"),
     Column("body", LargeBinary, nullable=False),
     # Ids of cells that were deleted before it, as JSON: they may never come back.
     Column("deleted_cell_ids", Text, nullable=False, default="[]"),
+    # The output collections that its cells show, as JSON; null where nobody has looked yet.
+    Column("collection_ids", Text),
     Column("created_at", Float, nullable=False),
     Column("created_by_id", Uuid),
     UniqueConstraint("file_id", "number"),
+)
+
+spent_deltas = Table(
+    # Deltas that have left the chain: a late retry is still taken for what it is.
+    "rtu_spent_deltas",
+    metadata,
+    Column("file_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("left_at", Float, nullable=False),
 )
 
 collections = Table(
@@ -223,5 +238,15 @@ def _add_people(connection: Connection) -> None:
     metadata.create_all(connection, tables=[people, invites])
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_people}
+def _add_reasons(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[spent_deltas])
+    add = f"ALTER TABLE {versions.name} ADD COLUMN"
+    connection.exec_driver_sql(f"{add} reason VARCHAR(16) NOT NULL DEFAULT 'save'")
+    connection.exec_driver_sql(f"{add} collection_ids TEXT")
+    automatic = versions.c.automatic.is_(True)
+    connection.execute(update(versions).where(automatic).values(reason="automatic"))
+    connection.execute(update(versions).where(versions.c.number == 0).values(reason="upload"))
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_people, 2: _add_reasons}
 """By version: what makes a database of that version one of the next."""

@@ -1,0 +1,86 @@
+"""Giving a file another path: on disk, in the store, and for its kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .store import files as queries
+from .store.files import FileRow
+from .store.schema import files
+
+if TYPE_CHECKING:
+    from .service import Service
+
+__all__ = ["rename_file"]
+
+
+async def rename_file(service: Service, row: FileRow, path: str) -> None:
+    """Move a file to another path below the root; whoever follows it is told.
+
+    Parameters
+    ----------
+    service
+        The server.
+    row
+        The file.
+    path
+        The new path, in its normal form.
+
+    Raises
+    ------
+    FileExistsError
+        Something is there already.
+    OSError
+        It cannot be moved.
+    """
+    if path == row.path:
+        return
+    with service.database.transaction() as connection:
+        there = queries.file_by_path(connection, path)
+    if there is not None and (there.id in service.rooms or service.absolute(path).exists()):
+        raise FileExistsError(path)
+    room = service.rooms.get(row.id)
+    source, target = service.absolute(row.path), service.absolute(path)
+    if room is not None:
+        await room.disk.move(target)
+    else:
+        await asyncio.to_thread(move, source, target)
+    with service.database.transaction() as connection:
+        if there is not None:  # of a file that left its path unseen
+            queries.mark_deleted(connection, files, there.id)
+        queries.update_file(
+            connection,
+            row.id,
+            path=path,
+            project_id=service.project_in(connection, path),
+            mimetype=service.mimetype(path),
+        )
+    service.people.rights.forget()  # they hang on the directory, too
+    if room is not None:
+        await service.moved(room, path)
+        room.send("file_renamed_event", {"path": path, "filename": target.name})
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file without replacing another one.
+
+    Raises
+    ------
+    FileExistsError
+        The target exists.
+    OSError
+        It cannot be moved.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Taking the name first leaves nobody a moment to take it.
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
+        os.replace(source, target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(target)
+        raise
