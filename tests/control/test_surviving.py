@@ -1,0 +1,106 @@
+"""A run survives the kernel that started it, and says so when it does not survive its server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ..ipython.kernels import Kernel
+
+pytestmark = [pytest.mark.kernel, pytest.mark.server]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    found = tmp_path / "work"
+    found.mkdir()
+    return found
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    found = dict(os.environ, IPYTHONDIR=str(tmp_path / "ipython"))
+    found.pop("RTU_TOKEN", None)
+    return found
+
+
+def kill(kernel: Kernel) -> None:
+    """What nobody can prepare for."""
+    pid = kernel.manager.provisioner.pid
+    os.kill(pid, signal.SIGKILL)
+    kernel.client.stop_channels()
+    kernel.manager.shutdown_kernel(now=True)
+    kernel.manager.cleanup_resources()
+
+
+@pytest.fixture
+def second(work: Path, env: dict[str, str]) -> Iterator[list[Kernel]]:
+    started: list[Kernel] = []
+    yield started
+    for kernel in started:
+        kernel.ok("%unload_ext rtu_magics")
+        kernel.close()
+
+
+def server_pid(work: Path) -> int:
+    return int(json.loads((work / ".rtu_magics" / "server.json").read_text())["pid"])
+
+
+def test_a_run_survives_its_client(work: Path, env: dict[str, str], second: list[Kernel]) -> None:
+    first = Kernel(work, env)
+    first.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb")
+    first.ok(
+        "%%rtu_exec --bg\nimport time\nfor n in range(16):\n    print('step', n, flush=True)\n"
+        "    time.sleep(0.5)\nprint('the end')",
+    )
+    pid = server_pid(work)
+    kill(first)
+    time.sleep(4)  # longer than a server without anybody would stay
+    assert psutil.pid_exists(pid)
+    kernel = Kernel(work, env)
+    second.append(kernel)
+    kernel.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb")
+    assert server_pid(work) == pid
+    assert "running" in kernel.ok("%rtu_runs").text
+    run = kernel.ok("%rtu_attach")
+    steps = "".join(f"step {n}\n" for n in range(16))
+    assert run.text.endswith(f"{steps}the end\n")
+    # What was missed came at once, the rest as it was printed.
+    assert run.when("the end") - run.when("step 0") > 0.5
+    assert kernel.ok("%%rtu_exec\nn").bundles("text/plain") == ["15"]
+
+
+def test_without_background_the_server_ends(work: Path, env: dict[str, str]) -> None:
+    kernel = Kernel(work, env)
+    kernel.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb")
+    kernel.ok("%rtu_kernel start")
+    msg_id = kernel.start("%%rtu_exec\nimport time\ntime.sleep(60)")
+    time.sleep(1)
+    assert msg_id
+    pid = server_pid(work)
+    kill(kernel)
+    deadline = time.monotonic() + 8
+    while psutil.pid_exists(pid):
+        assert time.monotonic() < deadline, "the server is still there"
+        time.sleep(0.1)
+
+
+def test_the_server_ends_once_the_run_has(work: Path, env: dict[str, str]) -> None:
+    kernel = Kernel(work, env)
+    kernel.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb")
+    kernel.ok("%%rtu_exec --bg\nimport time\ntime.sleep(4)\nprint('done')")
+    pid = server_pid(work)
+    began = time.monotonic()
+    kill(kernel)
+    while psutil.pid_exists(pid):
+        assert time.monotonic() - began < 15, "the server is still there"
+        time.sleep(0.1)
+    assert time.monotonic() - began > 3
+    assert "done" in (work / "long.ipynb").read_text()
