@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -22,6 +21,7 @@ from ..session.events import ConnectionChanged, Event
 from .mirror_actions import MirrorActions
 from .mirror_feed import MirrorFeed, Scheduler
 from .mirror_static import static_html
+from .writer import writer as the_writer
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -93,7 +93,7 @@ class Mirror(anywidget.AnyWidget):
         self._ended = False
         self._static_shown = ""
         if writer is None:
-            writer = import_module(f"{__package__}.writer").writer()
+            writer = the_writer()
         self._feed = MirrorFeed(session, chosen, self._send_message, writer)
         self._actions = MirrorActions(self._feed)
         self._writer = writer
