@@ -10,7 +10,6 @@ from uuid import UUID
 
 from ..errors import CellNotFound, SquashError
 from ..models import (
-    NULL_PRIOR_VALUE_SENTINEL,
     CellContentsReplace,
     CellContentsUpdate,
     CellExecute,
@@ -30,6 +29,7 @@ from ..models import (
     Notebook,
     RawCell,
 )
+from .metadata import rtu_metadata, set_path
 from .order import Cell, CellOrder, Node
 from .patch import apply_patch
 from .plain import copy_cell, copy_json
@@ -305,10 +305,10 @@ class NotebookBuilder:
     def _update_cell_metadata(self, delta: CellMetadataUpdate, strict: bool) -> None:
         if not self._is_gone(delta, strict):
             metadata = self._node(delta.resource_id).cell.metadata
-            _set_path(metadata, delta)
+            set_path(metadata, delta)
 
     def _update_nb_metadata(self, delta: NBMetadataUpdate, strict: bool) -> None:
-        _set_path(self._nb.metadata, delta)
+        set_path(self._nb.metadata, delta)
 
     def _replace_cell_metadata(self, delta: CellMetadataReplace, strict: bool) -> None:
         if self._is_gone(delta, strict):
@@ -321,14 +321,14 @@ class NotebookBuilder:
                 "(SQL is code with the language sql)"
             )
         if language:
-            _rtu_metadata(node.cell)["cell_type"] = language
+            rtu_metadata(node.cell)["cell_type"] = language
         if cell_type and cell_type != node.cell.cell_type:
             node.cell = _change_type(node.cell, _CELL_CLASSES[cell_type])
             self._index = None
 
     def _replace_output_collection(self, delta: CellOutputCollectionReplace, strict: bool) -> None:
         if not self._is_gone(delta, strict):
-            metadata = _rtu_metadata(self._node(delta.resource_id).cell)
+            metadata = rtu_metadata(self._node(delta.resource_id).cell)
             metadata["output_collection_id"] = str(delta.properties.output_collection_id)
 
     def _execute(self, delta: FileDeltaBase, strict: bool) -> None:
@@ -363,14 +363,6 @@ def _inherited(delta_class: type[FileDeltaBase]) -> _Squash:
     raise SquashError(f"{delta_class.__name__} is none of the thirteen kinds of delta")
 
 
-def _rtu_metadata(cell: Cell) -> dict[str, Any]:
-    """Return the protocol's part of a cell's metadata, made if it is missing."""
-    found = cell.metadata.setdefault("noteable", {})
-    if not isinstance(found, dict):
-        raise SquashError(f"metadata 'noteable' of cell {cell.id!r} is no object")
-    return found
-
-
 def _change_type(cell: Cell, new_class: type[Cell]) -> Cell:
     kept: dict[str, Any] = {"id": cell.id, "source": cell.source, "metadata": cell.metadata}
     if new_class is not CodeCell and not isinstance(cell, CodeCell):
@@ -378,29 +370,3 @@ def _change_type(cell: Cell, new_class: type[Cell]) -> Cell:
     changed = new_class.model_construct(**kept)
     changed.metadata = cell.metadata
     return changed
-
-
-def _set_path(metadata: dict[str, Any], delta: CellMetadataUpdate | NBMetadataUpdate) -> None:
-    path, prior = delta.properties.path, delta.properties.prior_value
-    if not path or not all(isinstance(key, str) for key in path):
-        raise SquashError("a metadata path is one key or more, all of them strings")
-    *parents, last = path
-    inner: Any = metadata
-    missing = len(parents)
-    for depth, key in enumerate(parents):
-        if key not in inner:
-            missing = depth
-            break
-        inner = inner[key]
-        if not isinstance(inner, dict):
-            raise SquashError(f"the metadata path leads through {key[:80]!r}, which is no object")
-    try:
-        value = copy_json(delta.properties.value, len(path))
-    except ValueError as exc:
-        raise SquashError(f"the metadata value cannot be stored: {exc}") from None
-    # From here on nothing fails.
-    for key in parents[missing:]:
-        inner = inner.setdefault(key, {})
-    if prior and prior != NULL_PRIOR_VALUE_SENTINEL and last in inner and inner[last] != prior:
-        logger.info("metadata at %s was not what the delta's author saw", path)
-    inner[last] = value
