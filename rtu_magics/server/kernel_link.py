@@ -10,124 +10,24 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from jupyter_core.utils import ensure_async
 
 from .kernel_messages import getter, receive, value_in
+from .kernel_run import KernelRun, OnMessage, OnQuestion
 
-__all__ = ["ExecuteReply", "KernelLink", "KernelRun"]
+__all__ = ["KernelLink"]
 
 logger = logging.getLogger(__name__)
 
 _STDIN_TIME = 0.5  # seconds; connecting takes a few milliseconds
-_IDLE_GRACE = 5.0  # a kernel that replied but whose idle got lost is taken as idle after this
+_ASK_AFTER = 2.0  # seconds of a run until it is asked whether the kernel is at it still
 _ALIVE_LOCAL = 0.5
 _ALIVE_REMOTE = 5.0
 
 _OUTPUT_FIRST = 0.02  # seconds; what was printed before a question travels on another channel
-
-OnMessage = Callable[[Mapping[str, Any]], None]
-OnQuestion = Callable[[str, bool], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ExecuteReply:
-    """How one execution ended.
-
-    Attributes
-    ----------
-    status
-        ``ok``, ``error``, ``aborted`` (by another client's failed cell) or ``lost`` (the kernel is
-        gone).
-    execution_count
-        The kernel's count, if it said one.
-    cause
-        For ``error`` and ``lost``, in one line.
-    """
-
-    status: str
-    execution_count: int | None = None
-    cause: str | None = None
-
-
-class KernelRun:
-    """One execution that the kernel has been asked for.
-
-    Parameters
-    ----------
-    message_id
-        Of the request.
-    on_message
-        Takes the iopub messages that it causes.
-    on_question
-        Takes prompt and whether it is for a secret, when the code asks for input.
-    """
-
-    def __init__(
-        self, message_id: str, on_message: OnMessage, on_question: OnQuestion | None = None
-    ) -> None:
-        self.message_id = message_id
-        self.on_message = on_message
-        self.on_question = on_question
-        self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
-        self._reply: Mapping[str, Any] | None = None
-        self._idle = False
-        self._grace: asyncio.TimerHandle | None = None
-
-    @classmethod
-    def lost(cls, cause: str) -> KernelRun:
-        """Return the run of a kernel that is not there."""
-        run = cls("", lambda message: None)
-        run.lose(cause)
-        return run
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing of it is taken any more."""
-        return self._ended.done()
-
-    async def reply(self) -> ExecuteReply:
-        """Return how it ended, once all its messages have been handed on."""
-        return await self._ended
-
-    def replied(self, message: Mapping[str, Any]) -> None:
-        """Take the kernel's reply."""
-        if self._reply is not None or self._ended.done():
-            return
-        self._reply = message
-        if self._idle:
-            self._end()
-        else:
-            self._grace = self._loop.call_later(_IDLE_GRACE, self._end)
-
-    def idle(self) -> None:
-        """Note that the kernel is idle again: nothing more follows on iopub."""
-        self._idle = True
-        if self._reply is not None:
-            self._end()
-
-    def lose(self, cause: str) -> None:
-        """End it: the kernel is gone or about to go."""
-        if self._reply is None and not self._ended.done():
-            self._ended.set_result(ExecuteReply("lost", cause=cause))
-
-    def _end(self) -> None:
-        if self._grace is not None:
-            self._grace.cancel()
-        if self._ended.done() or self._reply is None:
-            return
-        content = self._reply.get("content", {})
-        status = content.get("status", "ok")
-        cause = None
-        if status == "error":
-            cause = f"{content.get('ename', 'Error')}: {content.get('evalue', '')}"
-        elif status != "ok":
-            status = "aborted"
-        self._ended.set_result(ExecuteReply(status, content.get("execution_count"), cause))
 
 
 class KernelLink:
@@ -162,6 +62,8 @@ class KernelLink:
         self._answered = asyncio.Event()
         self._ready = asyncio.Event()
         self._run: KernelRun | None = None
+        self._later: tuple[str, KernelRun] | None = None
+        self._in_order = False  # whether it does one thing after the other
         self._evaluations: dict[str, asyncio.Future[str | None]] = {}
         # Those of ours that are nobody's business: the kernel is busy with them for a moment.
         self._quiet: deque[str] = deque(maxlen=32)
@@ -335,10 +237,14 @@ class KernelLink:
             message = await receive(get)
             if message is None:
                 continue
+            run, parent = self._run, message.get("parent_header") or {}
             if message.get("msg_type") == "kernel_info_reply":
                 self._answered.set()
+                self._in_order = message["content"].get("implementation") == "ipython"
+                if self._later is not None and parent.get("msg_id") == self._later[0]:
+                    self._later[1].overtaken()
+                    self._later = None
                 continue
-            run, parent = self._run, message.get("parent_header") or {}
             if run is not None and parent.get("msg_id") == run.message_id:
                 run.replied(message)
             answer = self._evaluations.get(parent.get("msg_id", ""))
@@ -359,6 +265,18 @@ class KernelLink:
                 content = message.get("content") or {}
                 run.on_question(str(content.get("prompt", "")), bool(content.get("password")))
 
+    def _ask_later(self) -> None:
+        """Ask the kernel something after a run that takes long.
+
+        It answers when the run has ended, and also if an interrupt has cost it its answer to that.
+        Kernels that do several things at once would answer before.
+        """
+        run = self._run
+        if run is None or run.ended or run.seconds < _ASK_AFTER or not self._in_order:
+            return
+        if self._later is None or self._later[1] is not run:
+            self._later = (self._client.kernel_info(), run)
+
     async def _watch(self) -> None:
         local = getattr(self._manager, "provisioner", None) is not None
         while True:
@@ -370,6 +288,8 @@ class KernelLink:
             if not alive and not getattr(self._manager, "shutting_down", False):
                 self._die("the kernel died")
                 return
+            if self._ready.is_set():
+                self._ask_later()
 
     def _die(self, reason: str) -> None:
         if self._lost is None and not self._closed:

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ..models import KernelDetails, KernelStateName, KernelStatusUpdate
-from .kernel_link import KernelLink, KernelRun, OnMessage, OnQuestion
+from .kernel_link import KernelLink
+from .kernel_run import KernelRun, OnMessage, OnQuestion
 from .kernel_sessions import KernelSessions, SessionInfo
 
 __all__ = ["KernelListener", "NotebookKernel"]

@@ -191,6 +191,11 @@ class LiveCollection:
         return not self._outputs and self.execution_count is None
 
     @property
+    def has_error(self) -> bool:
+        """Whether one of its outputs is an error."""
+        return any(one.output.output_type == "error" for one in self._outputs)
+
+    @property
     def has_events(self) -> bool:
         """Whether anything has to go out."""
         return bool(self._events)

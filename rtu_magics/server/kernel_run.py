@@ -1,0 +1,133 @@
+"""One execution that a kernel has been asked for, from the request to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["ExecuteReply", "KernelRun", "OnMessage", "OnQuestion"]
+
+_IDLE_GRACE = 5.0  # a kernel that replied but whose idle got lost is taken as idle after this
+_REPLY_GRACE = 1.0  # after the answer to a later request
+_UNANSWERED = "KeyboardInterrupt: the kernel was interrupted and does not say how the cell ended"
+
+OnMessage = Callable[[Mapping[str, Any]], None]
+OnQuestion = Callable[[str, bool], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteReply:
+    """How one execution ended.
+
+    Attributes
+    ----------
+    status
+        ``ok``, ``error``, ``aborted`` (by another client's failed cell), ``lost`` (the kernel is
+        gone) or ``unanswered`` (an interrupt hit the kernel while it was about to answer).
+    execution_count
+        The kernel's count, if it said one.
+    cause
+        For ``error``, ``lost`` and ``unanswered``, in one line.
+    """
+
+    status: str
+    execution_count: int | None = None
+    cause: str | None = None
+
+
+class KernelRun:
+    """One execution that the kernel has been asked for.
+
+    Parameters
+    ----------
+    message_id
+        Of the request.
+    on_message
+        Takes the iopub messages that it causes.
+    on_question
+        Takes prompt and whether it is for a secret, when the code asks for input.
+    """
+
+    def __init__(
+        self, message_id: str, on_message: OnMessage, on_question: OnQuestion | None = None
+    ) -> None:
+        self.message_id = message_id
+        self.on_message = on_message
+        self.on_question = on_question
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
+        self._reply: Mapping[str, Any] | None = None
+        self._idle = False
+        self._grace: asyncio.TimerHandle | None = None
+        self._began = self._loop.time()
+
+    @classmethod
+    def lost(cls, cause: str) -> KernelRun:
+        """Return the run of a kernel that is not there."""
+        run = cls("", lambda message: None)
+        run.lose(cause)
+        return run
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been going on."""
+        return self._loop.time() - self._began
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it is taken any more."""
+        return self._ended.done()
+
+    async def reply(self) -> ExecuteReply:
+        """Return how it ended, once all its messages have been handed on."""
+        return await self._ended
+
+    def replied(self, message: Mapping[str, Any]) -> None:
+        """Take the kernel's reply."""
+        if self._reply is not None or self._ended.done():
+            return
+        self._reply = message
+        if self._idle:
+            self._end()
+        else:
+            self._grace = self._loop.call_later(_IDLE_GRACE, self._end)
+
+    def idle(self) -> None:
+        """Note that the kernel is idle again: nothing more follows on iopub."""
+        self._idle = True
+        if self._reply is not None:
+            self._end()
+        else:
+            self._loop.call_later(_IDLE_GRACE, self._give_up)
+
+    def overtaken(self) -> None:
+        """Note that the kernel answered to what was asked later: it is not at this any more.
+
+        An interrupt that hits a kernel between two lines of its own takes the answer with it.
+        """
+        self._loop.call_later(_REPLY_GRACE, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._reply is None and not self._ended.done():
+            self._ended.set_result(ExecuteReply("unanswered", cause=_UNANSWERED))
+
+    def lose(self, cause: str) -> None:
+        """End it: the kernel is gone or about to go."""
+        if self._reply is None and not self._ended.done():
+            self._ended.set_result(ExecuteReply("lost", cause=cause))
+
+    def _end(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+        if self._ended.done() or self._reply is None:
+            return
+        content = self._reply.get("content", {})
+        status = content.get("status", "ok")
+        cause = None
+        if status == "error":
+            cause = f"{content.get('ename', 'Error')}: {content.get('evalue', '')}"
+        elif status != "ok":
+            status = "aborted"
+        self._ended.set_result(ExecuteReply(status, content.get("execution_count"), cause))
