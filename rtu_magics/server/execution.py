@@ -30,7 +30,7 @@ from ..models import (
 )
 from .broadcast import Connection
 from .frames import Frame, message
-from .kernel_link import ExecuteReply, KernelRun
+from .kernel_run import ExecuteReply, KernelRun
 from .plans import Plan, Target, plan_of
 from .recording import LiveCollection
 from .runs import LiveRun, Runs
@@ -313,6 +313,9 @@ class Executor:
         reply = await self._ended(run, running, streamer)
         if reply.status == "lost":
             collection.append_error("KernelDied", f"{reply.cause}; the cell did not finish")
+        elif reply.status == "unanswered" and not collection.has_error:
+            ename, _, why = (reply.cause or "").partition(": ")
+            collection.append_error(ename, why)
         if reply.execution_count is not None:
             collection.execution_count = reply.execution_count
         streamer.finish()
