@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 from uuid import UUID
 
 from ..errors import AuthenticationFailed, TargetError
+from .secrets import kept_token
 
 __all__ = ["SCRATCH_NAME", "LocalTarget", "RemoteTarget", "find_token", "mask", "parse_target"]
 
@@ -176,7 +177,7 @@ def _parse_path(target: str, here: Path) -> LocalTarget:
 def find_token(
     given: str | None, target: RemoteTarget, ask: Callable[[str], str] | None = None
 ) -> str:
-    """Find the token for a server: given, in the URL, in ``RTU_TOKEN``, or asked for.
+    """Find the token for a server: given, in the URL, ``RTU_TOKEN`` or the keyring, or asked for.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def find_token(
     AuthenticationFailed
         There is none.
     """
-    token = given or target.token or os.environ.get("RTU_TOKEN")
+    token = given or target.token or os.environ.get("RTU_TOKEN") or kept_token(target.base_url)
     if not token and ask is not None:
         token = ask(f"token for {target.base_url}: ").strip()
     if not token:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -139,6 +140,36 @@ def test_token_order(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     assert find_token(None, bare, lambda prompt: (asked.append(prompt), " typed ")[1]) == "typed"
     assert asked == ["token for http://h: "]
+
+
+class Keyring:
+    """Stands in for the package of that name."""
+
+    def __init__(self, kept: str | Exception | None) -> None:
+        self.kept = kept
+        self.asked: list[tuple[str, str]] = []
+
+    def get_password(self, service: str, user: str) -> str | None:
+        self.asked.append((service, user))
+        if isinstance(self.kept, Exception):
+            raise self.kept
+        return self.kept
+
+
+def test_the_keyring_comes_before_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = RemoteTarget("http://h", path="a.ipynb")
+    monkeypatch.delenv("RTU_TOKEN", raising=False)
+    keyring = Keyring("kept\n")
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    assert find_token(None, bare, lambda prompt: "typed") == "kept"
+    assert keyring.asked == [("rtu_magics", "http://h")]
+    assert find_token("given", bare) == "given"
+    assert len(keyring.asked) == 1
+    for nothing in (None, "", RuntimeError("locked")):
+        monkeypatch.setitem(sys.modules, "keyring", Keyring(nothing))
+        assert find_token(None, bare, lambda prompt: "typed") == "typed"
+    monkeypatch.setitem(sys.modules, "keyring", None)  # not installed
+    assert find_token(None, bare, lambda prompt: "typed") == "typed"
 
 
 def test_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
