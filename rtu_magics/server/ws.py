@@ -320,7 +320,9 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         self._reply(request, event, {"success": False, "message": "not offered by this server"})
 
     async def _about_run(self, request: RunRequest, person: Person) -> None:
-        room = await self._room(request, person, Action.EXECUTE)
+        # Who may only run cells runs what is there; code of one's own is as good as an edit.
+        needed = Action.EDIT if isinstance(request, ScratchRequest) else Action.EXECUTE
+        room = await self._room(request, person, needed)
         if room is not None:
             event, data = answer_to(request, room, self._connection, person)
             self._reply(request, event, data)

@@ -117,6 +117,19 @@ async def test_every_way_to_present_a_token(server, file_id):
         assert f"%rtu_connect {made['url']}" in page.text
 
 
+async def test_jupyters_own_routes_know_no_guests(server, file_id):
+    token = (await invite(server, file_id, "owner"))["token"]
+    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+        for path in ("contents", "kernels", "sessions"):
+            for headers, query in [
+                ({"Authorization": f"token {token}"}, ""),
+                ({"Authorization": f"Bearer {token}"}, ""),
+                ({}, f"?token={token}"),
+            ]:
+                answer = await http.get(f"{server.url}api/{path}{query}", headers=headers)
+                assert answer.status_code == 403, (path, headers)
+
+
 async def test_only_the_authenticate_request_counts_at_the_socket(server, file_id):
     token = (await invite(server, file_id, "viewer"))["token"]
     for headers, query in [
