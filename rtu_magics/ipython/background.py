@@ -163,7 +163,7 @@ class BackgroundRun:
             self._area = _Area(publisher, session, self.headline, owns_cell=owns_cell)
             self._area.begin()
         else:
-            print(self.headline, flush=True)
+            print(f"{self.headline}; %rtu_result {name} shows its outputs", flush=True)
         thread = threading.Thread(target=self._pump, name=f"rtu-{name}", daemon=True)
         thread.start()
 

@@ -13,6 +13,8 @@ from typing import Any
 __all__ = ["CellRun", "Oracle"]
 
 OK, FAILED = "finished_with_no_error", "finished_with_error"
+# What IPython writes, and nothing else, when an interrupt hits it while it shows an error.
+_HIT_AGAIN = "\nKeyboardInterrupt\n\n"
 _NEXT = {
     None: {"queued"},
     "queued": {"executing", FAILED},
@@ -133,6 +135,8 @@ class Oracle:
         if self._executing == (run_id, cell.cell_id):
             self._executing = None
         cell.cause = cause
+        hit_again = name == FAILED and cell.text.endswith(_HIT_AGAIN)
+        text = cell.text.removesuffix(_HIT_AGAIN) if hit_again else cell.text
         expected = self.expected[cell.cell_id]
         if name == OK:
             if cell.errors:
@@ -142,9 +146,9 @@ class Oracle:
         else:
             if not cause:
                 self.wrong(f"{cell.cell_id} failed without a cause")
-            if cell.executed and not cell.errors:
+            if cell.executed and not cell.errors and not hit_again:
                 self.wrong(f"{cell.cell_id} failed ({cause}) and shows no error")
-            if expected is not None and not expected.startswith(cell.text):
+            if expected is not None and not expected.startswith(text):
                 self.wrong(f"{cell.cell_id} failed and wrote {cell.text!r}")
 
     def _output(self, output: dict[str, Any]) -> None:

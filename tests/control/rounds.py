@@ -230,14 +230,20 @@ class World:
 
     async def probe(self) -> None:
         """See that cells run again, and that everybody has the same idea of how it ended."""
-        await self.start_kernel()
-        delta = self.client.delta("cell_execute", "execute", None, "result")
-        await self.client.submit(delta)
         oracle = self.oracle
-        if not await self.until(lambda: oracle.over([delta["id"]]), SETTLE):
-            oracle.wrong("the probe did not end")
-        elif oracle.runs[delta["id"]]["result"].state != OK:
-            oracle.wrong(f"the probe failed: {oracle.runs[delta['id']]['result'].cause}")
+        for tries in range(3):
+            await self.start_kernel()
+            delta = self.client.delta("cell_execute", "execute", None, "result")
+            await self.client.submit(delta)
+            if not await self.until(lambda run_id=delta["id"]: oracle.over([run_id]), SETTLE):
+                oracle.wrong("the probe did not end")
+                return
+            cell = oracle.runs[delta["id"]]["result"]
+            # A kernel that was killed a moment ago is found dead only now.
+            if cell.state == OK or tries == 2 or "the kernel died" not in str(cell.cause):
+                break
+        if cell.state != OK:
+            oracle.wrong(f"the probe failed: {cell.cause}")
         for cell_id in CELLS:
             implied, shown = oracle.final(cell_id), oracle.latest.get(cell_id)
             if implied is not None and (
@@ -325,7 +331,7 @@ async def run(root: Path, rounds: int, seed: int, *, say: Any = lambda text: Non
     """Run the rounds and return the figures."""
     began = time.monotonic()
     async with world(root, seed) as found:
-        report = found.report
+        report, told = found.report, 0
         for number in range(1, rounds + 1):
             await found.round()
             report.rounds = number
@@ -334,6 +340,9 @@ async def run(root: Path, rounds: int, seed: int, *, say: Any = lambda text: Non
                 await found.probe()
                 report.findings += [f"after {number}: {f}" for f in found.oracle.findings[before:]]
                 say(f"{number} rounds, {len(report.findings)} findings")
+                for finding in report.findings[told:]:
+                    say(f"  {finding}")
+                told = len(report.findings)
             if number % 40 == 0 or number == rounds:
                 before = len(found.oracle.findings)
                 await found.check_outputs()

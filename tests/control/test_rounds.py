@@ -10,12 +10,12 @@ from .rounds import run
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(180)]
 
 
-async def test_thirty_rounds(tmp_path):
-    report = await run(tmp_path, rounds=30, seed=7)
+async def test_twenty_five_rounds(tmp_path):
+    report = await run(tmp_path, rounds=25, seed=7)
     assert not report.findings, str(report)
-    assert report.rounds == 30
-    assert min(report.actions.values()) >= 3, str(report)
-    assert report.cells["ok"] > 20, str(report)
+    assert report.rounds == 25
+    assert min(report.actions.values()) >= 2, str(report)
+    assert report.cells["ok"] > 15, str(report)
     assert report.cells["never ended"] == 0
 
 
