@@ -5,15 +5,28 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import time
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from .frames import LINK_BASE
 
-__all__ = ["Links"]
+__all__ = ["Links", "without_secrets"]
 
 _LIFETIME = 24 * 3600
+_SECRETS = re.compile(r"(?<=[?&])(token|invite|sig)=[^&]*", re.IGNORECASE)
+
+
+def without_secrets(uri: str) -> str:
+    """Return an address with what lets somebody in cut out.
+
+    Examples
+    --------
+    >>> without_secrets("/rtu/f/1?invite=a.b.c&x=1")
+    '/rtu/f/1?invite=[secret]&x=1'
+    """
+    return _SECRETS.sub(r"\1=[secret]", uri)
 
 
 class Links:

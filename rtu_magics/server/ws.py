@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeGuard
 from uuid import UUID
@@ -36,6 +35,7 @@ from ..models import (
 )
 from .broadcast import Connection, broadcast
 from .frames import error_frame, message
+from .links import without_secrets
 from .locks import needed_for
 from .outside_view import base_of
 from .people import Action, NotRecognised, Person, Role, authorise, nobody, refusal
@@ -44,25 +44,13 @@ from .run_requests import RunRequest, answer_to
 from .sealing import digest_of
 from .service import NotANotebook, Service
 
-__all__ = ["PROTOCOL", "RTUWebSocket", "base_of", "without_secrets"]
+__all__ = ["PROTOCOL", "RTUWebSocket", "base_of"]
 
 logger = logging.getLogger(__name__)
 
 PROTOCOL = 1
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _PING_EVERY = 20.0
-_SECRETS = re.compile(r"(?<=[?&])(token|invite|sig)=[^&]*", re.IGNORECASE)
-
-
-def without_secrets(uri: str) -> str:
-    """Return an address with what lets somebody in cut out.
-
-    Examples
-    --------
-    >>> without_secrets("/rtu/f/1?invite=a.b.c&x=1")
-    '/rtu/f/1?invite=[secret]&x=1'
-    """
-    return _SECRETS.sub(r"\1=[secret]", uri)
 
 
 class RTUWebSocket(WebSocketHandler, JupyterHandler):

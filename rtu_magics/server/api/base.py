@@ -17,12 +17,13 @@ from tornado.web import HTTPError, MissingArgumentError
 
 from ...models import describe_validation_error
 from ..leases import Leases
+from ..links import without_secrets
 from ..people import Action, NotRecognised, Person, authorise, refusal
 from ..roles import may
 from ..service import Service
 from ..store import files as queries
 from ..store.schema import files, projects, spaces
-from ..ws import base_of, without_secrets
+from ..ws import base_of
 
 __all__ = ["Handler", "fail", "public", "signed_in", "when"]
 
