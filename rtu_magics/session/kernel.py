@@ -49,6 +49,11 @@ class KernelVerbs(SessionBase):
         """Whether a kernel runs or is about to."""
         return self.client.kernel_state in KERNEL_ALIVE_STATES
 
+    @property
+    def kernel_ready(self) -> bool:
+        """Whether a kernel takes executions."""
+        return self.client.kernel_state in READY_STATES
+
     def kernel_status(self) -> KernelStatusUpdate | None:
         """Return the kernel session's state as the server has it, None if no kernel runs."""
         return self.call(self._kernel_status())
@@ -79,7 +84,7 @@ class KernelVerbs(SessionBase):
         KernelError
             It does not start, or it is the kernel that would wait for it.
         """
-        if self.client.kernel_state not in READY_STATES:
+        if not self.kernel_ready:
             self.kernel_start()
         self._refuse_own_kernel()
 
@@ -107,7 +112,7 @@ class KernelVerbs(SessionBase):
                     f"the kernel {running.kernel.name} runs already; %rtu_kernel restart --name "
                     f"{kernel_name} changes it, and its variables go"
                 )
-        if self.client.kernel_state not in READY_STATES:
+        if not self.kernel_ready:
             self.say(f"{'waiting for' if alive else 'starting'} the remote kernel …")
             status = self.call(self._launch(kernel_name), START_TIMEOUT + 5)
             self.say(f"kernel {status.kernel.name} ready in {time.monotonic() - began:.1f} s")

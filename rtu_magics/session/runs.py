@@ -53,22 +53,24 @@ class RunVerbs(KernelVerbs):
         RTUError
             There is nothing to run, or the run would wait for itself.
         """
-        delta = self.call(self._execute_delta(ref, run_all, before, after))
+        if not self.kernel_ready:  # what is wrong with the request comes before a kernel starts
+            self.call(self._execute_delta(ref, run_all, before, after))
         self.ensure_kernel()
-        execution = Execution(  # subscribed before it is submitted
-            self, delta.id, delta=delta, attached=asks or background, keep=background
-        )
 
-        async def submit() -> None:
-            execution.announce()
-            await self.client.new_delta_request(delta)
+        async def begin() -> Execution:  # in one go, for every change of threads takes its time
+            delta = await self._execute_delta(ref, run_all, before, after)
+            execution = Execution(  # subscribed before it is submitted
+                self, delta.id, delta=delta, attached=asks or background, keep=background
+            )
+            try:
+                execution.announce()
+                await self.client.new_delta_request(delta)
+            except BaseException:
+                execution.close()
+                raise
+            return execution
 
-        try:
-            self.call(submit())
-        except BaseException:
-            execution.close()
-            raise
-        return execution
+        return self.call(begin())
 
     def start_scratch(
         self, source: str, *, asks: bool = False, background: bool = False
