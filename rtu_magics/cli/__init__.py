@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
         "since a command line can be seen by others (default: a random one)",
     )
     serve.add_argument(
+        "--base-url", default="/", metavar="PATH", help="prefix of all addresses, as behind a proxy"
+    )
+    serve.add_argument("--certfile", default="", metavar="PEM", help="TLS: the certificate")
+    serve.add_argument("--keyfile", default="", metavar="PEM", help="TLS: its key")
+    serve.add_argument(
         "--json", action="store_true", help="one line of JSON on stdout when ready, nothing else"
     )
 
@@ -112,6 +117,11 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         "--token",
         help="the server's token, for a URL; better in the environment variable RTU_TOKEN",
     )
+    parser.add_argument(
+        "--cafile",
+        metavar="PEM",
+        help="certificate of an authority to trust besides the usual ones",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,13 +147,25 @@ def _run(args: argparse.Namespace) -> int:
         from .serve import serve
 
         return serve(
-            args.target, host=args.host, port=args.port, token=args.token, as_json=args.json
+            args.target,
+            host=args.host,
+            port=args.port,
+            token=args.token,
+            as_json=args.json,
+            base_url=args.base_url,
+            certfile=args.certfile,
+            keyfile=args.keyfile,
         )
     if args.command == "share":
         from .share import share
 
         return share(
-            args.target, token=args.token, role=args.role, expires=args.expires, name=args.name
+            args.target,
+            token=args.token,
+            role=args.role,
+            expires=args.expires,
+            name=args.name,
+            cafile=args.cafile,
         )
     if args.command == "tail":
         from .tail import tail
@@ -154,6 +176,7 @@ def _run(args: argparse.Namespace) -> int:
             channels=args.channel,
             events=args.event,
             full=args.full,
+            cafile=args.cafile,
         )
     if args.command == "doctor":
         from .doctor import doctor

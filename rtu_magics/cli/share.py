@@ -16,7 +16,13 @@ __all__ = ["share"]
 
 
 def share(
-    target: str, *, token: str | None, role: str, expires: str | None, name: str | None
+    target: str,
+    *,
+    token: str | None,
+    role: str,
+    expires: str | None,
+    name: str | None,
+    cafile: str | None = None,
 ) -> int:
     """Print a link that lets somebody into a notebook; returns the exit status.
 
@@ -30,6 +36,8 @@ def share(
         An owner's token, for a URL.
     role, expires, name
         As ``%rtu_share`` takes them.
+    cafile
+        The certificate of an authority to trust besides the usual ones.
 
     Raises
     ------
@@ -40,7 +48,7 @@ def share(
 
     seconds = None if expires is None else parse_duration(expires)
     where, token = reach(target, token)
-    invite = asyncio.run(_invite(where, token, role, seconds, name))
+    invite = asyncio.run(_invite(where, token, cafile, role=role, seconds=seconds, name=name))
     print(invite.url, flush=True)
     until = invite.expires_at.astimezone().strftime("%Y-%m-%d %H:%M")
     article = "an" if invite.role[0] in "eo" else "a"
@@ -54,11 +62,17 @@ def share(
 
 
 async def _invite(
-    where: RemoteTarget, token: str, role: str, seconds: float | None, name: str | None
+    where: RemoteTarget,
+    token: str,
+    cafile: str | None,
+    *,
+    role: str,
+    seconds: float | None,
+    name: str | None,
 ) -> Invite:
     from ..client import APIClient
     from ..session.opening import find_file
 
-    async with APIClient(token, where.api_url) as api:
+    async with APIClient(token, where.api_url, cafile=cafile) as api:
         file = await find_file(api, where)
         return await api.create_invite(file.id, role, name, seconds)

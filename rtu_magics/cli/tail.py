@@ -14,7 +14,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..session.targets import mask
+from ..session.targets import RemoteTarget, mask
 from .reaching import reach
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def tail(
     channels: Sequence[str] = (),
     events: Sequence[str] = (),
     full: bool = False,
+    cafile: str | None = None,
 ) -> int:
     """Print what happens to a notebook until Ctrl-C; returns the exit status.
 
@@ -121,6 +122,8 @@ def tail(
         See `wanted`.
     full
         Print whole messages, in JSON.
+    cafile
+        The certificate of an authority to trust besides the usual ones.
 
     Raises
     ------
@@ -130,7 +133,7 @@ def tail(
     where, token = reach(target, token)
     printer = _Printer(sys.stdout, channels, events, full)
     try:
-        asyncio.run(_follow(where.api_url, token, where, printer))
+        asyncio.run(_follow(where, token, cafile, printer))
     except KeyboardInterrupt:  # where signals cannot be handled by the loop
         pass
     except BrokenPipeError:
@@ -166,11 +169,11 @@ class _Printer:
                 self.broken.set_exception(exc)
 
 
-async def _follow(api_url: str, token: str, where: Any, printer: _Printer) -> None:
+async def _follow(where: RemoteTarget, token: str, cafile: str | None, printer: _Printer) -> None:
     from ..client import APIClient
     from ..session.opening import find_file
 
-    async with APIClient(token, api_url) as api:
+    async with APIClient(token, where.api_url, cafile=cafile) as api:
         file = await find_file(api, where)
         client = await _client(api, file, token)
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -200,7 +203,14 @@ async def _client(api: APIClient, file: File, token: str) -> RTUClient:
 
     version_id, builder = await load()
     return RTUClient(
-        api.rtu_url, token, file.id, version_id, builder, "rtu_magics tail", reload_hook=load
+        api.rtu_url,
+        token,
+        file.id,
+        version_id,
+        builder,
+        "rtu_magics tail",
+        reload_hook=load,
+        connect=api.connect,
     )
 
 

@@ -23,6 +23,7 @@ from ..models import (
     User,
     parse_notebook,
 )
+from ..transport.tls import client_context
 from .files_api import FileCalls
 from .history_api import HistoryCalls
 from .http import RestClient, rtu_url_of
@@ -34,7 +35,7 @@ from .sharing import Sharing
 if TYPE_CHECKING:
     import httpx
 
-    from ..transport import Connect
+    from ..transport import Connect, Connection
 
 __all__ = ["APIClient"]
 
@@ -49,6 +50,20 @@ _INFO: TypeAdapter[ServerInfo] = TypeAdapter(ServerInfo)
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 _SHUTDOWN_TIMEOUT = 60.0  # seconds: the server answers when the kernel has gone
+
+
+def _connecting(cafile: str | None) -> Connect | None:
+    """Return the way to open connections that trusts one more authority; None is the usual way."""
+    if cafile is None:
+        return None
+    client_context(cafile)  # says now what is wrong with the file
+
+    async def connect(url: str) -> Connection:
+        from ..transport.websocket import connect  # heavy, so it loads with the first connection
+
+        return await connect(url, cafile=cafile)
+
+    return connect
 
 
 class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
@@ -69,6 +84,9 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
         The websocket endpoint, if it is not below `api_base_url`.
     transport, connect
         An httpx transport and a way to open connections, for tests.
+    cafile
+        The certificate of an authority to trust besides the usual ones, in PEM; for servers with a
+        certificate of their own.
 
     Raises
     ------
@@ -101,6 +119,7 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
         rtu_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         connect: Connect | None = None,
+        cafile: str | None = None,
     ) -> None:
         token = authorization_token or os.environ.get("RTU_TOKEN")
         base_url = api_base_url or os.environ.get("RTU_API_URL")
@@ -110,10 +129,11 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
             raise TargetError("no server: give api_base_url, or set RTU_API_URL")
         self.authorization_token = token
         self.creator_client_type = creator_client_type
-        self.rest = RestClient(base_url, token, timeout, transport)
+        self.rest = RestClient(base_url, token, timeout, transport, cafile)
         self.api_base_url = self.rest.base_url
         self.rtu_url = rtu_url or rtu_url_of(self.api_base_url)
-        self._connect = connect
+        self.cafile = cafile
+        self.connect = connect or _connecting(cafile)
 
     async def aclose(self) -> None:
         """Close the kept connections."""
@@ -303,7 +323,7 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
             builder,
             rtu_client_type or self.creator_client_type,
             reload_hook=reload,
-            connect=self._connect,
+            connect=self.connect,
         )
         await client.initialize()
         try:

@@ -13,11 +13,13 @@ from pydantic_core import from_json
 from ..errors import (
     APIError,
     AuthenticationFailed,
+    ClientClosed,
     FileUnknown,
     PermissionDenied,
     RTUError,
     TargetError,
 )
+from ..transport.tls import client_context, why_untrusted
 
 if TYPE_CHECKING:
     import httpx
@@ -97,6 +99,8 @@ class RestClient:
         Seconds until a call is given up.
     transport
         An httpx transport, for tests.
+    cafile
+        The certificate of an authority to trust besides the usual ones, in PEM.
     """
 
     def __init__(
@@ -105,23 +109,28 @@ class RestClient:
         token: str,
         timeout: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
+        cafile: str | None = None,
     ) -> None:
         self.base_url = normalise_base_url(base_url)
         self.timeout = timeout
         self._token = token
         self._transport = transport
+        self._cafile = cafile
+        self._closed = False
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
     def _client(self, url: str) -> httpx.AsyncClient:
         import httpx  # heavy, so it loads with the first call
 
+        if self._closed:
+            raise ClientClosed("the connection to the server was closed: connect again")
         secure = not url.startswith("http://")
         client = self._clients.get(secure)
         if client is None:
             # Loading the certificate authorities takes as long as dozens of calls: plain http, all
             # that the embedded server speaks, gets an empty context (which trusts nobody).
-            verify: ssl.SSLContext | bool = (
-                True if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            verify = (
+                client_context(self._cafile) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             )
             client = self._clients[secure] = httpx.AsyncClient(
                 timeout=self.timeout,
@@ -134,7 +143,8 @@ class RestClient:
         return client
 
     async def aclose(self) -> None:
-        """Close the kept connections."""
+        """Close the kept connections, for good: what still asks would open others."""
+        self._closed = True
         clients, self._clients = list(self._clients.values()), {}
         for client in clients:
             await client.aclose()
@@ -276,6 +286,9 @@ def _why_unreachable(exc: Exception, url: str) -> str:
     parts = urlsplit(url)
     host = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
     lower = text.lower()
+    untrusted = why_untrusted(text, host)
+    if untrusted is not None:
+        return untrusted
     if "certificate" in lower or "ssl" in lower or "tls" in lower:
         return f"no secure connection to {host} ({text}): check http or https"
     if "name or service" in lower or "getaddrinfo" in lower or "nodename" in lower:

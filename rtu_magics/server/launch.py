@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import secrets
+import ssl
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--token", help="who knows it owns the server; random by default")
     parser.add_argument("--base-url", default="/", help="path prefix of all routes")
+    parser.add_argument("--certfile", default="", help="TLS: the certificate, in PEM")
+    parser.add_argument("--keyfile", default="", help="TLS: its key, if not in the same file")
     parser.add_argument(
         "--lease", action="store_true", help="end shortly after the last lease has gone"
     )
@@ -58,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         token=os.environ.pop(TOKEN_ENV, None) or arguments.token,
         base_url=arguments.base_url,
         lease=arguments.lease,
+        certfile=arguments.certfile,
+        keyfile=arguments.keyfile,
         ready=ready,
     )
 
@@ -70,6 +75,8 @@ def serve(
     token: str | None = None,
     base_url: str = "/",
     lease: bool = False,
+    certfile: str = "",
+    keyfile: str = "",
     ready: Callable[[Ready], None] = lambda info: None,
 ) -> int:
     """Run a server until it is told to stop; returns the exit code.
@@ -86,6 +93,8 @@ def serve(
         Path prefix of all routes.
     lease
         Whether to end shortly after the last lease has gone.
+    certfile, keyfile
+        For TLS: the certificate and its key, in PEM.
     ready
         Called once connections are accepted, with ``url``, ``api_url``, ``rtu_url``, ``token``,
         ``space_id``, ``project_id``, ``pid`` and ``root_dir``.
@@ -93,6 +102,9 @@ def serve(
     root = Path(os.path.realpath(root_dir))
     if not root.is_dir():
         return _complain(f"{root_dir} is no directory; give one that exists")
+    wrong = _why_no_tls(certfile, keyfile)
+    if wrong:
+        return _complain(wrong)
     # jsonschema imports it if it is there, which takes longer than all the rest; without it only
     # the format of IRIs goes unchecked.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -106,7 +118,16 @@ def serve(
 
     token = token or secrets.token_urlsafe(32)
     app = OwnServerApp.instance(
-        config=make_config(root, host=host, port=port, token=token, base_url=base_url, lease=lease),
+        config=make_config(
+            root,
+            host=host,
+            port=port,
+            token=token,
+            base_url=base_url,
+            lease=lease,
+            certfile=certfile,
+            keyfile=keyfile,
+        ),
         jpserver_extensions={"rtu_magics.server": True},
     )
     try:
@@ -128,11 +149,12 @@ def serve(
         shown = f"[{shown}]" if ":" in shown else shown
         origin = f"{shown}:{app.port}"
         prefix = service.api_prefix
+        secure = "s" if certfile else ""
         ready(
             {
-                "url": f"http://{origin}{app.base_url}",
-                "api_url": f"http://{origin}{prefix}",
-                "rtu_url": f"ws://{origin}{prefix}/v1/rtu",
+                "url": f"http{secure}://{origin}{app.base_url}",
+                "api_url": f"http{secure}://{origin}{prefix}",
+                "rtu_url": f"ws{secure}://{origin}{prefix}/v1/rtu",
                 "token": token,
                 "space_id": str(service.database.space_id),
                 "project_id": str(service.database.project_id),
@@ -144,6 +166,23 @@ def serve(
     app.io_loop.add_callback(say_ready)
     app.start()
     return 0
+
+
+def _why_no_tls(certfile: str, keyfile: str) -> str:
+    """Return what is wrong with a certificate and its key, in one line; empty if nothing is."""
+    if not certfile:
+        return "a key without a certificate; give --certfile as well" if keyfile else ""
+    for path in filter(None, (certfile, keyfile)):
+        if not os.access(path, os.R_OK):
+            return f"{path} cannot be read; check its path and rights"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile or None)
+    except (ssl.SSLError, OSError) as exc:
+        return (
+            f"{certfile} and its key do not fit together ({exc}); give the certificate with "
+            "--certfile and its key with --keyfile, both in PEM"
+        )
+    return ""
 
 
 def _complain(message: str) -> int:

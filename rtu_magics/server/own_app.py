@@ -28,7 +28,15 @@ class OwnServerApp(ServerApp):
 
 
 def make_config(
-    root: Path, *, host: str, port: int, token: str, base_url: str, lease: bool
+    root: Path,
+    *,
+    host: str,
+    port: int,
+    token: str,
+    base_url: str,
+    lease: bool,
+    certfile: str = "",
+    keyfile: str = "",
 ) -> Config:
     """Return the configuration of a server; see `rtu_magics.server.launch.serve`."""
     config = Config()
@@ -37,6 +45,8 @@ def make_config(
     config.ServerApp.port = port
     config.ServerApp.port_retries = 0
     config.ServerApp.base_url = base_url
+    config.ServerApp.certfile = certfile
+    config.ServerApp.keyfile = keyfile
     config.ServerApp.open_browser = False
     config.ServerApp.allow_root = getattr(os, "geteuid", lambda: 1)() == 0
     config.ServerApp.answer_yes = True  # an interrupt ends it without a question

@@ -38,6 +38,7 @@ def connect(
     token: str | None = None,
     say: Callable[[str], object] = print,
     ask: Callable[[str], str] | None = None,
+    cafile: str | None = None,
 ) -> Session:
     """Connect to a notebook; starts a server on this machine when it is a local file.
 
@@ -55,6 +56,9 @@ def connect(
         Called with a line of text for each thing that happens.
     ask
         Called with a prompt when a token is needed and none was given.
+    cafile
+        The certificate of an authority to trust besides the usual ones, in PEM, for the URL of a
+        server with a certificate of its own; ``SSL_CERT_FILE`` does the same for everything.
 
     Returns
     -------
@@ -82,13 +86,19 @@ def connect(
     if isinstance(parsed, LocalTarget):
         return _connect_local(parsed, name, say)
     token = token or parsed.token or _known_token(parsed)
-    return _connect_remote(parsed, name, find_token(token, parsed, ask), say)
+    return _connect_remote(parsed, name, find_token(token, parsed, ask), say, cafile)
 
 
 def _known_token(target: RemoteTarget) -> str | None:
     """Return the token of a session that is open on the same server."""
     same = [s for s in sessions if s.open and s.server_url == target.base_url]
     return same[-1].api.authorization_token if same else None
+
+
+def _known_cafile(target: RemoteTarget) -> str | None:
+    """Return whom a session that is open on the same server trusts."""
+    same = [s.api.cafile for s in sessions if s.open and s.server_url == target.base_url]
+    return same[-1] if same else None
 
 
 def _same(session: Session, parsed: LocalTarget | RemoteTarget) -> bool:
@@ -153,11 +163,12 @@ def _connect_remote(
     name: str | None,
     token: str,
     say: Callable[[str], object],
+    cafile: str | None,
 ) -> Session:
     known = _reuse(target, name, say)
     if known is not None:
         return known
-    return _open(target, name, token, say)
+    return _open(target, name, token, say, cafile=cafile or _known_cafile(target))
 
 
 def _open(
@@ -169,10 +180,11 @@ def _open(
     create: bool = False,
     lease: Lease | None = None,
     local_path: Path | None = None,
+    cafile: str | None = None,
 ) -> Session:
     loop = background()
     try:
-        api, client, file = loop.run(_reach(target, token, create), CONNECT_TIMEOUT)
+        api, client, file = loop.run(_reach(target, token, create, cafile), CONNECT_TIMEOUT)
     except TimeoutError:
         raise ConnectFailed(
             f"no answer from {target.base_url} within {CONNECT_TIMEOUT:.0f} s; check the address "
@@ -194,11 +206,11 @@ def _open(
 
 
 async def _reach(
-    target: RemoteTarget, token: str, create: bool
+    target: RemoteTarget, token: str, create: bool, cafile: str | None
 ) -> tuple[APIClient, RTUClient, File]:
     from ..client import APIClient
 
-    api = APIClient(authorization_token=token, api_base_url=target.api_url)
+    api = APIClient(authorization_token=token, api_base_url=target.api_url, cafile=cafile)
     try:
         file = await find_file(api, target, create)
         client = await api.connect_realtime(file)

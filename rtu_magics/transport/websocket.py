@@ -23,6 +23,7 @@ from websockets.frames import Opcode
 from websockets.protocol import State
 
 from ..errors import ConnectFailed, ConnectionLost
+from .tls import client_context, why_untrusted
 
 __all__ = ["WebSocketConnection", "connect"]
 
@@ -108,7 +109,9 @@ class WebSocketConnection:
         await self._ws.close()
 
 
-async def connect(url: str, *, open_timeout: float = 10.0) -> WebSocketConnection:
+async def connect(
+    url: str, *, open_timeout: float = 10.0, cafile: str | None = None
+) -> WebSocketConnection:
     """Open a websocket.
 
     Parameters
@@ -117,6 +120,8 @@ async def connect(url: str, *, open_timeout: float = 10.0) -> WebSocketConnectio
         A ``ws:`` or ``wss:`` URL.
     open_timeout
         Seconds until the attempt is given up.
+    cafile
+        The certificate of an authority to trust besides the usual ones, in PEM.
 
     Raises
     ------
@@ -138,6 +143,8 @@ async def connect(url: str, *, open_timeout: float = 10.0) -> WebSocketConnectio
     where = _where(url)
     if not _is_websocket_url(url):
         raise ConnectFailed(f"{where} is not a websocket address: it begins with ws:// or wss://")
+    if url.startswith("wss:"):
+        options["ssl"] = client_context(cafile)
     try:
         return WebSocketConnection(await ws_connect(url, **options))
     except (TimeoutError, asyncio.TimeoutError) as exc:  # two classes before Python 3.11
@@ -186,7 +193,10 @@ def _why_failed(exc: Exception, where: str) -> str:
     if isinstance(exc, InvalidStatus):
         return _why_status(exc.response.status_code, where)
     if isinstance(exc, ssl.SSLError) or isinstance(cause, ssl.SSLError):
-        return f"no secure connection to {where} ({_one_line(exc)}): check http or https"
+        untrusted = why_untrusted(str(cause if isinstance(cause, ssl.SSLError) else exc), where)
+        return (
+            untrusted or f"no secure connection to {where} ({_one_line(exc)}): check http or https"
+        )
     if isinstance(exc, socket.gaierror):
         return f"the host of {where} is unknown: check the address"
     if isinstance(exc, ConnectionRefusedError) or _all_refused(exc):
