@@ -30,6 +30,7 @@ def load(shell: Any) -> None:
     from .runs import RunsMagics
     from .settings import RtuMagics
     from .sharing import SharingMagics
+    from .transfer import TransferMagics
     from .widgets import WidgetMagics
 
     shell.register_magics(
@@ -43,6 +44,7 @@ def load(shell: Any) -> None:
         KernelMagics,
         SharingMagics,
         HistoryMagics,
+        TransferMagics,
         WidgetMagics,
     )
     completer = MagicCompleter(shell)

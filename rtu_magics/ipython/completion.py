@@ -160,6 +160,10 @@ class MagicCompleter:
         session_module = sys.modules.get("rtu_magics.session")
         if action.metavar == "TARGET":
             yield from ((path, "path") for path in _notebooks())
+        if action.metavar == "VARIABLE":
+            hidden = self.shell.user_ns_hidden
+            names = sorted(n for n in self.shell.user_ns if n not in hidden and n[0] != "_")
+            yield from ((name, "variable") for name in names)
         if session_module is None:
             return
         sessions = session_module.sessions

@@ -12,7 +12,14 @@ from .base import MagicsBase, argument, guarded, line_magic, magic_arguments, ma
 
 __all__ = ["RtuMagics"]
 
-NAMES = ("default_session", "grace_period", "nested_asyncio", "progress_delay", "status_widget")
+NAMES = (
+    "default_session",
+    "grace_period",
+    "nested_asyncio",
+    "progress_delay",
+    "status_widget",
+    "transfer_limit",
+)
 _SWITCH = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
@@ -39,13 +46,23 @@ class RtuMagics(MagicsBase):
         config=True
     )
 
+    transfer_limit = Float(
+        100.0, help="the most that %rtu_push and %rtu_get copy of one variable, in MB"
+    ).tag(config=True)
+
+    @validate("transfer_limit")
+    def _check_size(self, proposal: Any) -> float:
+        if not 0 < proposal["value"] <= 10_000:
+            raise TraitError("transfer_limit is a number of MB above 0 and up to 10000")
+        return float(proposal["value"])
+
     @validate("grace_period", "progress_delay")
     def _check_seconds(self, proposal: Any) -> float:
         if not 0 <= proposal["value"] <= 3600:
             raise TraitError(f"{proposal['trait'].name} is a number of seconds from 0 to 3600")
         return float(proposal["value"])
 
-    @validate("nested_asyncio", "progress_delay")
+    @validate("nested_asyncio")
     def _check_nested_asyncio(self, proposal: Any) -> bool:
         wanted = bool(proposal["value"])
         if wanted and not self.nested_asyncio:

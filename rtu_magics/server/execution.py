@@ -379,6 +379,8 @@ class Executor:
             dropped = plan.failed(EARLIER_FAILED)
             plan.targets.clear()
         self._set_states([done, *dropped], None if plan.scratch else collection)
+        if plan.forget:
+            self.runs.forget(running.live)
         later, self._after_running = self._after_running, []
         for state in later:
             self._set_states([state])

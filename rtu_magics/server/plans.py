@@ -51,6 +51,8 @@ class Plan:
         Whether it is code without a cell.
     asks
         Whether it may ask for input, if there is somebody to answer.
+    forget
+        Whether neither it nor its outputs are kept once it has ended.
     """
 
     execution_id: UUID
@@ -59,6 +61,7 @@ class Plan:
     targets: deque[Target] = field(default_factory=deque)
     scratch: bool = False
     asks: bool = True
+    forget: bool = False
 
     def states(self) -> list[CellState]:
         """Return the queued states of the cells."""
@@ -102,8 +105,14 @@ def plan_of(delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:
 
 
 def scratch_plan(
-    execution_id: UUID, file_id: UUID, author: UUID, source: str, *, asks: bool = True
+    execution_id: UUID,
+    file_id: UUID,
+    author: UUID,
+    source: str,
+    *,
+    asks: bool = True,
+    forget: bool = False,
 ) -> Plan:
     """Return the plan for code without a cell."""
     targets = deque([Target(SCRATCH_CELL, source)])
-    return Plan(execution_id, file_id, author, targets, scratch=True, asks=asks)
+    return Plan(execution_id, file_id, author, targets, scratch=True, asks=asks, forget=forget)

@@ -73,7 +73,12 @@ def _run_scratch(request: ScratchRequest, room: Room, person: Person) -> dict[st
         return _refused("there is no code to run")
     if known is None:
         plan = scratch_plan(
-            wanted.execution_id, room.file_id, person.id, wanted.source, asks=wanted.asks
+            wanted.execution_id,
+            room.file_id,
+            person.id,
+            wanted.source,
+            asks=wanted.asks,
+            forget=wanted.forget,
         )
         room.executor.accept(plan)
     elif not (known.scratch and known.author == person.id):

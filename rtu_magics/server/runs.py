@@ -187,10 +187,14 @@ class Runs:
         oldest = next(iter(self._runs.values()))
         if oldest.ended_at is None:
             self._runs.move_to_end(oldest.execution_id)
-            return
-        del self._runs[oldest.execution_id]
-        if oldest.scratch:
-            for collection_id in oldest.collections.values():
+        else:
+            self.forget(oldest)
+
+    def forget(self, run: LiveRun) -> None:
+        """Keep a run no longer, nor what it put out if that was its starter's alone."""
+        self._runs.pop(run.execution_id, None)
+        if run.scratch:
+            for collection_id in run.collections.values():
                 self._room.service.collections.drop(collection_id)
 
     def note(self, states: Iterable[CellState]) -> None:

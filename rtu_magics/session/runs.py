@@ -73,7 +73,7 @@ class RunVerbs(KernelVerbs):
         return self.call(begin())
 
     def start_scratch(
-        self, source: str, *, asks: bool = False, background: bool = False
+        self, source: str, *, asks: bool = False, background: bool = False, forget: bool = False
     ) -> Execution:
         """Run code in the notebook's kernel without a cell; only this session sees its outputs.
 
@@ -83,6 +83,8 @@ class RunVerbs(KernelVerbs):
             The code.
         asks, background
             As in `start`.
+        forget
+            Whether the server keeps neither the run nor its outputs once it has ended.
 
         Raises
         ------
@@ -93,7 +95,9 @@ class RunVerbs(KernelVerbs):
             raise RTUError("there is no code to run")
         self.ensure_kernel()
         execution = Execution(self, uuid4(), attached=True, keep=background)
-        data = m.ScratchRequestData(execution_id=execution.id, source=source, asks=asks)
+        data = m.ScratchRequestData(
+            execution_id=execution.id, source=source, asks=asks, forget=forget
+        )
         message = m.ScratchRequest(channel=self.client.file_channel, data=data)
 
         async def submit() -> None:

@@ -19,8 +19,8 @@ from .links import fetch_bundle, fetch_stream
 from .loop import background
 from .notebooks import NotebookVerbs
 from .registry import sessions
-from .runs import RunVerbs
 from .sharing import SharingVerbs
+from .transfer import TransferVerbs
 from .views import CellView, SessionStatus
 
 __all__ = ["Session"]
@@ -28,7 +28,7 @@ __all__ = ["Session"]
 CLOSE_TIMEOUT = 3.0  # seconds that leaving politely may take
 
 
-class Session(EditVerbs, RunVerbs, NotebookVerbs, SharingVerbs, HistoryVerbs):
+class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerbs):
     """A connection to one remote notebook; made by `rtu_magics.connect`.
 
     A CELL argument is an id, a unique beginning of one, a position (``"3"`` or ``3``, ``-1`` for

@@ -30,6 +30,7 @@ def test_alone_it_lists(shell: Shell) -> None:
         ["nested_asyncio", "off"],
         ["progress_delay", "3"],
         ["status_widget", "on"],
+        ["transfer_limit", "100"],
     ]
 
 

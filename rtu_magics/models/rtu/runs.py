@@ -119,12 +119,14 @@ class InputReplyReply(BaseRTUResponse):
 class ScratchRequestData(Model):
     """Code to run without a cell, under an execution id that the client chose.
 
-    ``asks`` says whether it may ask for input.
+    ``asks`` says whether it may ask for input, ``forget`` that neither it nor its outputs are kept
+    once it has ended.
     """
 
     execution_id: UUID
     source: str = Field(repr=False)
     asks: bool = True
+    forget: bool = False
 
 
 class ScratchRequest(BaseRTURequest):

@@ -1,0 +1,179 @@
+"""Packing plain data: what comes out is what went in, or it is refused in one line."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtu_magics.session.packing import Refused, pack, unpack
+
+atoms = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(min_value=2**1999, max_value=2**2001),
+    st.floats(),
+    st.complex_numbers(allow_nan=False),
+    st.text(st.characters(exclude_categories=())),
+    st.binary(),
+)
+keys = st.one_of(st.text(), st.integers(), st.tuples(st.text(), st.booleans()), st.none())
+plain = st.recursive(
+    atoms,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner, inner),
+        st.dictionaries(keys, inner, max_size=4),
+        st.frozensets(keys, max_size=4),
+        st.sets(st.integers(), max_size=4),
+    ),
+    max_leaves=20,
+)
+
+
+def there_and_back(value: Any) -> Any:
+    return unpack(*pack(value))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, of the same types all the way down, and with the same signs and NaNs."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, float):
+        return repr(one) == repr(other)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return same(list(one.items()), list(other.items()))
+    return bool(one == other)
+
+
+@given(plain)
+def test_plain_values_come_back(value: Any) -> None:
+    assert same(there_and_back(value), value)
+
+
+def test_numbers_at_the_edge() -> None:
+    back = there_and_back([2**100_000, -(2**100_000), -0.0, math.inf, math.nan, 5e-324])
+    assert back[:2] == [2**100_000, -(2**100_000)]
+    assert repr(back[2:]) == "[-0.0, inf, nan, 5e-324]"
+
+
+def test_a_dict_that_looks_like_a_mark() -> None:
+    value = {"\x00rtu": "set", "v": [1]}
+    assert there_and_back(value) == value
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12.0).reshape(3, 4).T,
+        np.zeros((0, 3), "int8"),
+        np.array(3),
+        np.array(["ü", "longer"]),
+        np.array(["2020-01-01", "NaT"], "M8[ns]"),
+        np.zeros(2, [("a", "<i4"), ("b", ">f8", (2,))]),
+        np.array([1, 2], ">u2"),
+        np.array([True, False])[::-1],
+    ],
+    ids=lambda array: str(array.dtype),
+)
+def test_arrays_come_back(array: Any) -> None:
+    back = there_and_back(array)
+    assert type(back) is np.ndarray
+    assert back.dtype == array.dtype
+    assert back.shape == array.shape
+    assert back.tobytes() == array.tobytes()
+    assert np.isfortran(back) == np.isfortran(array)
+
+
+def test_numpy_scalars_stay_scalars() -> None:
+    assert repr(there_and_back(np.float32(1.5))) == repr(np.float32(1.5))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"a": [1, 2], "b": ["x", None]}, index=["r", "s"]),
+        pd.DataFrame({"t": pd.date_range("2020", periods=2, tz="Europe/Prague")}),
+        pd.DataFrame({"c": pd.Categorical(["x", "y"], ordered=True), "i": pd.array([1, None])}),
+        pd.DataFrame(),
+        pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])),
+        pd.DataFrame({"a": [1.5]}, index=pd.MultiIndex.from_tuples([(1, "x")], names=["n", None])),
+        pd.DataFrame({"d": pd.to_timedelta(["1 day"])}),
+    ],
+    ids=range(7),
+)
+def test_frames_come_back(frame: Any) -> None:
+    pd.testing.assert_frame_equal(there_and_back(frame), frame, check_exact=True)
+
+
+@pytest.mark.parametrize("name", [None, "s", 7, ("a", 1)])
+def test_series_come_back_with_their_names(name: Any) -> None:
+    series = pd.Series([1, 2], name=name, index=[5, 6])
+    back = there_and_back(series)
+    pd.testing.assert_series_equal(back, series, check_exact=True)
+    assert back.name == name
+
+
+def test_arrow_tables_come_back() -> None:
+    table = pa.table({"a": [1, None], "b": [[1], [2, 3]]}, metadata={"k": "v"})
+    batch = table.to_batches()[0]
+    assert there_and_back(table).equals(table, check_metadata=True)
+    assert there_and_back(batch).equals(batch)
+    assert there_and_back(batch.slice(0, 0)).equals(batch.slice(0, 0))
+
+
+def _ring() -> list[Any]:
+    ring: list[Any] = []
+    ring.append([ring])
+    return ring
+
+
+def _deep() -> list[Any]:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    return deep
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (lambda: 1, "it is a function, which cannot be copied"),
+        ([{"a": (1, np.float64(1))}], "it holds a numpy.float64 at [0]['a'][1]"),
+        (datetime.date(2020, 1, 1), "it is a datetime.date, which cannot be copied"),
+        (_ring(), "it holds itself at [0][0]"),
+        (_deep(), "it is nested too deeply"),
+        (np.array([object()]), "it is an array of Python objects"),
+        (np.zeros(1, [("a", object)]), "it is an array of Python objects"),
+        (np.ma.array([1], mask=[True]), "it is a numpy.ma.MaskedArray"),
+        (pd.DataFrame({"a": [1, "x"]}), "Arrow cannot hold it: "),
+        (pd.DataFrame({"a": [[1], [2]]}), "it would not come back from Arrow as it is: "),
+        (pd.Index([1]), "it is a pandas Index"),
+        (pa.array([1]), "it is a pyarrow Int64Array"),
+    ],
+    ids=range(12),
+)
+def test_refused(value: Any, why: str) -> None:
+    with pytest.raises(Refused) as refused:
+        pack(value)
+    assert str(refused.value).startswith(why)
+    assert "\n" not in str(refused.value)
+
+
+def test_nothing_is_ever_unpickled() -> None:
+    with pytest.raises(Refused):
+        unpack("numpy", b"\x80\x04K\x01.")
+    with pytest.raises(Refused, match="is not known here"):
+        unpack("pickle", b"")
+    with pytest.raises(Refused):
+        unpack("plain", b'{"\\u0000rtu":"eval","v":1}')
