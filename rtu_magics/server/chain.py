@@ -358,4 +358,6 @@ class Chain:
             if queries.size_after(connection, self.file_id, self.epoch, seq) > limit:
                 raise HistoryGone("too far back; load the current version")
             found = queries.deltas_after(connection, self.file_id, self.epoch, seq)
+        if not found or found[0].seq != seq + 1:  # those in between have left the chain
+            raise HistoryGone("too far back; load the current version")
         return [stored.body for stored in found]

@@ -18,6 +18,7 @@ from ..models import NIL_UUID, Notebook
 from .broadcast import Outbox
 from .chain import Chain
 from .collections_cache import Collections
+from .compaction import Compactor
 from .disk import DiskFile
 from .disk_files import notebooks_below, read_notebook, write_atomically
 from .disk_format import DiskBase, dumps, hash_of
@@ -83,17 +84,20 @@ class Service:
         self.outbox = Outbox()
         self.rooms: dict[UUID, Room] = {}
         self._role_watch = RoleWatch(people, self.rooms)
+        self._compactor = Compactor(self)
         self._opening: dict[UUID, asyncio.Lock] = {}
         self._poller: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start watching files and kernels of open rooms."""
         self._role_watch.start()
+        self._compactor.start()
         self._poller = asyncio.create_task(self._poll_forever(), name="rtu-poll")
 
     async def close(self) -> None:
         """Bring every notebook on disk up to date and stop."""
         await self._role_watch.close()
+        await self._compactor.close()
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)
@@ -133,6 +137,10 @@ class Service:
     def absolute(self, path: str) -> Path:
         """Return where a path below the root lies on disk."""
         return self.root.joinpath(*path.split("/"))
+
+    def staged_upload(self, upload_id: UUID) -> Path:
+        """Return where the content of an upload waits to be completed."""
+        return self.root / STATE_DIR / "uploads" / str(upload_id)
 
     # Files
 

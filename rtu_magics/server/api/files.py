@@ -19,7 +19,7 @@ from ..disk_format import dumps
 from ..people import Action, authorise, refusal
 from ..roles import may
 from ..room import Room
-from ..service import STATE_DIR, BadPath, NotANotebook
+from ..service import BadPath, NotANotebook
 from ..store import deltas as delta_queries
 from ..store import files as queries
 from ..store.files import FileRow
@@ -232,7 +232,7 @@ class Upload(Handler):
             if queries.get_upload(connection, found) is None:
                 raise fail(404, "the upload was completed already")
         etag = hashlib.sha256(content).hexdigest()[:32]
-        target = self.service.root / STATE_DIR / "uploads" / str(found)
+        target = self.service.staged_upload(found)
         await asyncio.to_thread(write_atomically, target, content)
         with self.service.database.transaction() as connection:
             queries.set_upload_etag(connection, found, etag)
@@ -271,7 +271,7 @@ class CompleteUpload(FileHandler):
             raise fail(404, "there is no such upload of this file")
         if upload.etag is None or wanted.parts[0].etag.strip('"') != upload.etag:
             raise fail(422, "the part's etag is not that of the uploaded content")
-        staged = self.service.root / STATE_DIR / "uploads" / str(upload.id)
+        staged = self.service.staged_upload(upload.id)
         content = await asyncio.to_thread(staged.read_bytes)
         target = self.service.absolute(row.path)
         if target.exists():

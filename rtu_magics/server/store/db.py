@@ -6,6 +6,7 @@ connection costs less than handing it to a thread would.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sqlite3
@@ -25,6 +26,11 @@ from . import schema
 
 __all__ = ["Database", "StoreError"]
 
+_LOG_LIMIT = 16 * 1024 * 1024
+_FREE_PAGES = 256  # left for what comes next
+_PAGES_AT_ONCE = 1024
+_REBUILD_UP_TO = 256 * 1024 * 1024  # bytes: what is larger would make its owner wait for minutes
+_INCREMENTAL = 2
 _HEADER = b"SQLite format 3\x00"
 
 
@@ -77,10 +83,13 @@ class Database:
         def _set_up(connection: object, record: object) -> None:
             cursor = connection.cursor()  # type: ignore[attr-defined]
             tables = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master")}
+            if not tables:  # before anything is written: freed pages can then be given back
+                cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
             if not tables or schema.meta.name in tables:  # another program's stays as it is
                 cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute(f"PRAGMA synchronous={'FULL' if synchronous == 'FULL' else 'NORMAL'}")
             cursor.execute("PRAGMA busy_timeout=5000")
+            cursor.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}")
             cursor.close()
 
         try:
@@ -89,6 +98,7 @@ class Database:
             if unclean:
                 self._check_pages()
             self._prepare()
+            self._make_shrinkable()
         except OperationalError as exc:
             self._dispose()
             raise StoreError(_unusable(path, exc)) from exc
@@ -120,6 +130,32 @@ class Database:
         if isinstance(self._driver, sqlite3.Connection):
             return _DriverTransaction(self._driver)
         return self.transaction()
+
+    def reclaim(self) -> bool:
+        """Give some free pages back to the file system; whether there are more."""
+        driver = self._driver
+        if not isinstance(driver, sqlite3.Connection):
+            return False
+        free: int = driver.execute("PRAGMA freelist_count").fetchone()[0]
+        if free <= _FREE_PAGES:
+            return False
+        try:
+            driver.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+            left: int = driver.execute("PRAGMA freelist_count").fetchone()[0]
+        except sqlite3.OperationalError as exc:
+            raise OperationalError(None, None, exc) from exc
+        return left < free  # none of an older database that was too large to be rebuilt
+
+    def _make_shrinkable(self) -> None:
+        """Rebuild a database that was made before it could shrink; if not now, then next time."""
+        driver = self._driver
+        if not isinstance(driver, sqlite3.Connection):
+            return
+        known = driver.execute("PRAGMA auto_vacuum").fetchone()[0]
+        if known != _INCREMENTAL and self.path.stat().st_size <= _REBUILD_UP_TO:
+            with contextlib.suppress(sqlite3.OperationalError):  # no space for a second one
+                driver.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                driver.execute("VACUUM")
 
     def close(self) -> None:
         """Close the connection; SQLite folds its log into the file."""

@@ -1,0 +1,234 @@
+"""Queries that keep the database small: what there is, how large it is, and removing it.
+
+Every function takes the open connection of a transaction. What may go is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, func, insert, literal, or_, select, update
+
+from .schema import (
+    cell_states,
+    collections,
+    deltas,
+    disk_bases,
+    files,
+    output_chunks,
+    outputs,
+    spent_deltas,
+    uploads,
+    versions,
+)
+
+_AT_ONCE = 400  # ids in one statement: SQLite allows 999 parameters in old builds
+
+
+def newest_delta_sizes(
+    connection: Connection, file_id: UUID, limit: int
+) -> Sequence[tuple[int, int, int]]:
+    """Return epoch, place and size in characters of a file's newest deltas, the newest first."""
+    rows = connection.execute(
+        select(deltas.c.epoch, deltas.c.seq, func.length(deltas.c.body))
+        .where(deltas.c.file_id == file_id)
+        .order_by(deltas.c.epoch.desc(), deltas.c.seq.desc())
+        .limit(limit)
+    )
+    return [(epoch, seq, size) for epoch, seq, size in rows]
+
+
+def first_deltas(connection: Connection, file_id: UUID) -> Sequence[tuple[int, int]]:
+    """Return the first place that is still there in each epoch of a file."""
+    rows = connection.execute(
+        select(deltas.c.epoch, func.min(deltas.c.seq))
+        .where(deltas.c.file_id == file_id)
+        .group_by(deltas.c.epoch)
+    )
+    return [(epoch, seq) for epoch, seq in rows]
+
+
+def retire_deltas(connection: Connection, file_id: UUID, epoch: int, seq: int, limit: int) -> int:
+    """Remove the oldest deltas up to a place, at most so many; their digests stay.
+
+    Returns
+    -------
+    int
+        How many went.
+    """
+    oldest = (
+        select(deltas.c.epoch, deltas.c.seq, deltas.c.id, deltas.c.digest)
+        .where(deltas.c.file_id == file_id)
+        .where(or_(deltas.c.epoch < epoch, (deltas.c.epoch == epoch) & (deltas.c.seq <= seq)))
+        .order_by(deltas.c.epoch, deltas.c.seq)
+        .limit(limit)
+    )
+    found = connection.execute(oldest).all()
+    if not found:
+        return 0
+    kept = [row for row in found if row.digest]
+    if kept:
+        now = time.time()
+        connection.execute(
+            insert(spent_deltas),
+            [
+                {"file_id": file_id, "id": row.id, "digest": row.digest, "left_at": now}
+                for row in kept
+            ],
+        )
+    last = found[-1]
+    connection.execute(
+        delete(deltas).where(
+            deltas.c.file_id == file_id,
+            or_(
+                deltas.c.epoch < last.epoch,
+                (deltas.c.epoch == last.epoch) & (deltas.c.seq <= last.seq),
+            ),
+        )
+    )
+    return len(found)
+
+
+def forget_spent(connection: Connection, file_id: UUID, before: float, keep: int) -> None:
+    """Forget the digests of deltas that left before a time, and all but the newest of the rest."""
+    mine = spent_deltas.c.file_id == file_id
+    connection.execute(delete(spent_deltas).where(mine, spent_deltas.c.left_at < before))
+    oldest = connection.execute(
+        select(spent_deltas.c.left_at)
+        .where(mine)
+        .order_by(spent_deltas.c.left_at.desc())
+        .limit(1)
+        .offset(keep)
+    ).scalar()
+    if oldest is not None:
+        connection.execute(delete(spent_deltas).where(mine, spent_deltas.c.left_at <= oldest))
+
+
+def version_sizes(connection: Connection, file_id: UUID) -> Sequence[Any]:
+    """Return the versions of a file with the ``size`` of their bodies in bytes, newest first."""
+    return connection.execute(
+        select(
+            versions.c.id,
+            versions.c.number,
+            versions.c.reason,
+            versions.c.name,
+            versions.c.created_at,
+            func.length(versions.c.body).label("size"),
+        )
+        .where(versions.c.file_id == file_id)
+        .order_by(versions.c.number.desc())
+    ).all()
+
+
+def delete_versions(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Remove versions."""
+    for part in _parts(ids):
+        connection.execute(delete(versions).where(versions.c.id.in_(part)))
+
+
+def shown_in_versions(connection: Connection, file_id: UUID) -> set[str]:
+    """Return the ids of the output collections that a file's versions show."""
+    found: set[str] = set()
+    rows = connection.execute(
+        select(versions.c.id, versions.c.collection_ids).where(versions.c.file_id == file_id)
+    ).all()
+    for row in rows:
+        known = row.collection_ids
+        if known is None:  # written before versions noted them
+            body = connection.execute(
+                select(versions.c.body).where(versions.c.id == row.id)
+            ).scalar_one()
+            known = json.dumps(sorted(_shown(json.loads(body))))
+            connection.execute(
+                update(versions).where(versions.c.id == row.id).values(collection_ids=known)
+            )
+        found.update(json.loads(known))
+    return found
+
+
+def _shown(notebook: dict[str, Any]) -> Iterable[str]:
+    for cell in notebook.get("cells", ()):
+        named = cell.get("metadata", {}).get("noteable", {})
+        collection_id = named.get("output_collection_id") if isinstance(named, dict) else None
+        if collection_id:
+            yield str(collection_id)
+
+
+def collection_sizes(connection: Connection, file_id: UUID) -> Sequence[tuple[UUID, float, int]]:
+    """Return id, time of the last change and size of a file's collections, the newest first."""
+    texts = (
+        select(
+            outputs.c.collection_id,
+            (
+                func.coalesce(func.length(outputs.c.body), 0)
+                + select(func.coalesce(func.sum(func.length(output_chunks.c.text)), 0))
+                .where(output_chunks.c.output_id == outputs.c.id)
+                .scalar_subquery()
+            ).label("size"),
+        )
+        .join(collections, collections.c.id == outputs.c.collection_id)
+        .where(collections.c.file_id == file_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(
+            collections.c.id,
+            collections.c.updated_at,
+            func.coalesce(func.sum(texts.c.size), literal(0)),
+        )
+        .outerjoin(texts, texts.c.collection_id == collections.c.id)
+        .where(collections.c.file_id == file_id)
+        .group_by(collections.c.id, collections.c.updated_at)
+        .order_by(collections.c.updated_at.desc())
+    )
+    return [(collection_id, changed, size) for collection_id, changed, size in rows]
+
+
+def delete_collections(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Remove output collections with all that is in them."""
+    for part in _parts(ids):
+        inside = select(outputs.c.id).where(outputs.c.collection_id.in_(part))
+        connection.execute(delete(output_chunks).where(output_chunks.c.output_id.in_(inside)))
+        connection.execute(delete(outputs).where(outputs.c.collection_id.in_(part)))
+        connection.execute(delete(collections).where(collections.c.id.in_(part)))
+
+
+def deleted_files(connection: Connection, before: float) -> Sequence[UUID]:
+    """Return the files that were deleted before a time."""
+    return connection.execute(select(files.c.id).where(files.c.deleted_at < before)).scalars().all()
+
+
+def purge_file(connection: Connection, file_id: UUID) -> None:
+    """Remove all that is left of a deleted file."""
+    owned = connection.execute(
+        select(collections.c.id).where(collections.c.file_id == file_id)
+    ).scalars()
+    delete_collections(connection, list(owned))
+    for table in (deltas, spent_deltas, versions, cell_states, disk_bases, uploads):
+        connection.execute(delete(table).where(table.c.file_id == file_id))
+    connection.execute(delete(files).where(files.c.id == file_id))
+
+
+def abandon_uploads(connection: Connection, before: float) -> Sequence[UUID]:
+    """Give up uploads that were reserved before a time and never completed; returns their ids."""
+    rows = connection.execute(
+        select(uploads.c.id, uploads.c.file_id).where(uploads.c.created_at < before)
+    ).all()
+    now = time.time()
+    for row in rows:
+        connection.execute(delete(uploads).where(uploads.c.id == row.id))
+        connection.execute(
+            update(files)
+            .where(files.c.id == row.file_id, files.c.ready.is_(False))
+            .values(deleted_at=now)
+        )
+    return [row.id for row in rows]
+
+
+def _parts(ids: Sequence[UUID]) -> Iterable[Sequence[UUID]]:
+    for at in range(0, len(ids), _AT_ONCE):
+        yield ids[at : at + _AT_ONCE]
