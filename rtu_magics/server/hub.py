@@ -6,6 +6,8 @@ read and what is let in stays the hub's business.
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import logging
 import os
 from dataclasses import dataclass
@@ -20,9 +22,21 @@ _REMEMBER = 30  # seconds that the hub's answer holds
 
 @dataclass(frozen=True, slots=True)
 class HubUser:
-    """A user, or a service, that the hub lets in to this server."""
+    """A user, or a service, that the hub lets in to this server.
+
+    Attributes
+    ----------
+    name, kind
+        As the hub has them; ``kind`` is ``user`` or ``service``.
+    """
 
     name: str
+    kind: str = "user"
+
+    @property
+    def key(self) -> str:
+        """What tells them from everybody else of the hub."""
+        return f"hub:{self.name}" if self.kind == "user" else f"hub-{self.kind}:{self.name}"
 
 
 class HubSilent(Exception):
@@ -34,30 +48,26 @@ class Hub:
 
     Parameters
     ----------
-    auth
-        ``jupyterhub.services.auth.HubAuth``, configured from the environment.
     owner
         The name of the user whose server this is; empty when it is nobody's.
     """
 
-    def __init__(self, auth: Any, owner: str) -> None:
-        self._auth = auth
+    def __init__(self, owner: str) -> None:
         self.owner = owner
+        self._auth: Any = None
 
     @classmethod
     def from_environment(cls) -> Hub | None:
         """Return the hub that the environment names, or None if there is none."""
         if not (os.environ.get("JUPYTERHUB_API_URL") and os.environ.get("JUPYTERHUB_API_TOKEN")):
             return None
-        try:
-            from jupyterhub.services.auth import HubAuth
-        except ImportError:
+        if importlib.util.find_spec("jupyterhub") is None:
             logger.warning(
                 "a JupyterHub started this server, but its users cannot join: install jupyterhub "
                 "beside rtu_magics"
             )
             return None
-        return cls(HubAuth(cache_max_age=_REMEMBER), os.environ.get("JUPYTERHUB_USER", ""))
+        return cls(os.environ.get("JUPYTERHUB_USER", ""))
 
     async def user_of(self, token: str, *, again: bool = False) -> HubUser | None:
         """Return who a token belongs to if the hub lets them in here, or None.
@@ -75,6 +85,9 @@ class Hub:
             It does not answer.
         """
         try:
+            if self._auth is None:
+                # Its import takes as long as the rest of a start, and few servers need it.
+                self._auth = await asyncio.to_thread(_client)
             found = await self._auth.user_for_token(token, use_cache=not again, sync=False)
         except Exception as exc:
             # What the hub's client raises depends on its version; nobody is let in by any of it.
@@ -83,6 +96,11 @@ class Hub:
         if not found or not self._auth.check_scopes(self._auth.access_scopes, found):
             return None
         name = str(found.get("name") or "")
-        if found.get("kind", "user") != "user":
-            name = f"{found['kind']}:{name}"
-        return HubUser(name) if name else None
+        return HubUser(name, str(found.get("kind") or "user")) if name else None
+
+
+def _client() -> Any:
+    """Return the hub's client, which takes what it needs from the environment."""
+    from jupyterhub.services.auth import HubAuth
+
+    return HubAuth(cache_max_age=_REMEMBER)

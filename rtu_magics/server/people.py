@@ -202,9 +202,9 @@ class People:
         return self._person(row, invite)
 
     def _hub_user(self, found: HubUser, token: str) -> Person:
-        if self.hub is not None and found.name == self.hub.owner:
+        if self.hub is not None and found == HubUser(self.hub.owner):
             return self.owner
-        user_id = uuid5(self._database.space_id, f"hub:{found.name}")
+        user_id = uuid5(self._database.space_id, found.key)
         person = self._persons.get(user_id)
         if person is None:
             with self._database.transaction() as connection:

@@ -241,7 +241,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         file_id = _uuid(request.channel.partition("/")[2])
         room = self._rooms.get(file_id) if file_id else None
         if room is None or not self._is_open(room):
-            room = await self._room_by_id(file_id)
+            room = await self._room_by_id(file_id, person)
         return room if self._may(room, request, person, action) else None
 
     def _may(
@@ -257,9 +257,12 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             return False
         return True
 
-    async def _room_by_id(self, file_id: UUID | None) -> Room | None:
+    async def _room_by_id(self, file_id: UUID | None, person: Person) -> Room | None:
+        """Return the room of a notebook that the person may read, opened if need be."""
+        if file_id is None or not authorise(person, Action.READ, file_id):
+            return None
         try:
-            return await self.service.room(file_id) if file_id else None
+            return await self.service.room(file_id)
         except (NotANotebook, OSError):
             return None
 
@@ -318,14 +321,13 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     # kernels
 
     async def _subscribe_kernel(self, request: KernelSubscribeRequest, person: Person) -> None:
-        room = await self._room_by_id(request.data.file_id)
-        if room is None or not authorise(person, Action.READ, room.file_id):
-            self._error(request, "permission_denied", "no such notebook, or not for you")
+        room = await self._room_by_id(request.data.file_id, person)
+        if not self._may(room, request, person, Action.READ):
             return
         if request.channel != kernel_channel(room.file_id):
             self._error(request, "invalid_data", "data.file_id is not the channel's file")
             return
-        self._rooms.setdefault(room.file_id, room)
+        self._rooms[room.file_id] = room
         room.kernel_subscribers[self._connection] = None
         self._connection.roles[room.file_id] = person.role_in(room.file_id)
         status = room.kernel.status
