@@ -80,6 +80,8 @@ _EVENT = r'"event": ?"([a-z0-9_]+)'
 _BEGINNING = r'\{ ?"transaction_id": ?"[^"\\]{36}'
 _RESPONSE_HEAD = _CHANNEL + _EVENT
 _REQUEST_HEAD = _CHANNEL + _PREFIX_AGAIN + _EVENT
+_TRANSACTION = re.compile(r'"transaction_id": ?"([0-9a-fA-F-]{36})"').search
+_HEAD = 4096
 _MAX_HEADS = 1024  # heads are remembered by channel and event, and somebody may invent channels
 
 
@@ -172,10 +174,19 @@ def _load(raw: str | bytes) -> dict[str, Any]:
     try:
         content = from_json(raw)
     except ValueError as exc:
-        raise InvalidMessage(f"not JSON: {exc}", event="invalid_event") from None
+        raise InvalidMessage(
+            f"not JSON: {exc}", event="invalid_event", transaction_id=_named_in(raw)
+        ) from None
     if not isinstance(content, dict):
         raise InvalidMessage("a message is one JSON object", event="invalid_event")
     return content
+
+
+def _named_in(raw: str | bytes) -> str | None:
+    """Return the transaction that something unreadable names at its head: its sender waits."""
+    head = raw[:_HEAD] if isinstance(raw, str) else raw[:_HEAD].decode("utf-8", "replace")
+    found = _TRANSACTION(head)
+    return found[1] if found else None
 
 
 def parse_request(raw: str | bytes) -> BaseRTURequest:
