@@ -121,6 +121,29 @@ class WidgetMagics(MagicsBase):
             mirror.follow(args.who)
         self.say(f"the mirror follows {args.who}" if args.who else "the mirror follows nobody")
 
+    @magic_arguments()
+    @argument("-n", "--limit", type=int, default=1000, metavar="N", help="how many steps (1000)")
+    @session_argument
+    @line_magic
+    @guarded
+    def rtu_replay(self, line: str) -> None:
+        """Slide through the notebook's past, or let it play: who changed what, in whose colour.
+
+        It goes back as far as the server keeps single changes. Nothing of the notebook is changed.
+
+        Examples::
+
+            %rtu_replay
+            %rtu_replay -n 200
+        """
+        args = self.parse(self.rtu_replay, line)
+        session = self.session(args)
+        if not has_front_end(self.shell):
+            raise RTUError("the past is played in a notebook; here, %rtu_history tells it")
+        from ..widgets import History
+
+        History(session, args.limit).show()
+
 
 def _mirrors(session: Any) -> list[Any]:
     from ..widgets import mirrors

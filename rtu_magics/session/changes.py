@@ -19,7 +19,7 @@ from .. import models as m
 from ..document import NotebookBuilder
 from ..errors import RTUError
 
-__all__ = ["Change", "cell_of", "read_log"]
+__all__ = ["Change", "cell_of", "read_log", "words_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def _replay(log: m.DeltaLog) -> Iterator[Change]:
             delta = m.FileDeltaAdapter.validate_python(raw)
             author = m.DeltaAuthor.model_validate(raw.get("author") or {})
             before = _text(builder, cell_of(delta))
-            what = _words(builder, delta)
+            what = words_of(builder, delta)
             builder.apply_delta(delta)
         except (ValidationError, RTUError) as exc:
             logger.warning("a change in the history cannot be read: %s", exc)
@@ -142,7 +142,7 @@ def _text(builder: NotebookBuilder, cell_id: str | None) -> str:
     return builder.cell(cell_id).source if cell_id is not None and cell_id in builder else ""
 
 
-def _words(builder: NotebookBuilder, delta: m.FileDeltaBase) -> str | None:
+def words_of(builder: NotebookBuilder, delta: m.FileDeltaBase) -> str | None:
     """Say what a delta is about to do; None for what the server keeps for itself."""
     if isinstance(delta, m.NBCellsAdd):
         return "added"

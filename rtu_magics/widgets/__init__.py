@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .history import History
     from .mirror import Mirror, mirrors, static_html
     from .status import Status, statuses
 
-__all__ = ["Mirror", "Status", "mirrors", "static_html", "statuses"]
+__all__ = ["History", "Mirror", "Status", "mirrors", "static_html", "statuses"]
 
 _HOMES = {
+    "History": "history",
     "Mirror": "mirror",
     "mirrors": "mirror",
     "static_html": "mirror_static",

@@ -76,6 +76,7 @@ def test_load_and_unload() -> None:
             "rtu_remote",
             "rtu_remote",
             "rtu_rename",
+            "rtu_replay",
             "rtu_restore",
             "rtu_result",
             "rtu_revoke",

@@ -1,12 +1,13 @@
 // The mirror as an anywidget: one store for all views of a widget, the comm as the way in and out.
 
+import { history } from "./history.js";
 import { MirrorStore, mount } from "./renderer/mirror.js";
 
 export { MirrorStore, mount };
 
 const HELLO = [150, 1_500, 5_000, 15_000]; // ms; a busy kernel answers once it is free
 
-export default () => {
+const mirror = () => {
   const store = new MirrorStore();
   const views = new Set();
   let model = null;
@@ -75,5 +76,16 @@ export default () => {
         view.destroy();
       };
     },
+  };
+};
+
+export default () => {
+  let kind = null;
+  return {
+    initialize(context) {
+      kind = context.model.get("kind") === "history" ? history() : mirror();
+      return kind.initialize(context);
+    },
+    render: (context) => kind.render(context),
   };
 };
