@@ -42,6 +42,7 @@ class Streamer:
         self._next_send = 0.0
         self._next_store = self._loop.time() + _STORE_EVERY
         self._timer: asyncio.TimerHandle | None = None
+        self._storing: asyncio.TimerHandle | None = None
         self._begun = False
 
     def begin(self) -> None:
@@ -67,8 +68,9 @@ class Streamer:
 
     def finish(self) -> None:
         """Send what is left; storing it is up to the caller."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._storing):
+            if timer is not None:
+                timer.cancel()
         self._send()
 
     def flush(self) -> None:
@@ -81,14 +83,20 @@ class Streamer:
         self._send()
         now = self._loop.time()
         self._next_send = now + _SEND_EVERY
-        if now >= self._next_store and self.collection.private_to is None:
-            self._next_store = now + _STORE_EVERY
-            try:
-                with self._room.service.database.transaction() as connection:
-                    self.collection.store(connection)
-            except SQLAlchemyError:
-                # The end of the run stores everything, and fails the cell if it cannot.
-                self.collection.store_again()
+        if self.collection.private_to is not None or self._storing is not None:
+            return
+        # Also when nothing more comes: what was seen must not go with the server.
+        self._storing = self._loop.call_later(max(0.0, self._next_store - now), self._store)
+
+    def _store(self) -> None:
+        self._storing = None
+        self._next_store = self._loop.time() + _STORE_EVERY
+        try:
+            with self._room.service.database.transaction() as connection:
+                self.collection.store(connection)
+        except SQLAlchemyError:
+            # The end of the run stores everything, and fails the cell if it cannot.
+            self.collection.store_again()
 
     def _send(self) -> None:
         for event, data in self.collection.drain():
