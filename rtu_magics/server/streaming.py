@@ -73,6 +73,14 @@ class Streamer:
                 timer.cancel()
         self._send()
 
+    def stop(self) -> None:
+        """Store what has not been stored and do nothing more: the run is over, or the server."""
+        for timer in (self._timer, self._storing):
+            if timer is not None:
+                timer.cancel()
+        if self.collection.private_to is None and self._begun:
+            self._store()
+
     def flush(self) -> None:
         """Send what there is now, before something else."""
         if self._begun:
