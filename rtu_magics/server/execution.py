@@ -273,6 +273,8 @@ class Executor:
                 logger.exception("a cell could not be run")
                 self._finish(running, None, "the server failed to run the cell; see its log")
             finally:
+                if self._streamer is not None:
+                    self._streamer.stop()
                 self._running = self._streamer = None
                 self._room.kernel.end_run()
 
