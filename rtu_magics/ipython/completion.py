@@ -160,6 +160,10 @@ class MagicCompleter:
         session_module = sys.modules.get("rtu_magics.session")
         if action.metavar == "TARGET":
             yield from ((path, "path") for path in _notebooks())
+        if action.metavar == "RUN":
+            background: Any = sys.modules.get("rtu_magics.ipython.background")
+            runs = background.background_runs if background is not None else ()
+            yield from ((run.name, "run") for run in runs)
         if action.metavar == "VARIABLE":
             hidden = self.shell.user_ns_hidden
             names = sorted(n for n in self.shell.user_ns if n not in hidden and n[0] != "_")

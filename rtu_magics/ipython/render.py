@@ -94,6 +94,8 @@ def first_line(source: str, width: int = 60) -> str:
 def state_word(view: CellView) -> str:
     """Return a cell's state in a word, with its count: ``ok [3]``."""
     word = _STATE_WORDS.get(view.state_name, view.state_name)
+    if view.state is not None and view.state.waiting_for_input:
+        word = "waits for input"
     count = view.execution_count
     return f"{word} [{count}]".strip() if count is not None else word
 
