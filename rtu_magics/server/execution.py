@@ -18,12 +18,10 @@ from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..document import NotebookBuilder
 from ..errors import SquashError
 from ..models import (
     SCRATCH_CELL,
     BulkCellStateUpdateData,
-    CellExecuteDelta,
     CellOutputCollectionReplace,
     CellState,
     CellStateName,
@@ -120,10 +118,7 @@ class Executor:
 
     # Called by the room's writer
 
-    @staticmethod
-    def plan(delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:
-        """Note which cells a delta means, with their sources, as the notebook is now."""
-        return plan_of(delta, builder)
+    plan = staticmethod(plan_of)
 
     def accept(self, plan: Plan) -> None:
         """Queue what was planned; its delta, if it has one, has just been broadcast."""
