@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MirrorState"]
 
-FIRST_PART = 30_000  # characters of the first part of a snapshot: the first screenful soon
-PART = 60_000
+FIRST_PART = 25_000  # characters of the first part of a snapshot: the first screenful soon
+PART = 42_000  # below what is sent at one time, also with its quotes and newlines escaped
 OUTPUT_ROOM = 400_000  # characters of outputs that a snapshot holds; the rest is asked for
 
 Message = dict[str, Any]
