@@ -223,6 +223,17 @@ class DiskFile:
             )
         self._failed = reason
 
+    async def stop(self) -> None:
+        """Write nothing more; returns when what was being written is."""
+        while True:
+            if self._timer is not None:  # a write that fails sets it for another try
+                self._timer.cancel()
+                self._timer = None
+            writing = self._tasks - {asyncio.current_task()}
+            if not writing:
+                return
+            await asyncio.gather(*writing, return_exceptions=True)
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)

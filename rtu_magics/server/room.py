@@ -96,6 +96,13 @@ class Room:
             await self.disk.flush()
         except OSError as exc:
             logger.error("cannot write %s: %s", self.path, exc.strerror or exc)
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Stop everything that changes the notebook, and write nothing more."""
+        self.variables.close()
+        await self.executor.close()
+        await self.disk.stop()
         await self._writer.close()
 
     @property

@@ -14,11 +14,13 @@ from rtu_magics.server.chain import Chain
 from rtu_magics.server.sealing import digest_of
 from rtu_magics.server.writer import Submission
 
-from ..replicas.world import Wire, World
+from ..replicas.world import World
 
 
 class Heard:
     """A connection's other end that keeps the answers by transaction."""
+
+    ws_connection = None  # so whole messages are written, not frames
 
     def __init__(self):
         self.answers = {}
@@ -40,8 +42,7 @@ async def world(tmp_path):
 async def test_everybody_in_a_batch_that_is_not_stored_gets_an_answer(world, monkeypatch):
     room = await world.room()
     heard = Heard()
-    connection = Connection(Wire(None), "http://server.test", world.service.outbox)
-    connection._handler.write_message = heard.write_message
+    connection = Connection(heard, "http://server.test", world.service.outbox)
     person = world.service.people.owner
 
     def put(delta, number, more=True):

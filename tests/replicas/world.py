@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,13 +35,15 @@ class NoKernels:
         return None
 
 
-class Wire:
-    """What tornado's handler is to a `Connection`: the server's end of a memory connection."""
+class Socket(RTUWebSocket):
+    """The server's websocket at its end of a memory connection: all of it but tornado."""
 
     ws_connection = None  # so whole messages are written, not frames
 
-    def __init__(self, end: MemoryConnection) -> None:
+    def __init__(self, end: MemoryConnection, service: Service) -> None:
         self._end = end
+        self.request = SimpleNamespace(headers={}, host="server.test", protocol="http")
+        self.initialize(service)
 
     def write_message(self, text: str) -> None:
         # It awaits nothing, so it can be driven by hand.
@@ -110,20 +111,13 @@ class World:
 
     async def _abandon(self) -> None:
         for room in self.service.rooms.values():
-            await room.executor.close()
-            await room._writer.close()
-            if room.disk._timer is not None:
-                room.disk._timer.cancel()
-            await asyncio.gather(*room.disk._tasks, return_exceptions=True)
+            await room.abandon()
         self.service.rooms.clear()
         self.service.database.close()
 
     async def _serve(self, end: MemoryConnection) -> None:
         service = self.service
-        socket = RTUWebSocket.__new__(RTUWebSocket)  # all of it but tornado
-        socket.request = SimpleNamespace(headers={}, host="server.test", protocol="http")
-        socket.initialize(service)
-        socket._connection._handler = Wire(end)
+        socket = Socket(end, service)
         try:
             while True:
                 text = await end.recv()
