@@ -32,6 +32,7 @@ from .store import deltas as delta_queries
 from .store import files as file_queries
 from .store.files import FileRow
 from .store.schema import files as files_table
+from .usage import UsageMeter
 
 __all__ = ["STATE_DIR", "BadPath", "NotANotebook", "Service"]
 
@@ -85,6 +86,7 @@ class Service:
         self.rooms: dict[UUID, Room] = {}
         self._role_watch = RoleWatch(people, self.rooms)
         self._compactor = Compactor(self)
+        self._usage = UsageMeter(self)
         self._opening: dict[UUID, asyncio.Lock] = {}
         self._poller: asyncio.Task[None] | None = None
 
@@ -92,12 +94,14 @@ class Service:
         """Start watching files and kernels of open rooms."""
         self._role_watch.start()
         self._compactor.start()
+        self._usage.start()
         self._poller = asyncio.create_task(self._poll_forever(), name="rtu-poll")
 
     async def close(self) -> None:
         """Bring every notebook on disk up to date and stop."""
         await self._role_watch.close()
         await self._compactor.close()
+        await self._usage.close()
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)
@@ -115,8 +119,8 @@ class Service:
         BadPath
             It leads outside, into a hidden place, or is none.
         """
-        if not path or "\0" in path or len(path) > _MAX_PATH:
-            raise BadPath("a path is 1 to 1024 characters without NUL")
+        if not path or len(path) > _MAX_PATH or any(char < " " for char in path):
+            raise BadPath("a path is 1 to 1024 characters, none of them NUL or a line break")
         if os.path.isabs(path):
             try:
                 path = Path(os.path.realpath(path)).relative_to(self.root).as_posix()
