@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 _Model = TypeVar("_Model", bound=BaseModel)
 _Method = Callable[..., Awaitable[None]]
 
+_MAX_REASON = 500  # characters
+
 _TABLES = {"spaces": spaces, "projects": projects, "files": files}
 
 
@@ -204,7 +206,7 @@ class Handler(JupyterHandler):
         elif isinstance(error, HTTPError) and error.log_message:
             message = error.log_message.replace("%%", "%")
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps({"message": message}))
+        self.finish(json.dumps({"message": one_line(message)}))
 
     def _request_summary(self) -> str:
         """Say in the log what was asked, without the query: it may hold a token."""
@@ -224,6 +226,12 @@ class Handler(JupyterHandler):
             logger.error("%s failed: %s", self.request.path, reason_of(value))
         else:
             super().log_exception(typ, value, tb)
+
+
+def one_line(text: str) -> str:
+    """Return a reason as one line of a length that can be shown, whatever was quoted in it."""
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]}…"
 
 
 def reason_of(error: SQLAlchemyError) -> str:
