@@ -87,6 +87,9 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
     cafile
         The certificate of an authority to trust besides the usual ones, in PEM; for servers with a
         certificate of their own.
+    user_name
+        What somebody with an owner's token wants to be called; whoever has an invitation, or an
+        account, is called what that says.
 
     Raises
     ------
@@ -120,6 +123,7 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
         transport: httpx.AsyncBaseTransport | None = None,
         connect: Connect | None = None,
         cafile: str | None = None,
+        user_name: str | None = None,
     ) -> None:
         token = authorization_token or os.environ.get("RTU_TOKEN")
         base_url = api_base_url or os.environ.get("RTU_API_URL")
@@ -129,10 +133,13 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
             raise TargetError("no server: give api_base_url, or set RTU_API_URL")
         self.authorization_token = token
         self.creator_client_type = creator_client_type
-        self.rest = RestClient(base_url, token, timeout, transport, cafile)
+        self.rest = RestClient(
+            base_url, token, timeout, transport, cafile=cafile, user_name=user_name
+        )
         self.api_base_url = self.rest.base_url
         self.rtu_url = rtu_url or rtu_url_of(self.api_base_url)
         self.cafile = cafile
+        self.user_name = user_name
         self.connect = connect or _connecting(cafile)
 
     async def aclose(self) -> None:
@@ -325,6 +332,7 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
             reload_hook=reload,
             connect=self.connect,
         )
+        client.user_name = self.user_name
         await client.initialize()
         try:
             await client.wait_ready(timeout)

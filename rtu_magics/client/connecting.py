@@ -68,6 +68,7 @@ class ConnectedClient(TellingClient):
         self.file_subscribe_timeout = options.file_subscribe_timeout
         self.user_id: UUID | None = None
         self.rtu_session_id: str | None = None
+        self.user_name: str | None = None  # what somebody with an owner's token wants to be called
         self.file_channel = f"files/{file_id}"
         self._channels = {"system", self.file_channel, self.kernel_pod_name}
         self._was_live = False
@@ -278,7 +279,9 @@ class ConnectedClient(TellingClient):
 
     async def auth_hook(self, *args: Any, **kwargs: Any) -> None:
         """Run after `connect_hook`; sends the authenticate request over the new connection."""
-        data = AuthenticateRequestData(token=self.jwt, rtu_client_type=self.rtu_client_type)
+        data = AuthenticateRequestData(
+            token=self.jwt, rtu_client_type=self.rtu_client_type, user_name=self.user_name
+        )
         self._stop_auth_timer()
         self._auth_timer = asyncio.get_running_loop().call_later(
             self.file_subscribe_timeout, self._auth_timed_out

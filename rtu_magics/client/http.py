@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -101,6 +101,8 @@ class RestClient:
         An httpx transport, for tests.
     cafile
         The certificate of an authority to trust besides the usual ones, in PEM.
+    user_name
+        What somebody with an owner's token wants to be called.
     """
 
     def __init__(
@@ -109,13 +111,17 @@ class RestClient:
         token: str,
         timeout: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
+        *,
         cafile: str | None = None,
+        user_name: str | None = None,
     ) -> None:
         self.base_url = normalise_base_url(base_url)
         self.timeout = timeout
-        self._token = token
         self._transport = transport
         self._cafile = cafile
+        self._headers = {"Authorization": f"Bearer {token}"}
+        if user_name:
+            self._headers["X-RTU-User-Name"] = quote(user_name)
         self._closed = False
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
@@ -184,7 +190,7 @@ class RestClient:
 
         signed = path.startswith(("http://", "https://"))
         url = path if signed else self.base_url + path
-        headers = {} if signed else {"Authorization": f"Bearer {self._token}"}
+        headers = {} if signed else self._headers
         try:
             response = await self._client(url).request(
                 method,

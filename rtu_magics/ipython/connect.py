@@ -56,6 +56,17 @@ class ConnectMagics(MagicsBase):
         metavar="T",
         help="the server's token; better set RTU_TOKEN, or leave it out and be asked",
     )
+    @argument(
+        "--as",
+        dest="as_name",
+        metavar="N",
+        help="what others see you as, where you come with the server's token",
+    )
+    @argument(
+        "--cafile",
+        metavar="PEM",
+        help="certificate of an authority to trust, for a server with a certificate of its own",
+    )
     @argument("--no-widget", action="store_true", help="don't show the live status")
     @quiet_argument
     @line_magic
@@ -70,6 +81,7 @@ class ConnectMagics(MagicsBase):
 
             %rtu_connect
             %rtu_connect lesson.ipynb
+            %rtu_connect lesson.ipynb --as Ann
             %rtu_connect http://lab.example:8888/lab/tree/lesson.ipynb
             %rtu_connect https://hub.example/rtu/f/<id> -s shared
             %rtu_connect https://hub.example/rtu/f/<id>?invite=<a link from %rtu_share>
@@ -89,7 +101,15 @@ class ConnectMagics(MagicsBase):
                 else "note: the token stays in this cell, the history and the saved notebook; "
                 "next time set RTU_TOKEN, or leave it out and be asked"
             )
-        session = connect(args.target, name=args.session, token=args.token, say=self.say, ask=_ask)
+        session = connect(
+            args.target,
+            name=args.session,
+            token=args.token,
+            say=self.say,
+            ask=_ask,
+            cafile=args.cafile,
+            as_name=args.as_name,
+        )
         count = len(session.cells())
         kernel = "running" if session.kernel_alive else "starts with the first execution"
         guest = f"; {_what_it_may(session.role)}" if session.role not in (None, "owner") else ""

@@ -27,6 +27,9 @@ __all__ = ["Action", "NotRecognised", "People", "Person", "Role", "authorise", "
 
 INVITE_KEY = "invite.key"
 
+_OWNER = "owner"  # kind of a person: the owner, under a name of their choice
+_LONGEST_NAME = 100  # characters
+
 
 class NotRecognised(Exception):
     """The token is nobody's; the message says why and what to do, in one line."""
@@ -147,15 +150,17 @@ class People:
 
     # Recognising
 
-    async def identify(self, token: str | None) -> Person:
+    async def identify(self, token: str | None, user_name: str = "") -> Person:
         """Return whose token this is; asks the hub if there is one.
+
+        `user_name` as in `identify_here`.
 
         Raises
         ------
         NotRecognised
             Nobody's.
         """
-        person = self.identify_here(token)
+        person = self.identify_here(token, user_name)
         if person is None and token and self.hub is not None:
             try:
                 found = await self.hub.user_of(token)
@@ -167,10 +172,11 @@ class People:
             raise NotRecognised("the token is missing or not valid; ask for a new one")
         return person
 
-    def identify_here(self, token: str | None) -> Person | None:
+    def identify_here(self, token: str | None, user_name: str = "") -> Person | None:
         """Return whose token this is without asking the hub, or None.
 
-        Owners' tokens are compared in constant time.
+        Owners' tokens are compared in constant time. Several people may share one: `user_name`
+        tells them apart, and means nothing to all others, whose name is known.
 
         Raises
         ------
@@ -180,11 +186,28 @@ class People:
         given = (token or "").encode("utf-8", "replace")
         for expected in (self._provider.token, self._local_token):
             if expected and hmac.compare_digest(given, expected.encode()):
-                return self.owner
+                return self._owner_called(user_name)
         guest = self._guest(token) if token and token.count(".") == 2 else None
         if guest is None and not self._provider.auth_enabled:
-            return self.owner
+            return self._owner_called(user_name)
         return guest
+
+    def _owner_called(self, name: str) -> Person:
+        """Return the owner, under a name of their choice."""
+        name = name.strip()
+        if name in ("", self.owner.user.display_name):
+            return self.owner
+        if len(name) > _LONGEST_NAME or not name.isprintable():
+            raise NotRecognised(
+                f"a name is 1 to {_LONGEST_NAME} characters that can be printed; choose another one"
+            )
+        user_id = uuid5(self._database.space_id, f"owner:{name}")
+        person = self._persons.get(user_id)
+        if person is None:
+            with self._database.transaction() as connection:
+                row = queries.put_person(connection, user_id, kind=_OWNER, handle=name, name=name)
+            person = self._person(row)
+        return person
 
     def _guest(self, token: str) -> Person | None:
         claims = self._tokens.read(token)
@@ -228,7 +251,7 @@ class People:
 
     def saw(self, person: Person) -> None:
         """Note that somebody was here just now."""
-        if not person.is_owner:
+        if person is not self.owner:
             with self._database.transaction() as connection:
                 queries.saw_person(connection, person.id)
 
@@ -257,6 +280,7 @@ class People:
             person = self._persons[row.id] = Person(
                 _user_of(row, self._database.project_id),
                 self.rights,
+                is_owner=row.kind == _OWNER,
                 invite_id=None if invite is None else invite.id,
                 file_id=None if invite is None else invite.file_id,
                 expires_at=None if invite is None else invite.expires_at,

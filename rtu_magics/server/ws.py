@@ -188,7 +188,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     def _authenticate(self, request: AuthenticateRequest) -> Awaitable[None] | None:
         people, token = self.service.people, request.data.token
         try:
-            person = people.identify_here(token)
+            person = people.identify_here(token, request.data.user_name or "")
         except NotRecognised as exc:
             self._authenticated(request, str(exc))
             return None

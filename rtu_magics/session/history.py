@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..errors import AmbiguousCell, CellNotFound, RTUError, TargetError
-from .base import SessionBase
 from .changes import Change, read_log
+from .undoing import UndoVerbs
 
 if TYPE_CHECKING:
     from ..models import FileVersion, Variable
@@ -20,7 +20,7 @@ _PAGE = 500  # deltas that are asked for at once
 _RELOAD_TIMEOUT = 20.0  # seconds until this copy has to be the restored one
 
 
-class HistoryVerbs(SessionBase):
+class HistoryVerbs(UndoVerbs):
     """The part of a `Session` that looks back."""
 
     def history(
@@ -141,7 +141,9 @@ class HistoryVerbs(SessionBase):
         """
         version = self.version(ref)
 
-        return version, self.call(self._restore(version))
+        made = self.call(self._restore(version))
+        self._steps.clear()  # what they would take back is gone
+        return version, made
 
     async def _restore(self, version: FileVersion) -> FileVersion:
         changed = asyncio.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ def connect(
     say: Callable[[str], object] = print,
     ask: Callable[[str], str] | None = None,
     cafile: str | None = None,
+    as_name: str | None = None,
 ) -> Session:
     """Connect to a notebook; starts a server on this machine when it is a local file.
 
@@ -59,6 +61,9 @@ def connect(
     cafile
         The certificate of an authority to trust besides the usual ones, in PEM, for the URL of a
         server with a certificate of its own; ``SSL_CERT_FILE`` does the same for everything.
+    as_name
+        What others see you as, where you come with the server's own token. An invitation says
+        itself what its guest is called.
 
     Returns
     -------
@@ -79,29 +84,44 @@ def connect(
             session.run(cell.id)
     """
     parsed = parse_target(target)
+    if as_name is not None and not (0 < len(as_name.strip()) <= 100 and as_name.isprintable()):
+        raise RTUError("a name is 1 to 100 characters that can be printed; choose another one")
     if name is not None:
         found = next((s for s in sessions if s.name == name), None)
-        if found is not None and not _same(found, parsed):
+        if found is not None and not _same(found, parsed, as_name):
             sessions.check_free(name)
+    known = _reuse(parsed, name, say, as_name)
+    if known is not None:
+        return known
     if isinstance(parsed, LocalTarget):
-        return _connect_local(parsed, name, say)
-    token = token or parsed.token or _known_token(parsed)
-    return _connect_remote(parsed, name, find_token(token, parsed, ask), say, cafile)
+        return _connect_local(parsed, name, say, as_name)
+    same = _on_same_server(parsed)
+    if same is not None:
+        token = token or parsed.token or same.api.authorization_token
+        cafile = cafile or same.api.cafile
+    way = _Way(find_token(token, parsed, ask), cafile, as_name)
+    return _open(parsed, name, way, say)
 
 
-def _known_token(target: RemoteTarget) -> str | None:
-    """Return the token of a session that is open on the same server."""
+@dataclass(frozen=True)
+class _Way:
+    """How to get in: with what, trusting whom, called what."""
+
+    token: str = field(repr=False)
+    cafile: str | None = None
+    as_name: str | None = None
+
+
+def _on_same_server(target: RemoteTarget) -> Session | None:
+    """Return a session that is open on the same server, rather an owner's than a guest's."""
     same = [s for s in sessions if s.open and s.server_url == target.base_url]
-    return same[-1].api.authorization_token if same else None
+    owners = [s for s in same if s.role == "owner"]
+    return next(reversed(owners or same), None)
 
 
-def _known_cafile(target: RemoteTarget) -> str | None:
-    """Return whom a session that is open on the same server trusts."""
-    same = [s.api.cafile for s in sessions if s.open and s.server_url == target.base_url]
-    return same[-1] if same else None
-
-
-def _same(session: Session, parsed: LocalTarget | RemoteTarget) -> bool:
+def _same(session: Session, parsed: LocalTarget | RemoteTarget, as_name: str | None = None) -> bool:
+    if as_name is not None and as_name != session.api.user_name:
+        return False
     if isinstance(parsed, LocalTarget):
         return session.local_path == parsed.path.resolve()
     if session.server_url != parsed.base_url:
@@ -112,23 +132,25 @@ def _same(session: Session, parsed: LocalTarget | RemoteTarget) -> bool:
 
 
 def _reuse(
-    parsed: LocalTarget | RemoteTarget, name: str | None, say: Callable[[str], object]
+    parsed: LocalTarget | RemoteTarget,
+    name: str | None,
+    say: Callable[[str], object],
+    as_name: str | None,
 ) -> Session | None:
     """Return the open session on the same notebook, if there is one of the wanted name."""
     for session in sessions:
-        if session.open and _same(session, parsed) and name in (None, session.name):
+        if session.open and _same(session, parsed, as_name) and name in (None, session.name):
             say(f"already connected to {session.path} as {session.name!r}")
             sessions.add(session)  # the newest again
             return session
     return None
 
 
-def _connect_local(target: LocalTarget, name: str | None, say: Callable[[str], object]) -> Session:
+def _connect_local(
+    target: LocalTarget, name: str | None, say: Callable[[str], object], as_name: str | None
+) -> Session:
     from ..embedded import open_server
 
-    known = _reuse(target, name, say)
-    if known is not None:
-        return known
     path = target.path.resolve()
     server, lease = open_server(path.parent, say, name or path.stem)
     try:
@@ -136,7 +158,7 @@ def _connect_local(target: LocalTarget, name: str | None, say: Callable[[str], o
         session = _open(
             RemoteTarget(server.url.rstrip("/"), path=inside),
             name or sessions.free_name(path.stem),
-            server.token,
+            _Way(server.token, as_name=as_name),
             say,
             create=True,
             lease=lease,
@@ -158,33 +180,19 @@ def _shown(path: Path) -> str:
     return str(path)
 
 
-def _connect_remote(
-    target: RemoteTarget,
-    name: str | None,
-    token: str,
-    say: Callable[[str], object],
-    cafile: str | None,
-) -> Session:
-    known = _reuse(target, name, say)
-    if known is not None:
-        return known
-    return _open(target, name, token, say, cafile=cafile or _known_cafile(target))
-
-
 def _open(
     target: RemoteTarget,
     name: str | None,
-    token: str,
+    way: _Way,
     say: Callable[[str], object],
     *,
     create: bool = False,
     lease: Lease | None = None,
     local_path: Path | None = None,
-    cafile: str | None = None,
 ) -> Session:
     loop = background()
     try:
-        api, client, file = loop.run(_reach(target, token, create, cafile), CONNECT_TIMEOUT)
+        api, client, file = loop.run(_reach(target, way, create), CONNECT_TIMEOUT)
     except TimeoutError:
         raise ConnectFailed(
             f"no answer from {target.base_url} within {CONNECT_TIMEOUT:.0f} s; check the address "
@@ -206,11 +214,16 @@ def _open(
 
 
 async def _reach(
-    target: RemoteTarget, token: str, create: bool, cafile: str | None
+    target: RemoteTarget, way: _Way, create: bool
 ) -> tuple[APIClient, RTUClient, File]:
     from ..client import APIClient
 
-    api = APIClient(authorization_token=token, api_base_url=target.api_url, cafile=cafile)
+    api = APIClient(
+        authorization_token=way.token,
+        api_base_url=target.api_url,
+        cafile=way.cafile,
+        user_name=way.as_name,
+    )
     try:
         file = await find_file(api, target, create)
         client = await api.connect_realtime(file)

@@ -217,3 +217,22 @@ def test_completion_knows_roles_invitations_and_versions(lab: Shell, owner: Sess
     found = tab("%rtu_restore ")
     assert "halfway" in found
     assert "0" in found
+
+
+def test_owners_can_be_told_apart(lab: Shell, owner: Session) -> None:
+    lab.ok("%rtu_connect lab.ipynb --as Ben -s ben")
+    ben = sessions.get("ben")
+    assert ben.role == "owner"
+    assert ben.client.user_id != owner.client.user_id
+    lab.ok("%%rtu_add -s ben\nby_ben = 1")
+    settled(owner, ben)
+    assert re.search(r"^Ben +owner +here$", lab.ok("%rtu_who -s lab"), re.M)
+    assert re.search(r"^Ben \(you\) +owner +here$", lab.ok("%rtu_who -s ben"), re.M)
+    assert re.search(r"  Ben  added cell 1 \(", lab.ok("%rtu_history -s lab -n 1"))
+    assert re.search(r"  you  added cell 1 \(", lab.ok("%rtu_history -s ben -n 1"))
+    assert "as version" in lab.ok("%rtu_save --name mine -s ben")
+    assert re.search(r"  mine  +saved  .*  Ben$", lab.ok("%rtu_versions -s lab"), re.M)
+    # Again, it is the same person; under no name, it is the session that is there.
+    assert "already connected" in lab.ok("%rtu_connect lab.ipynb --as Ben")
+    line = lab.line(f"%rtu_connect lab.ipynb -s long --as {'x' * 101}")
+    assert "a name is 1 to 100 characters that can be printed" in line

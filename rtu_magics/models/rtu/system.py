@@ -24,10 +24,14 @@ __all__ = [
 
 
 class AuthenticateRequestData(Model):
-    """Who asks: a token, and the kind of program."""
+    """Who asks: a token, and the kind of program.
+
+    ``user_name`` (our addition) is what somebody with an owner's token wants to be called.
+    """
 
     token: str = Field(repr=False)
     rtu_client_type: str = "rtu_magics"
+    user_name: str | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class AuthenticateRequest(BaseRTURequest):

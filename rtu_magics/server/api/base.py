@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
 from functools import wraps
 from typing import Any, TypeVar
+from urllib.parse import unquote
 from uuid import UUID
 
 from jupyter_server.base.handlers import JupyterHandler
@@ -58,7 +59,7 @@ def signed_in(action: Action) -> Callable[[_Method], _Method]:
         @wraps(method)
         async def wrapper(self: Handler, *args: str, **kwargs: str) -> None:
             try:
-                person = await self.service.people.identify(self.token)
+                person = await self.service.people.identify(self.token, self.user_name)
             except NotRecognised as exc:
                 self.set_header("WWW-Authenticate", "Bearer")
                 raise fail(401, str(exc)) from None
@@ -121,6 +122,11 @@ class Handler(JupyterHandler):
         if kind.lower() in ("bearer", "token") and token.strip():
             return token.strip()
         return self.get_query_argument("token", None)
+
+    @property
+    def user_name(self) -> str:
+        """What somebody with an owner's token wants to be called; headers hold ASCII only."""
+        return unquote(self.request.headers.get("X-RTU-User-Name", ""))
 
     @property
     def base(self) -> str:
