@@ -74,6 +74,10 @@ def test_invited_refused_let_in_and_shown_out(people: tuple[Kernel, Kernel, str]
     assert "edited cell 1" in student.ok(edit).text
     assert "42" in student.ok("%rtu_exec 1").bundles("text/plain")
     until(teacher, "%rtu_show 1", "answer = 6 * 7")
+    history = teacher.ok("%rtu_history").text
+    assert re.search(r"Ann\S*  edited cell 1 \(", history), history
+    assert "- answer = 6 * 6" in history
+    assert "+ answer = 6 * 7" in history
 
     teacher.ok("%rtu_revoke Ann")
     said = until(student, "%rtu_cells", "note: ")
