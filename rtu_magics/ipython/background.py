@@ -269,7 +269,6 @@ class BackgroundRuns:
 
     def __init__(self) -> None:
         self._runs: dict[str, BackgroundRun] = {}
-        self._numbers = 0
 
     def __iter__(self) -> Iterator[BackgroundRun]:
         """Iterate in the order in which they were started."""
@@ -292,10 +291,10 @@ class BackgroundRuns:
             A run of that name goes on.
         """
         if wanted is None:
-            self._numbers += 1
-            while f"run{self._numbers}" in self._runs:
-                self._numbers += 1
-            return f"run{self._numbers}"
+            number = len(self._runs) + 1
+            while f"run{number}" in self._runs:
+                number += 1
+            return f"run{number}"
         known = self._runs.get(wanted)
         if known is not None and not known.done:
             raise RTUError(

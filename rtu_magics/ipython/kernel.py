@@ -95,6 +95,7 @@ class KernelMagics(MagicsBase):
         if status is None:
             self.say(f"no kernel runs; the first execution starts one (default: {default})")
         else:
-            self.say(f"kernel {status.kernel.name} is {status.kernel.execution_state}")
+            why = f": {status.reason}" if status.reason else ""
+            self.say(f"kernel {status.kernel.name} is {status.kernel.execution_state}{why}")
         listed = ", ".join(f"{name} ({title})" for name, title in sorted(names.items()))
         self.say(f"installed there: {listed}")

@@ -15,6 +15,7 @@ from typing import Any
 
 from jupyter_core.utils import ensure_async
 
+from .kernel_death import cause_of_death
 from .kernel_messages import getter, receive, value_in
 from .kernel_run import KernelRun, OnMessage, OnQuestion
 
@@ -74,6 +75,11 @@ class KernelLink:
     def ready(self) -> bool:
         """Whether the kernel takes executions."""
         return self._ready.is_set() and self._lost is None and not self._closed
+
+    @property
+    def lost(self) -> str | None:
+        """Why the kernel is gone, None if it is there."""
+        return self._lost
 
     def start(self) -> None:
         """Connect, in the background."""
@@ -286,7 +292,7 @@ class KernelLink:
             except Exception:  # a gateway that cannot be asked just now
                 continue
             if not alive and not getattr(self._manager, "shutting_down", False):
-                self._die("the kernel died")
+                self._die(cause_of_death(self._manager))
                 return
             if self._ready.is_set():
                 self._ask_later()

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ..models import KernelDetails, KernelStateName, KernelStatusUpdate
+from .kernel_death import cause_of_death
 from .kernel_link import KernelLink
 from .kernel_run import KernelRun, OnMessage, OnQuestion
 from .kernel_sessions import KernelSessions, SessionInfo
@@ -286,7 +287,9 @@ class NotebookKernel:
 
     def _on_autorestart(self) -> None:
         # Called by Jupyter right before it starts the process again under the same id and ports.
-        reason = "the kernel died"
+        link_reason = self._link.lost if self._link is not None else None
+        manager = self._sessions.manager(self._info.kernel_id) if self._info is not None else None
+        reason = link_reason or cause_of_death(manager)
         self._fresh = True
         self._lose(reason)
         self._set_state(KernelStateName.RESTARTING, reason)

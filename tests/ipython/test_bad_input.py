@@ -247,8 +247,8 @@ def test_kernel_that_dies(lab: Shell) -> None:
     )
     assert "last words" in ran.out
     assert re.fullmatch(
-        r"KernelDied: cell 1 \(\w{8}\) did not run to its end: the kernel died; its variables are "
-        r"gone, the next run starts on a fresh kernel",
+        r"KernelDied: cell 1 \(\w{8}\) did not run to its end: the kernel died \(exit code 1\); "
+        r"its variables are gone, the next run starts on a fresh kernel",
         ran.line,
     )
     usable(lab)

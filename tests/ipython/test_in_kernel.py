@@ -246,8 +246,8 @@ def test_running_on_the_kernel_that_waits_is_refused(tmp_path: Path) -> None:
         ),
         (
             "%%rtu_exec\nimport os\nos._exit(1)",
-            "KernelDied: cell # did not run to its end: the kernel died; its variables are gone, "
-            "the next run starts on a fresh kernel",
+            "KernelDied: cell # did not run to its end: the kernel died (exit code 1); its "
+            "variables are gone, the next run starts on a fresh kernel",
         ),
     ],
 )
