@@ -117,8 +117,9 @@ def cell_view(
             view["st"] = state.state
             view["ms"] = clock.milliseconds(cell.id)
             count = state.execution_count if state.execution_count is not None else count
-            if state.cause:
-                view["why"] = state.cause[:300]
+            why = why_of(state)
+            if why is not None:
+                view["why"] = why
         view["n"] = count
         taken = 0 if outputs is None else size_of(outputs)
         fits = outputs is not None and (taken <= SMALL or taken <= room)
@@ -133,9 +134,15 @@ def state_op(cell_id: str, state: CellState | None, clock: Clock) -> list[Any]:
     """Return the operation that gives a cell its state."""
     if state is None:
         return ["st", cell_id, "not_run", None, None, None]
-    cause = state.cause[:300] if state.cause else None
     ms = clock.milliseconds(cell_id)
-    return ["st", cell_id, state.state, state.execution_count, ms, cause]
+    return ["st", cell_id, state.state, state.execution_count, ms, why_of(state)]
+
+
+def why_of(state: CellState) -> str | None:
+    """Return what there is to say of a state."""
+    if state.waiting_for_input:
+        return "waits for input"
+    return state.cause[:300] if state.cause else None
 
 
 def person_view(person: Person) -> View:

@@ -420,6 +420,7 @@ def _same(one: m.CellState | None, other: m.CellState | None) -> bool:
         and one.execution_id == other.execution_id
         and one.execution_count == other.execution_count
         and one.cause == other.cause
+        and one.waiting_for_input == other.waiting_for_input
     )
 
 

@@ -260,6 +260,47 @@ def test_two_views_of_one_store_and_a_view_that_is_taken_away(mirror: MirrorPage
     assert mirror.page.locator(".rtu-mirror").count() == 1
 
 
+def test_a_mirror_that_comes_to_its_place_late_is_as_dark_as_that(chromium: Any) -> None:
+    mirror = MirrorPage(*chromium, "dark")
+    mirror.receive(snapshot([cell(0, "x = 1")]))
+    mirror.page.evaluate(
+        """async () => {
+          view.destroy();
+          const { mount } = await import('./mirror.js');
+          const host = document.createElement('div');
+          window.view = mount(host, store, {});
+          document.getElementById('host').append(host);
+        }"""
+    )
+    mirror.page.wait_for_selector(".rtu-mirror.rtu-dark")
+    mirror.page.wait_for_selector(".rtu-cell")
+    mirror.page.evaluate("document.body.style.background = '#fff'")
+    mirror.page.wait_for_selector(".rtu-mirror:not(.rtu-dark)")
+    mirror.close()
+
+
+HEAP = """async (count) => {
+  const ids = [...store.cells.keys()];
+  const pause = () => new Promise((done) => setTimeout(done, 0));
+  for (let i = 0; i < count; i++) {
+    const id = ids[i % 40 ? (i * 7) % 30 : (i * 7919) % ids.length];
+    const op = i % 2 ? ['src', id, [[0, 1, '']], 'ada'] : ['src', id, [[0, 0, 'y']], 'ada'];
+    store.receive({ t: 'patch', seq: store.seq + 1, ops: [op] });
+    if (i % 100 === 0) await pause();
+  }
+  for (let i = 0; i < 3; i++) { await new Promise((d) => setTimeout(d, 600)); gc(); }
+  return performance.memory.usedJSHeapSize;
+}"""
+
+
+def test_memory_does_not_grow_with_the_number_of_edits(mirror: MirrorPage) -> None:
+    mirror.receive(long_notebook())
+    mirror.settle()
+    few = mirror.page.evaluate(HEAP, 1_000)
+    many = mirror.page.evaluate(HEAP, 9_000)
+    assert many < few * 1.05, f"{few / 1e6:.2f} MB, then {many / 1e6:.2f} MB"
+
+
 def everything() -> dict[str, Any]:
     html = "<table><thead><tr><th>a</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>"
     traceback = (

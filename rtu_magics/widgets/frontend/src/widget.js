@@ -9,7 +9,7 @@ const HELLO = [150, 1_500, 5_000, 15_000]; // ms; a busy kernel answers once it 
 
 const mirror = () => {
   const store = new MirrorStore();
-  const views = new Set();
+  const views = new Map(); // element → what watches it
   let model = null;
   let timers = [];
   let following = null;
@@ -48,31 +48,37 @@ const mirror = () => {
     take(JSON.parse(known.join("")));
   };
 
-  // Whenever the front end loses the kernel or finds it again.
+  // The widget base marks every view of a model whose kernel is gone: restarted, or lost.
+  const ended = (el) => Boolean(el.closest(".jupyter-widgets-disconnected"));
   const liveChanged = () => {
-    store.setAlive(!store.alive);
-    if (store.alive) hello([0, ...HELLO]);
+    if (!views.size) return;
+    const alive = ![...views.keys()].some(ended);
+    if (alive === store.alive) return;
+    store.setAlive(alive);
+    if (alive) hello([0, ...HELLO]);
   };
 
   return {
     initialize(context) {
       model = context.model;
       model.on("msg:custom", receive);
-      model.on("comm_live_update", liveChanged);
       hello();
       return () => {
         timers.forEach(clearTimeout);
         model.off("msg:custom", receive);
-        model.off("comm_live_update", liveChanged);
         model = null;
       };
     },
     render({ model: shown, el }) {
       const view = mount(el, store, { act, height: shown.get("height") || undefined });
-      views.add(view);
+      const watch = new MutationObserver(liveChanged);
+      watch.observe(el, { attributes: true, attributeFilter: ["class"] });
+      views.set(el, watch);
+      liveChanged();
       if (following) view.follow(following);
       return () => {
-        views.delete(view);
+        watch.disconnect();
+        views.delete(el);
         view.destroy();
       };
     },

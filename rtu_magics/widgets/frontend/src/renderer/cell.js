@@ -209,7 +209,7 @@ export class CellView {
     const running = cell.st === "executing" && cell.since !== null;
     const ms = running ? performance.now() - cell.since : cell.ms;
     const timed = running || (name && cell.st?.startsWith("finished") && Number.isFinite(ms));
-    const why = cell.st === "finished_with_error" && cell.why ? `: ${cell.why}` : "";
+    const why = cell.why && (running || cell.st === "finished_with_error") ? `: ${cell.why}` : "";
     const kind = cell.type === "code" ? "" : cell.type;
     const text = [kind, name && `${name}${timed ? ` ${duration(Math.max(0, ms))}` : ""}${why}`];
     const line = text.filter(Boolean).join(" · ");

@@ -90,6 +90,9 @@ class MirrorView {
     for (const element of [document.documentElement, document.body]) {
       this._themeWatch.observe(element, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-name", "data-jp-theme-light", "data-vscode-theme-id", "data-theme"] });
     }
+    // What a widget is drawn into comes to its place only later, or into another tab.
+    this._placed = new ResizeObserver(() => this._themeChanged());
+    this._placed.observe(this.root);
     this._scheme = window.matchMedia?.("(prefers-color-scheme: dark)");
     this._onScheme = () => this._themeChanged();
     this._scheme?.addEventListener("change", this._onScheme);
@@ -99,6 +102,7 @@ class MirrorView {
   destroy() {
     this._unsubscribe();
     this._themeWatch.disconnect();
+    this._placed.disconnect();
     this._scheme?.removeEventListener("change", this._onScheme);
     window.removeEventListener(JUMP, this._onJump);
     clearTimeout(this._needTimer);
@@ -247,12 +251,12 @@ class MirrorView {
     const name = path.split("/").pop() || "remote notebook";
     this.title.textContent = name;
     this.title.title = path;
-    const words = [shown === "live" ? "live" : shown === "ended" ? "not live any more" : `${shown} …`];
+    const words = [shown === "live" ? "live" : shown === "ended" ? "ended" : `${shown} …`];
     words.push(store.kernel ? (KERNEL[store.kernel.state] ?? `kernel ${store.kernel.state}`) : "no kernel");
     if (store.role && store.role !== "owner") words.push(`you are ${article(store.role)} here`);
     this.status.textContent = words.join(" · ");
     this.status.title = detail ?? "";
-    if (!store.alive) this._banner("The kernel that fed this mirror is gone. Run its cell again to go on.");
+    if (!store.alive) this._banner("This mirror has ended: the kernel that fed it was restarted or is gone. %rtu_connect and %rtu_mirror show the notebook again.");
     else if (state === "closed") this._banner(`This mirror has ended${detail ? `: ${detail}` : ""}. %rtu_connect and %rtu_mirror show the notebook again.`);
     else if (state === "reconnecting") this._banner("The connection is lost; reconnecting …");
     else this.bar.hidden = this._bannerText ? true : this.bar.hidden;

@@ -296,8 +296,8 @@ export class MirrorStore {
   _output(kind, cell, rest, change) {
     if (!cell) return false;
     change.mark(cell.id, "outs");
-    cell.stale = null;
     if (kind === "outs") {
+      cell.stale = null;
       cell.outs = rest[0];
       return true;
     }
