@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
-from traitlets import Bool, Enum, Instance, default
+from traitlets import Bool, Enum, Instance, Int, default
 
 from .address import AddressFile, local_url
 from .api import routes
@@ -51,6 +51,12 @@ class RTUMagicsServer(ExtensionApp):
         help="What other users of a JupyterHub are who may access this server.",
     ).tag(config=True)
 
+    hub_ask_every = Int(
+        30,
+        min=1,
+        help="Seconds after which a JupyterHub is asked again whether it still lets somebody in.",
+    ).tag(config=True)
+
     service: Any = Instance(Service, allow_none=True)
 
     @default("log")
@@ -74,7 +80,7 @@ class RTUMagicsServer(ExtensionApp):
             serverapp.identity_provider,
             database,
             self._address.token,
-            Hub.from_environment(),
+            Hub.from_environment(self.hub_ask_every),
             role_of_level(self.hub_role),
         )
         prefix = url_path_join(serverapp.base_url, "rtu/api")

@@ -17,8 +17,6 @@ __all__ = ["Hub", "HubSilent", "HubUser"]
 
 logger = logging.getLogger(__name__)
 
-_REMEMBER = 30  # seconds that the hub's answer holds
-
 
 @dataclass(frozen=True, slots=True)
 class HubUser:
@@ -50,15 +48,24 @@ class Hub:
     ----------
     owner
         The name of the user whose server this is; empty when it is nobody's.
+    ask_every
+        Seconds after which it is asked again.
     """
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, ask_every: int) -> None:
         self.owner = owner
+        self.ask_every = ask_every
         self._auth: Any = None
 
     @classmethod
-    def from_environment(cls) -> Hub | None:
-        """Return the hub that the environment names, or None if there is none."""
+    def from_environment(cls, ask_every: int) -> Hub | None:
+        """Return the hub that the environment names, or None if there is none.
+
+        Parameters
+        ----------
+        ask_every
+            Seconds after which it is asked again.
+        """
         if not (os.environ.get("JUPYTERHUB_API_URL") and os.environ.get("JUPYTERHUB_API_TOKEN")):
             return None
         if importlib.util.find_spec("jupyterhub") is None:
@@ -67,7 +74,7 @@ class Hub:
                 "beside rtu_magics"
             )
             return None
-        return cls(os.environ.get("JUPYTERHUB_USER", ""))
+        return cls(os.environ.get("JUPYTERHUB_USER", ""), ask_every)
 
     async def user_of(self, token: str, *, again: bool = False) -> HubUser | None:
         """Return who a token belongs to if the hub lets them in here, or None.
@@ -87,7 +94,7 @@ class Hub:
         try:
             if self._auth is None:
                 # Its import takes as long as the rest of a start, and few servers need it.
-                self._auth = await asyncio.to_thread(_client)
+                self._auth = await asyncio.to_thread(_client, self.ask_every)
             found = await self._auth.user_for_token(token, use_cache=not again, sync=False)
         except Exception as exc:
             # What the hub's client raises depends on its version; nobody is let in by any of it.
@@ -99,8 +106,8 @@ class Hub:
         return HubUser(name, str(found.get("kind") or "user")) if name else None
 
 
-def _client() -> Any:
+def _client(remember: int) -> Any:
     """Return the hub's client, which takes what it needs from the environment."""
     from jupyterhub.services.auth import HubAuth
 
-    return HubAuth(cache_max_age=_REMEMBER)
+    return HubAuth(cache_max_age=remember)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import hmac
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -310,7 +311,7 @@ class People:
         self.on_change()
 
     def invite(
-        self, file_id: UUID, role: Role, name: str | None, expires_in: float, by: UUID
+        self, file_id: UUID, role: Role, name: str | None, expires_in: float, by: Person
     ) -> tuple[Any, str]:
         """Invite somebody to a notebook; returns the invitation's row and its token.
 
@@ -321,12 +322,12 @@ class People:
         name
             How the guest is shown.
         expires_in
-            Seconds until it ends.
+            Seconds until it ends; a guest's end with their own.
         by
             Who invites.
         """
         invite_id, now = uuid4(), float(int(time.time()))
-        expires_at = float(int(now + expires_in)) or now
+        expires_at = float(int(min(now + expires_in, by.expires_at or math.inf)))
         user_id = uuid5(invite_id, "guest")
         handle = f"guest-{str(user_id)[:8]}"
         with self._database.transaction() as connection:
@@ -340,7 +341,7 @@ class People:
                 user_id,
                 role=role.value,
                 name=name,
-                created_by_id=by,
+                created_by_id=by.id,
                 created_at=now,
                 expires_at=expires_at,
             )
@@ -355,9 +356,16 @@ class People:
         self.changed()
 
     def revoke_invite(self, invite_id: UUID) -> None:
-        """End an invitation, also for whoever is here with it."""
+        """End an invitation, and those that its guest made, also for whoever is here with them.
+
+        Otherwise somebody could invite themselves once more before they are sent away.
+        """
+        now = time.time()
         with self._database.transaction() as connection:
-            queries.update_invite(connection, invite_id, revoked_at=time.time())
+            for one in queries.invites_that_hang_on(connection, invite_id):
+                invite = queries.find_invite(connection, one)
+                if invite is not None and invite.revoked_at is None:
+                    queries.update_invite(connection, one, revoked_at=now)
         self.changed()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -18,7 +19,6 @@ __all__ = ["RoleWatch"]
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 1.0
-_ASK_HUB_EVERY = 30
 
 
 class RoleWatch:
@@ -79,20 +79,18 @@ class RoleWatch:
             room.tell_presence(connection)
 
     async def _watch(self) -> None:
-        turn = 0
+        hub, asked_at = self._people.hub, time.monotonic()
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            turn += 1
             try:
-                if turn % _ASK_HUB_EVERY == 0:
+                if hub is not None and time.monotonic() - asked_at >= hub.ask_every:
                     await self._ask_hub()
+                    asked_at = time.monotonic()
                 self.look()
             except Exception:
                 logger.exception("cannot look after roles")
 
     async def _ask_hub(self) -> None:
-        if self._people.hub is None:
-            return
         here = {
             connection.person
             for room in list(self._rooms.values())

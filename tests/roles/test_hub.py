@@ -6,6 +6,7 @@ would need Node.js: the single-user server is asked at its own port.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import signal
@@ -55,7 +56,7 @@ c.Spawner.ip, c.Spawner.port = "127.0.0.1", {server}
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = [
     "--allow-root", "--ServerApp.jpserver_extensions={{'rtu_magics.server': True}}",
-    "--log-level=WARN",
+    "--log-level=WARN", "--RTUMagicsServer.hub_ask_every=1",
 ]
 c.Spawner.env_keep.append("PYTHONPATH")
 c.Spawner.default_url = "/api"
@@ -76,6 +77,7 @@ c.JupyterHub.load_roles = [
 class Hub:
     """A hub, ada's server under it, and a token of each user."""
 
+    http: httpx.Client
     api: str
     tokens: dict[str, str]
 
@@ -111,7 +113,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
                 tokens[name] = made.json()["token"]
             http.post("/users/ada/server").raise_for_status()
             wait_until(lambda: http.get("/users/ada").json()["servers"][""]["ready"], root)
-            yield Hub(f"http://127.0.0.1:{server}/user/ada/rtu/api", tokens)
+            yield Hub(http, f"http://127.0.0.1:{server}/user/ada/rtu/api", tokens)
             http.delete("/users/ada/server")
     finally:
         process.send_signal(signal.SIGINT)
@@ -198,3 +200,21 @@ async def test_owner_viewer_and_guest_in_one_notebook(hub):
     finally:
         for client in clients.values():
             await client.shutdown(now=True)
+
+
+async def test_a_token_that_the_hub_takes_back(hub):
+    made = hub.http.post("/users/bob/tokens", json={"note": "short"}).json()
+    body = {"path": "other.ipynb", "create": True}
+    file = (await ask(hub, "ada", "POST", "/v1/files/open", body)).json()
+    async with APIClient(made["token"], hub.api) as api:
+        client = await api.connect_realtime(await api.get_file(UUID(file["id"])))
+    closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    client.register_connection_callback(
+        lambda state, detail: closed.set_result(detail) if state == "closed" else None
+    )
+    try:
+        assert client.role == "viewer"
+        hub.http.delete(f"/users/bob/tokens/{made['id']}").raise_for_status()
+        assert "ask an owner" in await asyncio.wait_for(closed, 30)
+    finally:
+        await client.shutdown(now=True)

@@ -209,6 +209,27 @@ async def test_changing_and_ending_invitations(server, file_id):
     assert late.json()["message"] == "the invitation was revoked; make a new one"
 
 
+async def test_what_a_guest_made_ends_with_the_guest(server, file_id):
+    first = await invite(server, file_id, "owner", expires_in=1000)
+    path = f"/v1/files/{file_id}/invites"
+    made, token = [], first["token"]
+    for _ in range(3):
+        body = {"role": "owner", "expires_in": 90_000}
+        answer = await ask(server, token, "POST", path, body)
+        made.append(answer.json())
+        token = made[-1]["token"]
+    assert {one["expires_at"] for one in made} == {first["expires_at"]}
+    other = await invite(server, file_id, "viewer")
+    # Revoking the one in the middle ends it and what came of it.
+    answer = await ask(server, made[2]["token"], "DELETE", f"{path}/{made[1]['id']}")
+    assert answer.status_code == 204
+    still = [
+        (await ask(server, one["token"], "GET", "/users/me")).status_code
+        for one in (first, *made, other)
+    ]
+    assert still == [200, 200, 401, 401, 200]
+
+
 async def test_who_is_there(server, file_id):
     made = await invite(server, file_id, "executor", name="Ada")
     await invite(server, file_id, "viewer", name="Never Came")

@@ -48,7 +48,7 @@ class Place:
         return found
 
     def guest(self, role: Role) -> Person:
-        row, token = self.people.invite(self.ids["files"], role, None, 3600, self.people.owner.id)
+        row, token = self.people.invite(self.ids["files"], role, None, 3600, self.people.owner)
         found = self.people.identify_here(token)
         assert found is not None
         assert found.invite_id == row.id
@@ -169,7 +169,7 @@ async def test_an_open_server_still_knows_its_guests(database: Database) -> None
     people = People(provider(token="", auth_enabled=False), database)
     assert await people.identify(None) is people.owner
     assert await people.identify("anything") is people.owner
-    _, token = people.invite(uuid4(), Role.VIEWER, None, 3600, people.owner.id)
+    _, token = people.invite(uuid4(), Role.VIEWER, None, 3600, people.owner)
     guest = await people.identify(token)
     assert not guest.is_owner
     assert guest.invite_id is not None

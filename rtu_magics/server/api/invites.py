@@ -61,7 +61,7 @@ class Invites(FileHandler):
             raise fail(422, f"{row.path} is no notebook; invite people to notebooks only")
         role = role_of_level(wanted.role) or Role.VIEWER
         invite, token = self.service.people.invite(
-            row.id, role, wanted.name, wanted.expires_in, self.person.id
+            row.id, role, wanted.name, wanted.expires_in, self.person
         )
         page = self.service.api_prefix.removesuffix("/api")
         answer = {

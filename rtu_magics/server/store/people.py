@@ -20,6 +20,7 @@ __all__ = [
     "find_invite",
     "find_person",
     "invite_of_guest",
+    "invites_that_hang_on",
     "list_invites",
     "put_person",
     "saw_person",
@@ -116,6 +117,21 @@ def list_invites(connection: Connection, file_id: UUID) -> Sequence[InviteRow]:
     return connection.execute(
         select(invites).where(invites.c.file_id == file_id).order_by(invites.c.created_at)
     ).all()
+
+
+def invites_that_hang_on(connection: Connection, invite_id: UUID) -> list[UUID]:
+    """Return the ids of an invitation and of those that its guest made, and theirs, and so on."""
+    made = (
+        select(invites.c.id, invites.c.user_id)
+        .where(invites.c.id == invite_id)
+        .cte("made", recursive=True)
+    )
+    made = made.union(
+        select(invites.c.id, invites.c.user_id).join(
+            made, invites.c.created_by_id == made.c.user_id
+        )
+    )
+    return list(connection.execute(select(made.c.id)).scalars())
 
 
 def update_invite(connection: Connection, invite_id: UUID, **values: Any) -> None:
