@@ -1,13 +1,12 @@
-"""What became of the notebook: its changes, its versions, its name, its kernel's variables."""
+"""What became of the notebook: its changes, its versions, its kernel's variables."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from ..errors import AmbiguousCell, CellNotFound, RTUError, TargetError
+from ..errors import AmbiguousCell, CellNotFound, RTUError
 from .changes import Change, read_log
 from .undoing import UndoVerbs
 
@@ -164,7 +163,7 @@ class HistoryVerbs(UndoVerbs):
         finally:
             stop()
 
-    # the kernel's variables, the name
+    # the kernel's variables
 
     def variables(self) -> list[Variable]:
         """Return the variables of the remote kernel, by name."""
@@ -174,35 +173,6 @@ class HistoryVerbs(UndoVerbs):
             return sorted(found.variables, key=lambda variable: variable.name.lower())
 
         return self.call(listed())
-
-    def rename(self, path: str) -> str:
-        """Give the notebook another path on its server; returns the new one.
-
-        Parameters
-        ----------
-        path
-            With slashes, relative to the server's directory.
-
-        Raises
-        ------
-        TargetError
-            It names no notebook.
-        """
-        if not path.endswith(".ipynb"):
-            raise TargetError(f"the name of a notebook ends in .ipynb, and {path!r} does not")
-        old = self.path
-
-        async def rename() -> str:
-            self.file = await self.api.rename_file(self.file.id, path)
-            return self.file.path
-
-        new = self.call(rename())
-        if self.local_path is not None:
-            root = self.local_path
-            for _ in Path(old).parts:
-                root = root.parent
-            self.local_path = root / new
-        return new
 
 
 def _wanted(change: Change, prefix: str | None, runs: bool) -> bool:

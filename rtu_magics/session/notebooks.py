@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -39,8 +39,7 @@ class NotebookVerbs(SessionBase):
         TargetError
             There is one already, or the path names no notebook.
         """
-        if not path.endswith(".ipynb"):
-            raise TargetError(f"the name of a notebook ends in .ipynb, and {path!r} does not")
+        _check(path)
 
         async def make() -> File:
             try:
@@ -64,13 +63,40 @@ class NotebookVerbs(SessionBase):
         """
         if self.local_path is None:
             return f"{self.server_url}/lab/tree/{quote(path)}"
-        root = self.local_path
-        for _ in Path(self.path).parts:
-            root = root.parent
-        found = root / path
+        found = self._local_root() / path
         here = Path.cwd().resolve()
         shown = str(found.relative_to(here) if here in found.parents else found)
         return f'"{shown}"' if " " in shown else shown
+
+    def _local_root(self) -> Path:
+        """Return the directory on this machine that the embedded server serves."""
+        assert self.local_path is not None
+        return self.local_path.parents[len(PurePosixPath(self.path).parts) - 1]
+
+    def rename(self, path: str) -> str:
+        """Give the notebook another path on its server; returns the new one.
+
+        Parameters
+        ----------
+        path
+            With slashes, relative to the server's directory.
+
+        Raises
+        ------
+        TargetError
+            It names no notebook.
+        """
+        _check(path)
+        root = None if self.local_path is None else self._local_root()
+
+        async def rename() -> str:
+            self.file = await self.api.rename_file(self.file.id, path)
+            return self.file.path
+
+        new = self.call(rename())
+        if root is not None:
+            self.local_path = root / new
+        return new
 
     def save(self) -> str:
         """Have the notebook written to its file now; returns the path."""
@@ -79,3 +105,8 @@ class NotebookVerbs(SessionBase):
     async def _save(self) -> str:
         saved: Any = await self.api.save_file(self.file.id)
         return str(saved["path"]) if isinstance(saved, dict) else self.path
+
+
+def _check(path: str) -> None:
+    if not path.endswith(".ipynb"):
+        raise TargetError(f"the name of a notebook ends in .ipynb, and {path!r} does not")
