@@ -20,6 +20,7 @@ import traitlets
 
 from ..errors import RTUError
 from .history_steps import Past, past_of
+from .standin import stand_in
 from .writer import Writer, writer
 
 if TYPE_CHECKING:
@@ -34,13 +35,6 @@ MOST_STEPS = 5_000
 _PAGE = 500  # deltas that are asked for at once
 _PIECE = 50_000  # characters of a message: Jupyter servers drop what is too much at once
 _STATIC = Path(__file__).parent / "static"
-_STYLE = """<style>
-.jp-OutputArea-child:has(.rtu-history) + .jp-OutputArea-child:has(.rtu-static-history)
-  { display: none; }
-.jp-OutputArea-child:has(+ .jp-OutputArea-child .rtu-static-history)
-  > .jp-OutputArea-output:is([data-mime-type="application/vnd.jupyter.widget-view+json"],
-  .jupyter-widgets):not(:has(*)) { display: none; }
-</style>"""
 
 
 async def past(session: Session, limit: int = 1_000) -> Past:
@@ -161,10 +155,8 @@ class History(anywidget.AnyWidget):
             count[name] = count.get(name, 0) + 1
         names = ", ".join(f"{name} ({n})" for name, n in count.items())
         words = html.escape(f"{len(self.steps)} changes of {self.path}, by {names}")
-        return (
-            f'{_STYLE}<div class="rtu-static rtu-static-history"><small>{words}; '
-            f"<code>%rtu_replay</code> plays them</small></div>"
-        )
+        body = f"<small>{words}; <code>%rtu_replay</code> plays them</small>"
+        return stand_in("rtu-history", "rtu-static-history", body)
 
     def show(self) -> None:
         """Display the slider, and below it the words that a saved notebook will show."""

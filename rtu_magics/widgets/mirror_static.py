@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .mirror_cells import embedded_outputs, type_of
 from .mirror_outputs import View
+from .standin import stand_in
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -25,16 +26,6 @@ _ANSI = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\x1b\].*?(?:\x07|\x1b\\)")
 _HIDDEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
-
-# Both stand in one cell's outputs. Whichever is of use is seen: the live view while it lives, else
-# the picture, and not the message that a widget's model is missing.
-_STYLE = """<style>
-.jp-OutputArea-child:has(.rtu-mirror) + .jp-OutputArea-child:has(.rtu-static) { display: none; }
-.jp-OutputArea-child:has(+ .jp-OutputArea-child .rtu-static)
-  > .jp-OutputArea-output[data-mime-type="application/vnd.jupyter.widget-view+json"]:not(:has(*)),
-.jp-OutputArea-child:has(+ .jp-OutputArea-child .rtu-static)
-  > .jp-OutputArea-output.jupyter-widgets:not(:has(*)) { display: none; }
-</style>"""
 
 _CODE = (
     "margin:2px 0;padding:5px 9px;border:1px solid rgba(128,128,128,.4);border-radius:5px;"
@@ -74,8 +65,7 @@ def static_html(
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     title = html.escape(session.path)
     parts = [
-        _STYLE,
-        f'<div class="rtu-static" data-mirror="{html.escape(mirror_id)}">',
+        f'<div data-mirror="{html.escape(mirror_id)}">',
         f'<div style="font-size:12px;opacity:.75">{title} as it was on {when}; '
         f"<code>%rtu_mirror</code> shows it live</div>",
     ]
@@ -91,7 +81,7 @@ def static_html(
             break
         parts.append(part)
     parts.append("</div>")
-    return "\n".join(parts)
+    return stand_in("rtu-mirror", "rtu-static-mirror", "\n".join(parts))
 
 
 def _cell(cell: Any, outputs: list[View]) -> str:

@@ -35,6 +35,7 @@ from ..session.events import (
     UsageChanged,
 )
 from ..session.kernel import READY_STATES
+from .standin import stand_in
 from .status_state import MAY_EDIT, MAY_RUN, Line, Strip, line_of
 from .writer import PACE, Writer, writer
 
@@ -59,15 +60,6 @@ _BAD = ("closed", "refused", "failed", "shutdown", "culled")
 
 _open: list[Status] = []
 _open_lock = threading.Lock()
-
-# Both stand in one cell's outputs: the live status, and the words for a notebook without a kernel.
-_STYLE = """<style>
-.jp-OutputArea-child:has(.rtu-status-box) + .jp-OutputArea-child:has(.rtu-static-status)
-  { display: none; }
-.jp-OutputArea-child:has(+ .jp-OutputArea-child .rtu-static-status)
-  > .jp-OutputArea-output:is([data-mime-type="application/vnd.jupyter.widget-view+json"],
-  .jupyter-widgets):not(:has(*)) { display: none; }
-</style>"""
 
 
 def statuses(session: Session | None = None) -> list[Status]:
@@ -247,7 +239,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
     def static(self) -> str:
         """Return the status as it is now, as HTML that needs nothing else."""
         words = html.escape(" · ".join(self._line.words))
-        return f'{_STYLE}<div class="rtu-static rtu-static-status"><small>{words}</small></div>'
+        return stand_in("rtu-status-box", "rtu-static-status", f"<small>{words}</small>")
 
     def show(self) -> None:
         """Display the live status, and below it the words that a saved notebook will show."""

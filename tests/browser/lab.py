@@ -72,6 +72,9 @@ def running_lab(home: Path) -> Iterator[Lab]:
         port = free.getsockname()[1]
     config = home / "config.py"
     config.write_text(_CONFIG.format(root=str(root), port=port))
+    settings = home / "jupyter" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "RTU_"))}
     env |= {
         "JUPYTER_CONFIG_DIR": str(home / "jupyter"),

@@ -145,9 +145,10 @@ def test_reload_and_restart(page, lab, join):
 
     page.command("notebook:restart-kernel")
     shown.locator(".jp-Dialog button.jp-mod-accept").click()
+    shown.get_by_text("the kernel of this notebook has ended").wait_for()
     page.wait_for_notebook()
-    shown.wait_for_timeout(500)
     page.shot("lab-after-restart")
+    assert not shown.locator('.rtu-status-box button[title="Run all"]').is_visible()
     assert "odel not found" not in visible_text(page)
     page.run_all()
     shown.wait_for_selector('.rtu-mirror[data-connection="live"] .rtu-cell')
@@ -166,6 +167,7 @@ def test_a_saved_notebook_opened_later(page, lab, join):
     shown.wait_for_timeout(1000)
     page.shot("lab-saved")
     assert "odel not found" not in visible_text(page)
+    assert "Loading widget" not in visible_text(page)
 
 
 def test_how_long_a_change_takes(page, lab, join, capsys):

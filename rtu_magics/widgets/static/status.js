@@ -61,6 +61,9 @@ export default () => {
     views.forEach((view) => view.time());
   };
 
+  // Once every view has heard of it.
+  const liveChanged = () => setTimeout(() => views.forEach((view) => view.ended()), 0);
+
   const describe = (one, i) => {
     const seconds = one.since === null ? "" : `, ${Math.round((performance.now() - one.since) / 1000)} s`;
     return `Cell ${i + 1}: ${WORDS[one.mark] ?? one.mark}${seconds}`;
@@ -76,7 +79,10 @@ export default () => {
     const words = document.createElement("div");
     words.className = "rtu-strip-words";
     words.setAttribute("role", "status");
-    root.append(list, words);
+    const gone = document.createElement("div");
+    gone.className = "rtu-strip-gone";
+    gone.setAttribute("role", "status");
+    root.append(list, words, gone);
     el.append(root);
     let current = 0;
 
@@ -102,6 +108,11 @@ export default () => {
       if (list.children[current]) list.children[current].tabIndex = 0;
     };
     const view = {
+      // ipywidgets marks what has lost its kernel.
+      ended() {
+        const ended = Boolean(root.closest(".jupyter-widgets-disconnected"));
+        gone.textContent = ended ? "Not live any more: the kernel of this notebook has ended. Connect again to see it go on." : "";
+      },
       all() {
         list.replaceChildren(...cells.map(make));
         cells.forEach((_, i) => paint(i));
@@ -162,10 +173,12 @@ export default () => {
     initialize({ model }) {
       fileId = model.get("file_id");
       model.on("msg:custom", take);
+      model.on("comm_live_update", liveChanged);
       timers = HELLO.map((delay) => setTimeout(() => known || model.send({ a: "hello" }), delay));
       return () => {
         timers.forEach(clearTimeout);
         model.off("msg:custom", take);
+        model.off("comm_live_update", liveChanged);
         if (clock !== null) clearInterval(clock);
       };
     },
