@@ -1,1 +1,2 @@
-collect_ignore = ["peer_script.py", "two_clients_script.py"]  # for the peer's environment, not ours
+# For the peer's environment, not ours.
+collect_ignore = ["guest_script.py", "peer_script.py", "two_clients_script.py"]
