@@ -69,7 +69,7 @@ def history_text(
 def _sentence(change: Change, label: Callable[[str], str]) -> str:
     what = plain(change.what)
     if change.cell_id is None:
-        return what if change.runs else f"{what} of the notebook"
+        return f"{what} of the notebook" if what.startswith("set ") else what
     cell = f"cell {label(change.cell_id)}"
     verb, _, rest = what.partition(" ")
     if change.runs:

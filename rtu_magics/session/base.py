@@ -85,8 +85,19 @@ class SessionBase:
 
     # ------------------------------------------------------------------ waiting
 
-    def call(self, coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+    def call(
+        self, coro: Coroutine[Any, Any, T], timeout: float | None = None, *, aloud: bool = True
+    ) -> T:
         """Run a coroutine on the background loop and wait, saying so when the connection is lost.
+
+        Parameters
+        ----------
+        coro
+            The coroutine.
+        timeout
+            Seconds to wait; None waits as long as it takes.
+        aloud
+            Whether to say so; not where the copy is loaded anew on purpose.
 
         Raises
         ------
@@ -111,7 +122,7 @@ class SessionBase:
                 self.say(f"reconnected after {time.monotonic() - lost:.1f} s")
                 lost = None
 
-        return background().run(coro, timeout, on_turn)
+        return background().run(coro, timeout, on_turn if aloud else None)
 
     def _note(self, event: Event) -> None:
         if isinstance(event, DeltaApplied):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -74,7 +75,12 @@ class HistoryVerbs(UndoVerbs):
             ids = {c.cell_id for c in found}
             if len(ids) != 1 or len(prefix or "") < 4:
                 raise missing
+        if ref is None and found:
+            found = _with_versions(found, await self.ask_versions(), await self._names())
         return found[-limit:]
+
+    async def _names(self) -> dict[UUID, str]:
+        return {p.user_id: p.name for p in await self.api.list_people(self.file.id)}
 
     # versions
 
@@ -140,7 +146,7 @@ class HistoryVerbs(UndoVerbs):
         """
         version = self.version(ref)
 
-        made = self.call(self._restore(version))
+        made = self.call(self._restore(version), aloud=False)
         self._steps.clear()  # what they would take back is gone
         return version, made
 
@@ -173,6 +179,29 @@ class HistoryVerbs(UndoVerbs):
             return sorted(found.variables, key=lambda variable: variable.name.lower())
 
         return self.call(listed())
+
+
+def _with_versions(
+    changes: list[Change], versions: list[FileVersion], names: dict[UUID, str]
+) -> list[Change]:
+    """Put what was saved under a name, and what was restored, among the changes since."""
+    since = min((c.at for c in changes if c.at is not None), default=None)
+    found = list(changes)
+    for version in versions:
+        verb = {"save": "saved", "restore": "restored"}.get(version.reason or "")
+        if verb is None or version.name is None or since is None or version.created_at < since:
+            continue
+        author = version.created_by_id
+        found.append(
+            Change(
+                what=f"{verb}: version {version.number} ({version.name})",
+                at=version.created_at,
+                author=names.get(author, "somebody") if author is not None else "the server",
+                author_id=author,
+            )
+        )
+    # Stable, so that changes of one moment keep the order of the chain.
+    return sorted(found, key=lambda change: change.at or since or datetime.max)
 
 
 def _wanted(change: Change, prefix: str | None, runs: bool) -> bool:

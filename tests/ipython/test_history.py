@@ -81,6 +81,11 @@ def test_restore_brings_back_and_loses_nothing(lab: Shell, session: Session) -> 
     assert re.search(rf"^{number[1]} +before class +saved", table, re.M)
     lab.ok(f"%rtu_restore {latest[1]}")
     assert [view.cell.source for view in session.cells()] == ["spoiled = 1", "more = 2"]
+    history = lab.ok("%rtu_history")
+    assert re.search(rf"  you  saved: version {number[1]} \(before class\)$", history, re.M)
+    assert re.search(
+        rf"  you  restored: version \d+ \(Version {number[1]} restored\)$", history, re.M
+    )
     lab.ok("%%rtu_edit 2\nmore = 3")  # and life goes on
     assert session.cell(2).source == "more = 3"
 
