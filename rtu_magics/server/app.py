@@ -17,6 +17,7 @@ from .hub import Hub
 from .kernel_sessions import KernelSessions
 from .leases import Leases
 from .lock import DirectoryLock
+from .long_text import DEFAULT_LIMIT
 from .people import People
 from .roles import role_of_level
 from .service import STATE_DIR, Service
@@ -57,6 +58,19 @@ class RTUMagicsServer(ExtensionApp):
         help="Seconds after which a JupyterHub is asked again whether it still lets somebody in.",
     ).tag(config=True)
 
+    max_output_text = Int(
+        min=20_000,
+        help=(
+            "Characters of text that one run shows before its middle is left out; all of it stands "
+            "behind a link. The environment variable RTU_MAX_OUTPUT_TEXT sets it, too."
+        ),
+    ).tag(config=True)
+
+    @default("max_output_text")
+    def _default_max_output_text(self) -> int:
+        given = os.environ.get("RTU_MAX_OUTPUT_TEXT", "")
+        return max(20_000, int(given)) if given.isdecimal() else DEFAULT_LIMIT
+
     service: Any = Instance(Service, allow_none=True)
 
     @default("log")
@@ -85,6 +99,7 @@ class RTUMagicsServer(ExtensionApp):
         )
         prefix = url_path_join(serverapp.base_url, "rtu/api")
         self.service = Service(database, root, sessions, people, prefix)
+        self.service.collections.long_texts.limit = self.max_output_text
         self.leases = Leases(serverapp.stop)
         rooms = self.service.rooms
         self.leases.hold = lambda: any(room.executor.runs.kept for room in rooms.values())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .links import Links
+from .long_text import LongTexts
 from .recording import LiveCollection, load_collection
 from .store import Database
 
@@ -28,6 +29,10 @@ class Collections:
     def __init__(self, database: Database, links: Links) -> None:
         self._database = database
         self._links = links
+        # Not in the store: what it holds is small, and is there for ever.
+        self.long_texts = LongTexts(
+            database.path.parent / "outputs", lambda found: links.output(found, "text/plain")
+        )
         self._by_id: dict[UUID, LiveCollection] = {}
         self._latest: dict[tuple[UUID, str], UUID] = {}
 
@@ -39,6 +44,7 @@ class Collections:
             before = self._latest.get(key)
             if before is not None and before != collection.id:
                 self._by_id.pop(before, None)
+                self.long_texts.remove(before)
             self._latest[key] = collection.id
 
     def get(self, collection_id: UUID) -> LiveCollection | None:
@@ -89,6 +95,7 @@ class Collections:
     def drop(self, collection_id: UUID) -> None:
         """Drop one collection from memory; one that is private is gone with that."""
         self._by_id.pop(collection_id, None)
+        self.long_texts.remove(collection_id)
 
     def forget(self, file_id: UUID) -> None:
         """Drop a notebook's collections from memory."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
 
 from ..document import RunOutput, bundle_content, mime_text
 from ..models import Output, OutputContent
+from .frames import LINK_BASE
 
 __all__ = [
     "MAX_EVENT_INLINE",
     "MAX_REST_INLINE",
+    "STORED_BASE",
+    "STREAM_PIECE",
     "LinkMaker",
     "body_of",
     "from_body",
+    "pieces",
     "representation",
     "split_bundle",
     "when",
@@ -25,6 +29,12 @@ __all__ = [
 
 LinkMaker = Callable[[UUID, str], str]
 """From an output's id and a mimetype to a signed link to that content."""
+
+STREAM_PIECE = 128 * 1024
+"""Characters of text in one event; escaped in JSON, each may take six bytes."""
+
+STORED_BASE = "\ue000rtu\ue001"
+"""How `LINK_BASE`, which is another one in each process, is written in the store."""
 
 MAX_EVENT_INLINE = 256 * 1024
 MAX_REST_INLINE = 1024 * 1024
@@ -169,6 +179,18 @@ def wire_output(
         cell_id=cell_id,
         **extra,
     )
+
+
+def pieces(text: str) -> Iterator[str]:
+    """Cut text into pieces for events, never within what becomes the address of a link."""
+    start = 0
+    while start < len(text):
+        end = start + STREAM_PIECE
+        at = text.find(LINK_BASE, end - len(LINK_BASE), end + len(LINK_BASE))
+        if 0 <= at < end < at + len(LINK_BASE):
+            end = at
+        yield text[start:end]
+        start = end
 
 
 def _clip(text: str, limit: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,14 +28,19 @@ from ..models import (
     CellOutput,
     Output,
     OutputCollection,
+    StreamOutput,
     UpdateOutputsByDisplayIdEventData,
 )
+from .frames import LINK_BASE
+from .long_text import without_link
 from .output_wire import (
     MAX_EVENT_INLINE,
     MAX_REST_INLINE,
+    STORED_BASE,
     LinkMaker,
     body_of,
     from_body,
+    pieces,
     representation,
     split_bundle,
     when,
@@ -46,7 +51,6 @@ from .store import runs
 __all__ = ["LiveCollection", "load_collection"]
 
 _DISPLAYS = ("display_data", "execute_result")
-_STREAM_PIECE = 128 * 1024  # characters; escaped in JSON, each may take six bytes
 
 
 @dataclass(slots=True)
@@ -221,10 +225,11 @@ class LiveCollection:
             data = self._bounded(lambda limit: self._wire(recorded, limit, output=shown))
             return [("append_output_event", data)]
         text, recorded.unsent = "".join(recorded.unsent), []
-        first = self._wire(recorded, MAX_EVENT_INLINE, text[:_STREAM_PIECE])
+        head = next(pieces(text), "")
+        first = self._wire(recorded, MAX_EVENT_INLINE, head)
         return [
             ("append_output_event", first.model_dump_json()),
-            *self._continued(recorded, text[_STREAM_PIECE:]),
+            *self._continued(recorded, text[len(head) :]),
         ]
 
     def _drain_text(self, recorded: _Recorded) -> list[tuple[str, str]]:
@@ -233,8 +238,8 @@ class LiveCollection:
 
     def _continued(self, recorded: _Recorded, text: str) -> list[tuple[str, str]]:
         out = []
-        for start in range(0, len(text), _STREAM_PIECE):
-            piece = self._wire(recorded, MAX_EVENT_INLINE, text[start : start + _STREAM_PIECE])
+        for part in pieces(text):
+            piece = self._wire(recorded, MAX_EVENT_INLINE, part)
             piece.continues = True
             out.append(("append_output_event", piece.model_dump_json()))
         return out
@@ -301,7 +306,15 @@ class LiveCollection:
 
     def to_nbformat(self) -> list[CellOutput]:
         """Return the outputs as they stand in a notebook file."""
-        return [recorded.output.to_nbformat() for recorded in self._outputs]
+        found = [recorded.output.to_nbformat() for recorded in self._outputs]
+        for output in found:
+            if isinstance(output, StreamOutput):
+                output.text = without_link(output.text)
+        return found
+
+    def stream_texts(self) -> Iterator[str]:
+        """Return the text of every stream, in order."""
+        return (r.output.text for r in self._outputs if r.output.output_type == "stream")
 
     def content_of(self, output_id: UUID, mimetype: str) -> str | None:
         """Return one representation of one output as text, or None."""
@@ -339,7 +352,7 @@ class LiveCollection:
                     replaced.append(recorded.id)
                 recorded.stored = recorded.stored_once = True
             if recorded.unstored:
-                text = "".join(recorded.unstored)
+                text = "".join(recorded.unstored).replace(LINK_BASE, STORED_BASE)
                 chunks.append((recorded.id, recorded.chunks_stored, text))
                 recorded.chunks_stored += 1
                 recorded.unstored = []
@@ -369,6 +382,9 @@ def load_collection(
     )
     found.execution_count = row.execution_count
     stored = runs.output_bodies(connection, collection_id)
+    for _, body, _, _ in stored:
+        if body["output_type"] == "stream":
+            body["text"] = body["text"].replace(STORED_BASE, LINK_BASE)
     found.adopt([body for _, body, _, _ in stored])
     for recorded, (output_id, _, created_at, updated_at) in zip(
         found._outputs, stored, strict=True

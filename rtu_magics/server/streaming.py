@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from .long_text import Texts
 from .recording import LiveCollection
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Streamer"]
 
+_OUTPUTS = ("display_data", "execute_result", "error", "clear_output")
 _SEND_EVERY = 0.015  # seconds
 _STORE_EVERY = 0.25
 
@@ -44,6 +46,7 @@ class Streamer:
         self._timer: asyncio.TimerHandle | None = None
         self._storing: asyncio.TimerHandle | None = None
         self._begun = False
+        self._text = room.service.collections.long_texts.new(collection.id, collection.stream_texts)
 
     def begin(self) -> None:
         """Send from now on: everybody has been told of the collection."""
@@ -52,6 +55,23 @@ class Streamer:
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Take one iopub message."""
+        kind, content = message.get("msg_type"), message.get("content") or {}
+        if kind == "stream":
+            name, text = str(content.get("name", "stdout")), str(content.get("text") or "")
+            self._show(self._text.take(name, text))
+        elif kind in _OUTPUTS:
+            self._show(self._text.between())
+            self._take(message)
+            if kind == "clear_output":
+                self._text.start_again()
+        else:
+            self._take(message)
+
+    def _show(self, texts: Texts) -> None:
+        for name, text in texts:
+            self._take({"msg_type": "stream", "content": {"name": name, "text": text}})
+
+    def _take(self, message: Mapping[str, Any]) -> None:
         display_id = self.collection.take(message)
         if display_id is not None:
             content = message.get("content") or {}
@@ -68,6 +88,7 @@ class Streamer:
 
     def finish(self) -> None:
         """Send what is left; storing it is up to the caller."""
+        self._show(self._text.finish())
         for timer in (self._timer, self._storing):
             if timer is not None:
                 timer.cancel()

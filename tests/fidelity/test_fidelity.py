@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from rtu_magics.document import OutputReducer
@@ -79,6 +81,33 @@ def test_program(kernels: tuple[Kernel, Kernel], program: Program) -> None:
         assert shown(remote) == shown(local)
     assert [seen.questions for seen in remote] == [seen.questions for seen in local]
     assert [seen.reply["status"] for seen in remote] == [seen.reply["status"] for seen in local]
+
+
+def test_much_text(kernels: tuple[Kernel, Kernel]) -> None:
+    _, there = kernels
+    lines = 40_000
+    run = there.ok(f"%%rtu_exec\nfor n in range({lines}): print(f'{{n:>98}}.')", timeout=100)
+    whole = "".join(f"{n:>98}.\n" for n in range(lines))
+    line = re.compile(r"\n\[… ([0-9,]+) characters left out here; all of it: (http\S+)\]\n")
+    cut = line.search(run.text)
+    assert cut is not None
+    assert len(run.text) < 2_000_000
+    assert whole.startswith(run.text[: cut.start()])
+    assert cut.start() >= 1_500_000
+    assert whole.endswith(run.text[-9000:])
+    hidden = sum(int(count.replace(",", "")) for count, _ in line.findall(run.text))
+    assert len(line.sub("", run.text)) + hidden == len(whole)
+    assert httpx.get(cut[2], trust_env=False, timeout=60).text == whole
+    assert httpx.get(cut[2][:-3], trust_env=False).status_code == 403
+    there.ok("%rtu_save")
+    text = there.ok("print(open('table.ipynb').read())").text
+    assert "characters left out here]" in text
+    assert "sig=" not in text
+    # What is kept is what was shown, also when it is read again; the next run takes the file away.
+    again = there.ok("%rtu_show -1").text
+    assert cut[2] in again
+    there.ok("%rtu_exec -1", timeout=100)
+    assert httpx.get(cut[2], trust_env=False).status_code == 404
 
 
 def test_the_table_is_large_enough() -> None:
