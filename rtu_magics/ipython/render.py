@@ -135,6 +135,7 @@ def status_text(status: SessionStatus) -> str:
             f"connection  {status.connection}",
             f"kernel      {kernel}",
             f"cells       {cells}",
+            *([f"your role   {status.role}"] if status.role not in (None, "owner") else []),
         ]
     )
 

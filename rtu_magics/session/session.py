@@ -136,6 +136,7 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
             cells=len(views),
             running=[v for v in views if v.state_name in ("queued", "executing")],
             failed=[v for v in views if v.state_name == "finished_with_error"],
+            role=self.role,
         )
 
     # ------------------------------------------------------------------ leaving

@@ -72,6 +72,8 @@ class SessionStatus:
         The number of cells.
     running, failed
         The cells that run or wait, and those whose last run failed.
+    role
+        What the user may do there: ``viewer``, ``executor``, ``contributor``, ``owner``.
     """
 
     name: str
@@ -83,3 +85,4 @@ class SessionStatus:
     cells: int
     running: list[CellView] = field(default_factory=list)
     failed: list[CellView] = field(default_factory=list)
+    role: str | None = None
