@@ -2,6 +2,9 @@
 
 A token names its invitation and its notebook. What it allows stands in the store, where it can be
 changed and withdrawn while the token is out; the claims only say what was meant at first.
+
+``jwt`` is imported with the first token: where it finds a library for other kinds of keys, it loads
+all of that, which takes longer than much else of a server's start.
 """
 
 from __future__ import annotations
@@ -12,8 +15,6 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
-
-import jwt
 
 from .roles import Role
 from .store import StoreError
@@ -88,6 +89,8 @@ class InviteTokens:
             "iat": int(issued_at),
             "exp": int(expires_at),
         }
+        import jwt
+
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
     def read(self, token: str) -> InviteClaims | None:
@@ -95,6 +98,8 @@ class InviteTokens:
 
         Whether it has expired is left to the caller, who has the store's word on it too.
         """
+        import jwt
+
         try:
             claims = jwt.decode(
                 token,
