@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
-from rtu_magics.client import APIClient
+from rtu_magics.client import APIClient, RTUClient
+from rtu_magics.document import NotebookBuilder
 from rtu_magics.errors import NotPermitted, PermissionDenied
+from rtu_magics.models import Notebook
 from rtu_magics.session.events import EventHub, RoleChanged, feed
 
-from ..helpers.rtu import call, follow
+from ..helpers.rtu import call, follow, open_notebook
 from .conftest import ask, follow_as, invite, refused
 
 pytestmark = pytest.mark.server
@@ -225,4 +227,19 @@ async def test_our_client_is_told(server, file_id):
         assert events[0].message.startswith("you are a contributor here now")
     finally:
         end()
+        await client.shutdown(now=True)
+
+
+async def test_our_client_is_refused(server, file_id):
+    """A notebook that the invitation is not to, asked for straight at the socket."""
+    other_id = await open_notebook(server, "not-yours.ipynb", create=True)
+    made = await invite(server, file_id, "owner")
+    client = RTUClient(
+        server.rtu_url, made["token"], UUID(other_id), uuid4(), NotebookBuilder(Notebook())
+    )
+    await client.initialize()
+    try:
+        with pytest.raises(PermissionDenied, match="no such notebook, or not for you"):
+            await client.wait_ready(10)
+    finally:
         await client.shutdown(now=True)
