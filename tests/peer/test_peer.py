@@ -104,6 +104,7 @@ def test_two_of_the_third_party_client_edit_and_run_at_once(tmp_path: Path, peer
     assert "already in the notebook" in refused["id taken"]
     assert "spent" in refused["id spent"]
     assert "at most" in refused["oversized"]
+    assert refused["invited"] == ["Permission denied"] * 2  # all that it makes of our words
 
     ran = seen["run"]
     assert ran["first"] == {"loud": OK, "rich": OK, "broken": FAILED, "after": FAILED}

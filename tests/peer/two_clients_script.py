@@ -107,7 +107,8 @@ async def lost_and_back(one, two):
     reset = one.disconnect_hook
 
     async def on_file_subscribe(msg):
-        caught_up.set_result([str(delta.id) for delta in msg.data.deltas_to_apply])
+        if not caught_up.done():
+            caught_up.set_result([str(delta.id) for delta in msg.data.deltas_to_apply])
 
     async def stay_away(*args):
         await reset(*args)
@@ -282,12 +283,55 @@ async def versions(api, file, one):
     assert [cell["id"] for cell in saved["cells"]] == one.cell_ids
 
 
-async def settle(*clients):
+async def restored(api, file, *clients):
+    """Restore that version: everybody is told, loads the notebook anew and goes on."""
+    middle = next(v for v in await api.get_file_versions(file.id) if v.name == "middle")
+    one, two = clients[:2]
+    before = cells(one)
+    await wait(one.replace_cell_content("shared", "spoiled"))
+    await settle(*clients)
+    response = await api.client.post(f"/v1/files/{file.id}/versions/{middle.id}/restore")
+    assert response.status_code == 200, response.text
+    await until(lambda: all(cells(client) == before for client in clients))
+    await until(lambda: all(client.inconsistent_state_event_count == 1 for client in clients))
+    text = source(two, "shared")
+    await wait(two.update_cell_content("shared", patch(text, text.replace("start", "Start"))))
+    await settle(*clients)
+    assert source(one, "shared") == source(two, "shared")
+    assert "Start" in source(one, "shared")
+
+
+async def invited(api, file, one):
+    """Somebody comes with an invitation, is refused, becomes more, and is shown out."""
+    path = f"/v1/files/{file.id}/invites"
+    invite = (await api.client.post(path, json={"role": "viewer", "name": "Ann"})).json()
+    theirs = APIClient(authorization_token=invite["token"], api_base_url=api.api_base_url)
+    assert (await theirs.user_info()).first_name == "Ann"
+    guest = await wait(theirs.connect_realtime(file))
+    await settle(one, guest)
+    said = [await refused(guest.replace_cell_content("shared", "by Ann"))]
+    change = await api.client.patch(f"{path}/{invite['id']}", json={"role": "contributor"})
+    assert change.status_code == 200, change.text
+    cell = await wait(guest.add_cell(source="# by Ann"))
+    await settle(one, guest)
+    await wait(one.delete_cell(cell.id))
+    await settle(one, guest)
+    assert (await api.client.delete(f"{path}/{invite['id']}")).status_code == 204
+    said.append(await refused(guest.replace_cell_content("shared", "by Ann")))
+    await guest.shutdown(now=True)
+    return said
+
+
+async def until(condition):
     for _ in range(400):
-        if len({client.builder.last_applied_delta_id for client in clients}) == 1:
+        if condition():
             return
         await asyncio.sleep(0.025)
-    raise AssertionError("the clients did not converge")
+    raise AssertionError("it did not come to that")
+
+
+async def settle(*clients):
+    await until(lambda: len({client.builder.last_applied_delta_id for client in clients}) == 1)
 
 
 def cells(client):
@@ -309,6 +353,8 @@ async def main(api_url, token, project_id):
     replayed = await lost_and_back(one, two)
     said = await refusals(one, two)
     await versions(api, file, one)
+    await restored(api, file, one, two, third)
+    said["invited"] = await invited(api, file, one)
     ran = await run(api, file, one, two)
     fresh = await wait(api.connect_realtime(file))
     everybody = (one, two, third, fresh)
