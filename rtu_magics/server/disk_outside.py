@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..document import NotebookBuilder
 from ..errors import SquashError
-from ..models import CellOutputCollectionReplace, CodeCell, Notebook, parse_notebook
+from ..models import Notebook, parse_notebook
+from .adopting import adopt_outputs
 from .disk_format import DiskBase
 from .disk_merge import merge_file
-from .recording import LiveCollection
 from .store import deltas as delta_queries
 from .writer import NotStored
 
@@ -68,40 +66,13 @@ async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) ->
         except SquashError as exc:  # the room changed meanwhile
             lost.append(str(exc))
     for cell in merge.outputs:
-        await _adopt_outputs(room, cell)
+        await adopt_outputs(room, cell, room.service.people.owner.id)
     if lost:
         logger.warning("%s: kept the file as a version, for %s", name, lost[0])
         await room.exclusively(lambda: _keep_as_version(room, notebook))
         room.send("v0_file_versions_changed_event", {})
     if merge.removed:
         await _remove_metadata(room, merge.removed)
-
-
-async def _adopt_outputs(room: Room, cell: CodeCell) -> None:
-    collection = LiveCollection(
-        uuid4(), room.file_id, cell.id, None, link=room.service.links.output
-    )
-    collection.execution_count = cell.execution_count
-    collection.adopt([output.model_dump() for output in cell.outputs])
-
-    def store(connection: Connection) -> None:
-        collection.create(connection)
-        collection.store(connection)
-
-    delta = CellOutputCollectionReplace(
-        file_id=room.file_id,
-        resource_id=cell.id,
-        properties={"output_collection_id": collection.id},
-    )
-    room.service.collections.put(collection)
-    try:
-        await room.apply(delta, room.service.people.owner.id, also=store)
-    except NotStored:
-        raise
-    except SquashError:
-        return
-    collection.drain()
-    room.send("update_output_collection_event", collection.to_wire(16 * 1024))
 
 
 def _keep_as_version(room: Room, notebook: Notebook) -> None:

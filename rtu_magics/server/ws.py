@@ -33,6 +33,7 @@ from ..models import (
     kernel_channel,
     parse_request,
 )
+from .adopting import copy_outputs
 from .broadcast import Connection, broadcast
 from .frames import error_frame, message
 from .links import without_secrets
@@ -293,6 +294,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         if self._may(room, request, person, needed_for(request.data.delta)):
             delta = request.data.delta
             room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
+            copy_outputs(room, request.data, person)
 
     async def _select(self, request: UpdateUserCellSelectionRequest, person: Person) -> None:
         room = await self._room(request, person, Action.READ)
