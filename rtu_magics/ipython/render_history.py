@@ -94,7 +94,7 @@ def _diff(before: str, after: str, paint: Callable[[str, str], str]) -> Iterator
     if before == after:
         return
     found = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)
-    lines = list(found)[2:]  # without the names of files
+    lines = list(found)[3:]  # without the names of files, and where the first piece begins
     for number, line in enumerate(lines):
         if number == _LINES and len(lines) > _LINES + 1:
             yield paint(f"… {len(lines) - _LINES} more lines", _DIM)
@@ -103,8 +103,7 @@ def _diff(before: str, after: str, paint: Callable[[str, str], str]) -> Iterator
         if len(text) > _WIDTH:
             text = f"{text[: _WIDTH - 1]}…"
         if line.startswith("@@"):
-            if number:
-                yield paint("⋯", _DIM)
+            yield paint("⋯", _DIM)
         elif line.startswith("+"):
             yield paint(f"+ {text}", _GREEN)
         elif line.startswith("-"):

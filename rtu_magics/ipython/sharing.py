@@ -46,7 +46,8 @@ class SharingMagics(MagicsBase):
         """Make a link that lets somebody into this notebook, with a role.
 
         A viewer reads, an executor also runs, a contributor also edits, an owner also shares,
-        renames and restores. The link is shown once; %rtu_revoke takes it back.
+        renames and restores. The link is shown once; %rtu_revoke takes it back. What is printed is
+        saved with your own notebook: -o puts the link into a variable instead.
 
         Examples::
 
