@@ -112,3 +112,18 @@ def test_variables(lab: Shell, session: Session) -> None:
     assert re.search(r"^name +str +\S* .*'Ann'$", table, re.M)
     assert re.search(r"^numbers +list +1000 +[\d.]+ kB +\[0, 1, 2", table, re.M)
     session.kernel_stop()
+
+
+def test_history_goes_back_page_by_page(
+    lab: Shell, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rtu_magics.session import history
+
+    monkeypatch.setattr(history, "_PAGE", 2)
+    for number in range(6):
+        session.add(f"cell_{number} = 0")
+    everything = [change.after for change in session.history(limit=6)]
+    assert everything == [f"cell_{number} = 0" for number in range(6)]
+    (first,) = session.history(1)
+    assert (first.what, first.after) == ("added", "cell_0 = 0")
+    assert len(session.history(limit=3)) == 3
