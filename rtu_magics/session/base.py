@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -68,7 +69,7 @@ class SessionBase:
         self.cell_states: dict[str, m.CellState] = dict(client.cell_state_details)
         self.last_touched: str | None = None
         self.edited_by: dict[str, UUID | None] = {}  # cells by whom others changed them last
-        self._notices: list[str] = []
+        self._notices: deque[str] = deque()  # filled on the loop, emptied by whoever asks
         self._closed = False
         self._why_closed = ""
         self.opened_at = time.time()
@@ -146,7 +147,10 @@ class SessionBase:
 
     def take_notices(self) -> list[str]:
         """Return what the user should hear of before anything else, once."""
-        notices, self._notices = self._notices, []
+        notices = []
+        with contextlib.suppress(IndexError):
+            while True:
+                notices.append(self._notices.popleft())
         return notices
 
     @property
