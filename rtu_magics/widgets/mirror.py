@@ -6,6 +6,7 @@ Python's part of it. The renderer lies in ``frontend/`` and is built into ``stat
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections.abc import Iterable
@@ -17,7 +18,16 @@ import anywidget
 import traitlets
 
 from ..errors import RTUError
-from ..session.events import ConnectionChanged, Event
+from ..session import background
+from ..session.events import (
+    CellStatesChanged,
+    ConnectionChanged,
+    DeltaApplied,
+    Event,
+    OutputAppended,
+    OutputsCleared,
+    OutputsUpdated,
+)
 from .mirror_actions import MirrorActions
 from .mirror_feed import MirrorFeed, Scheduler
 from .mirror_static import static_html
@@ -29,6 +39,15 @@ if TYPE_CHECKING:
 __all__ = ["Mirror", "mirrors", "static_html"]
 
 _STATIC = Path(__file__).parent / "static"
+
+PICTURE_PAUSE = 20.0  # seconds between a change and the picture of it that a saved notebook keeps
+_SEEN_IN_PICTURE = (
+    CellStatesChanged,
+    DeltaApplied,
+    OutputAppended,
+    OutputsCleared,
+    OutputsUpdated,
+)
 
 _open: list[Mirror] = []
 _open_lock = threading.Lock()
@@ -76,6 +95,7 @@ class Mirror(anywidget.AnyWidget):
     _esm = _STATIC / "mirror.js"
     _css = _STATIC / "mirror.css"
     height = traitlets.Unicode("").tag(sync=True)
+    own_id = traitlets.Unicode("").tag(sync=True)  # by which the front end finds its model
 
     def __init__(
         self,
@@ -87,11 +107,13 @@ class Mirror(anywidget.AnyWidget):
     ) -> None:
         chosen = None if cells is None else [session.resolve(cell) for cell in cells]
         super().__init__(height=height)
+        self.own_id = self.model_id or ""
         self.session = session
         self.cells = chosen
         self._display_ids: list[str] = []
         self._ended = False
         self._static_shown = ""
+        self._picture_timer: asyncio.TimerHandle | None = None
         if writer is None:
             writer = the_writer()
         self._feed = MirrorFeed(session, chosen, self._send_message, writer)
@@ -116,6 +138,21 @@ class Mirror(anywidget.AnyWidget):
         if isinstance(event, ConnectionChanged) and event.state == "closed":
             # Sent first: then nothing more comes.
             self._writer.schedule((self, "end"), self._end)
+        elif isinstance(event, _SEEN_IN_PICTURE):
+            self._picture_outdated()
+
+    def _picture_outdated(self) -> None:
+        # On the background thread, as every event is; so is the picture made.
+        waits = self._picture_timer is not None or not self._display_ids
+        if not waits and background().running:
+            loop = background().loop
+            self._picture_timer = loop.call_later(PICTURE_PAUSE, self._renew_picture)
+
+    def _renew_picture(self) -> None:
+        self._picture_timer = None
+        if not self._ended:
+            picture = self.static()
+            self._writer.schedule((self, "picture"), lambda: self._show_picture(picture))
 
     # ------------------------------------------------------------------ what users call
 
@@ -199,18 +236,27 @@ class Mirror(anywidget.AnyWidget):
         self._feed.close()
         self._actions.close()
         self._writer.forget((self, "end"))
-        with contextlib.suppress(Exception):  # no front end any more: nobody is there to see it
-            self._leave_picture()
+        self._writer.forget((self, "picture"))
+        timer = self._picture_timer
+        if timer is not None and background().running:
+            background().loop.call_soon_threadsafe(timer.cancel)
+        self._show_picture(self._last_picture())
         super().close()
 
-    def _leave_picture(self) -> None:
+    def _last_picture(self) -> str:
+        for _ in range(3):
+            with contextlib.suppress(RuntimeError):  # a cell came while they were counted
+                return self.static()
+        return self._static_shown
+
+    def _show_picture(self, picture: str) -> None:
         from IPython.display import update_display as ipython_update
 
         update_display: Any = ipython_update
-        picture = self.static()
-        for display_id in self._display_ids:
-            update_display(
-                {"text/html": picture, "text/plain": f"Mirror of {self.session.path}"},
-                raw=True,
-                display_id=f"{display_id}-static",
-            )
+        with contextlib.suppress(Exception):  # no front end any more: nobody is there to see it
+            for display_id in self._display_ids:
+                update_display(
+                    {"text/html": picture, "text/plain": f"Mirror of {self.session.path}"},
+                    raw=True,
+                    display_id=f"{display_id}-static",
+                )

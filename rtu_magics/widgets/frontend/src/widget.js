@@ -9,7 +9,6 @@ const HELLO = [150, 1_500, 5_000, 15_000]; // ms; a busy kernel answers once it 
 
 const mirror = () => {
   const store = new MirrorStore();
-  const views = new Map(); // element → what watches it
   let model = null;
   let timers = [];
   let following = null;
@@ -48,11 +47,15 @@ const mirror = () => {
     take(JSON.parse(known.join("")));
   };
 
-  // The widget base marks every view of a model whose kernel is gone: restarted, or lost.
-  const ended = (el) => Boolean(el.closest(".jupyter-widgets-disconnected"));
-  const liveChanged = () => {
-    if (!views.size) return;
-    const alive = ![...views.keys()].some(ended);
+  // The front end says that something happened to the connection, several times for one restart; the
+  // model itself knows what: whether there is still a kernel behind it.
+  const liveChanged = async () => {
+    let alive = false;
+    try {
+      alive = (await model.widget_manager.get_model(model.get("own_id"))).comm_live !== false;
+    } catch {
+      // not even a model any more
+    }
     if (alive === store.alive) return;
     store.setAlive(alive);
     if (alive) hello([0, ...HELLO]);
@@ -62,25 +65,19 @@ const mirror = () => {
     initialize(context) {
       model = context.model;
       model.on("msg:custom", receive);
+      model.on("comm_live_update", liveChanged);
       hello();
       return () => {
         timers.forEach(clearTimeout);
         model.off("msg:custom", receive);
+        model.off("comm_live_update", liveChanged);
         model = null;
       };
     },
     render({ model: shown, el }) {
       const view = mount(el, store, { act, height: shown.get("height") || undefined });
-      const watch = new MutationObserver(liveChanged);
-      watch.observe(el, { attributes: true, attributeFilter: ["class"] });
-      views.set(el, watch);
-      liveChanged();
       if (following) view.follow(following);
-      return () => {
-        watch.disconnect();
-        views.delete(el);
-        view.destroy();
-      };
+      return () => view.destroy();
     },
   };
 };

@@ -20,7 +20,9 @@ export class VirtualList {
     this.items = items;
     this.ids = [];
     this.elements = new Map();
-    this._heights = new Map();
+    this._heights = new Map(); // measured
+    this._guesses = new Map();
+    this._drawn = []; // the ids of what is in the DOM, in order
     this._offsets = null;
     this._above = document.createElement("div");
     this._below = document.createElement("div");
@@ -44,6 +46,7 @@ export class VirtualList {
     for (const [id, element] of this.elements) this.items.remove(id, element);
     this.elements.clear();
     this._heights.clear();
+    this._guesses.clear();
   }
 
   /** Show these items, in this order. */
@@ -51,9 +54,11 @@ export class VirtualList {
     this._anchor ??= this._findAnchor();
     this.ids = ids;
     this._offsets = null;
-    if (this._heights.size > ids.length * 2 + 100) {
+    if (this._guesses.size > ids.length * 2 + 100) {
       const present = new Set(ids);
-      for (const id of this._heights.keys()) if (!present.has(id)) this._heights.delete(id);
+      for (const known of [this._heights, this._guesses]) {
+        for (const id of known.keys()) if (!present.has(id)) known.delete(id);
+      }
     }
     this.update();
   }
@@ -71,7 +76,11 @@ export class VirtualList {
   }
 
   _height(id) {
-    return this._heights.get(id) ?? this.items.estimate(id);
+    const known = this._heights.get(id) ?? this._guesses.get(id);
+    if (known !== undefined) return known;
+    const guess = this.items.estimate(id);
+    this._guesses.set(id, guess);
+    return guess;
   }
 
   _tops() {
@@ -98,7 +107,7 @@ export class VirtualList {
   _findAnchor() {
     const top = this.scroller.getBoundingClientRect().top;
     if (this.scroller.scrollTop <= 0) return null;
-    for (const id of this.ids) {
+    for (const id of this._drawn) {
       const element = this.elements.get(id);
       if (!element?.isConnected) continue;
       const box = element.getBoundingClientRect();
@@ -120,7 +129,7 @@ export class VirtualList {
       if (!changed) break;
     }
     this._last = this._findAnchor();
-    this.items.shown?.(this.ids.filter((id) => this.elements.has(id)));
+    this.items.shown?.(this._drawn);
   }
 
   /** The anchor of the last update, unless the reader has scrolled since. */
@@ -143,7 +152,8 @@ export class VirtualList {
   }
 
   _draw(first, last) {
-    const wanted = new Set(this.ids.slice(first, last + 1));
+    this._drawn = this.ids.slice(first, last + 1);
+    const wanted = new Set(this._drawn);
     for (const [id, element] of this.elements) {
       if (wanted.has(id)) continue;
       this._resized.unobserve(element);
