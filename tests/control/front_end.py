@@ -18,34 +18,22 @@ def run_answering(
 
     An answer may be something to do instead of answering.
     """
-    msg_id = str(kernel.client.execute(code, allow_stdin=True))
-    run, asked, left = CellRun(), [], list(answers)
-    idle, deadline = False, time.monotonic() + timeout
-    while not (idle and run.reply):
-        assert time.monotonic() < deadline, f"not done; it said {run.text!r}"
+    asked: list[tuple[str, bool]] = []
+    left = list(answers)
+
+    def on_turn(_: CellRun) -> None:
         try:
             content = kernel.client.get_stdin_msg(timeout=0)["content"]
-            asked.append((content["prompt"], content["password"]))
-            answer = left.pop(0)
-            if callable(answer):
-                answer()
-            else:
-                kernel.client.input(answer)
         except queue.Empty:
-            pass
-        try:
-            message = kernel.client.get_iopub_msg(timeout=0.05)
-        except queue.Empty:
-            kernel._take_reply(msg_id, run)
-            continue
-        if message["parent_header"].get("msg_id") != msg_id:
-            continue
-        kind, content = message["msg_type"], message["content"]
-        if kind == "status":
-            idle = content["execution_state"] == "idle"
-        elif kind != "execute_input":
-            run.messages.append((time.monotonic(), kind, content))
-        kernel._take_reply(msg_id, run)
+            return
+        asked.append((content["prompt"], content["password"]))
+        answer = left.pop(0)
+        if callable(answer):
+            answer()
+        else:
+            kernel.client.input(answer)
+
+    run = kernel.finish(kernel.start(code, allow_stdin=True), timeout, on_turn)
     assert not left, f"{len(left)} answers were not asked for"
     return run, asked
 

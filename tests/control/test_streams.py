@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,26 +14,6 @@ from ..ipython.kernels import Kernel
 pytestmark = [pytest.mark.kernel, pytest.mark.server]
 
 LINES = 100_000
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    found = tmp_path / "work"
-    found.mkdir()
-    return found
-
-
-@pytest.fixture
-def kernel(work: Path, tmp_path: Path) -> Iterator[Kernel]:
-    env = dict(os.environ, IPYTHONDIR=str(tmp_path / "ipython"))
-    env.pop("RTU_TOKEN", None)
-    kernel = Kernel(work, env)
-    try:
-        kernel.ok("%load_ext rtu_magics")
-        yield kernel
-        kernel.ok("%unload_ext rtu_magics")
-    finally:
-        kernel.close()
 
 
 def test_many_lines(kernel: Kernel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,18 +77,24 @@ class RunningKernel:
         client.load_connection_file()
         return cls(client)
 
-    def start(self, code: str) -> str:
+    def start(self, code: str, *, allow_stdin: bool = False) -> str:
         """Send a cell; returns its message id."""
-        return str(self.client.execute(code, allow_stdin=False))
+        return str(self.client.execute(code, allow_stdin=allow_stdin))
 
-    def finish(self, msg_id: str, timeout: float = 60) -> CellRun:
-        """Receive everything of a cell until it is done."""
+    def finish(
+        self,
+        msg_id: str,
+        timeout: float = 60,
+        on_turn: Callable[[CellRun], None] = lambda run: None,
+    ) -> CellRun:
+        """Receive everything of a cell until it is done; `on_turn` is called again and again."""
         run = CellRun()
         deadline = time.monotonic() + timeout
         idle = False
         while not (idle and run.reply):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not done after {timeout} s; it said {run.text!r}")
+            on_turn(run)
             try:
                 message = self.client.get_iopub_msg(timeout=0.05)
             except queue.Empty:
