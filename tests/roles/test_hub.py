@@ -25,7 +25,7 @@ import pytest
 from rtu_magics.client import APIClient
 from rtu_magics.errors import AuthenticationFailed, NotPermitted
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
 CONFIG = """
 import sys
@@ -60,6 +60,7 @@ c.Spawner.args = [
 ]
 c.Spawner.env_keep.append("PYTHONPATH")
 c.Spawner.default_url = "/api"
+c.Spawner.http_timeout = 100
 c.JupyterHub.db_url = "sqlite:///{root}/hub.sqlite"
 c.JupyterHub.services = [{{"name": "admin", "api_token": "{token}"}}]
 c.JupyterHub.load_roles = [
@@ -139,7 +140,7 @@ def answers(http: httpx.Client, path: str) -> bool:
 
 
 def wait_until(true, root: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 100
     while not true():
         assert time.monotonic() < until, (root / "hub.log").read_text()[-5000:]
         time.sleep(0.1)
