@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -38,7 +39,7 @@ from .mirror_cells import (
     state_op,
     type_of,
 )
-from .mirror_text import splices
+from .mirror_ops import Edit, Fixed, Op, Text, Whole, nothing, same_state
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -50,6 +51,7 @@ PART = 42_000  # below what is sent at one time, also with its quotes and newlin
 OUTPUT_ROOM = 400_000  # characters of outputs that a snapshot holds; the rest is asked for
 
 Message = dict[str, Any]
+_OUTPUT_KEYS = ("out", "new", "txt")
 
 
 class MirrorState:
@@ -85,7 +87,7 @@ class MirrorState:
         self._people: dict[UUID, Any] = {}
         self._connection = (session.connection, "")
         # Operations that are not sent yet, in order; those that others may be merged into by key.
-        self._ops: list[Callable[[], list[Any] | None]] = []
+        self._ops: list[Callable[[], Op | None]] = []
         self._open: dict[tuple[str, ...], int] = {}
         self._snapshot: list[Message] | None = None
         self._began = False  # before the first snapshot nobody knows anything
@@ -104,11 +106,6 @@ class MirrorState:
                 self.seq += 1
                 messages.append({"t": "patch", "seq": self.seq, "ops": ops})
             return messages
-
-    @property
-    def pending(self) -> bool:
-        """Whether there is something to take."""
-        return bool(self._ops or self._snapshot)
 
     # ------------------------------------------------------------------ the background thread
 
@@ -182,7 +179,7 @@ class MirrorState:
         if changed:
             self._changed()
 
-    def _put(self, make: Callable[[], list[Any] | None], *key: str) -> None:
+    def _put(self, make: Callable[[], Op | None], *key: str) -> None:
         """Add an operation; one with the same key takes the place of the earlier one."""
         if key:
             at = self._open.get(key)
@@ -231,10 +228,10 @@ class MirrorState:
         author = None if delta.created_by_id is None else str(delta.created_by_id)
         at = self._open.get(("src", cell_id))
         if at is not None:
-            edit: _Edit = self._ops[at]  # type: ignore[assignment]  # what that key stands for
+            edit: Edit = self._ops[at]  # type: ignore[assignment]  # what that key stands for
             edit.author = author
             return
-        self._put(_Edit(self._sources, cell_id, before, author), "src", cell_id)
+        self._put(Edit(self._sources, cell_id, before, author), "src", cell_id)
 
     def _before(self, cell_id: str) -> str | None:
         """Return the shown cell before this one, None at the top."""
@@ -288,11 +285,11 @@ class MirrorState:
         self._states = now
         for cell_id in before.keys() | now.keys():
             state = now.get(cell_id)
-            if _same(state, before.get(cell_id)) or not self._shows(cell_id):
+            if same_state(state, before.get(cell_id)) or not self._shows(cell_id):
                 continue
             if state is not None:
                 self._clock.note(cell_id, state.state)
-            self._put(_StateOp(self, cell_id), "st", cell_id)
+            self._put(partial(self.state_op, cell_id), "st", cell_id)
             if state is not None and state.state.startswith("finished"):
                 self.board.finished(cell_id)
 
@@ -305,9 +302,9 @@ class MirrorState:
 
     def _drop_outputs(self, cell_id: str) -> None:
         for key in [key for key in self._open if key[0] in _OUTPUT_KEYS and key[1] == cell_id]:
-            self._ops[self._open.pop(key)] = _nothing
+            self._ops[self._open.pop(key)] = nothing
 
-    def _outs_op(self, cell_id: str) -> list[Any] | None:
+    def _outs_op(self, cell_id: str) -> Op | None:
         outputs = self.board.outputs(cell_id)
         return None if outputs is None else ["outs", cell_id, [dict(o) for o in outputs]]
 
@@ -319,7 +316,7 @@ class MirrorState:
         if isinstance(event, OutputAppended):
             view = self.board.append(cell_id, output)
             if view is not None and ("outs", cell_id) not in self._open:
-                self._put(_Whole("out+", cell_id, view), "out", cell_id, view["id"])
+                self._put(Whole("out+", cell_id, view), "out", cell_id, view["id"])
             return
         grown = self.board.grow(cell_id, output)
         if grown is None or self._goes_out_whole(cell_id, grown[0]):
@@ -327,10 +324,10 @@ class MirrorState:
         view, text = grown
         at = self._open.get(("txt", cell_id, view["id"]))
         if at is not None:
-            more: _Text = self._ops[at]  # type: ignore[assignment]  # what that key stands for
+            more: Text = self._ops[at]  # type: ignore[assignment]  # what that key stands for
             more.add(text)
             return
-        self._put(_Text(cell_id, view, text), "txt", cell_id, view["id"])
+        self._put(Text(cell_id, view, text), "txt", cell_id, view["id"])
 
     def _goes_out_whole(self, cell_id: str, view: dict[str, Any]) -> bool:
         """Return whether an output is sent as it is by then anyway."""
@@ -347,7 +344,7 @@ class MirrorState:
     def _on_updated(self, event: OutputsUpdated) -> None:
         for cell_id, view in self.board.update(event):
             if self._shows(cell_id) and not self._goes_out_whole(cell_id, view):
-                self._put(_Whole("out=", cell_id, view), "new", cell_id, view["id"])
+                self._put(Whole("out=", cell_id, view), "new", cell_id, view["id"])
 
     def outputs_loaded(self, cell_id: str, views: list[dict[str, Any]]) -> None:
         """Send a cell's outputs, which were fetched; on the background thread."""
@@ -359,7 +356,7 @@ class MirrorState:
                 self._whole_outputs(cell_id)  # what comes until then goes along
             else:
                 op = ["outs", cell_id, [dict(view) for view in views]]
-                self._put(_Fixed(op), "outs", cell_id)
+                self._put(Fixed(op), "outs", cell_id)
         self._changed()
 
     # ------------------------------------------------------------------ everything else
@@ -368,11 +365,11 @@ class MirrorState:
         before, now = self._people, event.people
         self._people = dict(now)
         for user_id in before.keys() - now.keys():
-            self._put(_Fixed(["bye", str(user_id)]), "who", str(user_id))
+            self._put(Fixed(["bye", str(user_id)]), "who", str(user_id))
         for user_id, person in now.items():
             old = before.get(user_id)
             if old is None or person_view(old) != person_view(person):
-                self._put(_Fixed(["who", person_view(person)]), "who", str(user_id))
+                self._put(Fixed(["who", person_view(person)]), "who", str(user_id))
 
     def _on_kernel(self, event: KernelChanged) -> None:
         view = kernel_view(event.status, "")
@@ -385,7 +382,7 @@ class MirrorState:
     def _on_role(self, event: RoleChanged) -> None:
         self._put(lambda: ["role", event.role], "role")
 
-    def state_op(self, cell_id: str) -> list[Any]:
+    def state_op(self, cell_id: str) -> Op:
         """Return the operation that gives a cell its present state."""
         return state_op(cell_id, self._states.get(cell_id), self._clock)
 
@@ -402,84 +399,3 @@ _HANDLERS: dict[type, Any] = {
     ConnectionChanged: MirrorState._on_connection,
     RoleChanged: MirrorState._on_role,
 }
-
-
-_OUTPUT_KEYS = ("out", "new", "txt")
-
-
-def _nothing() -> list[Any] | None:
-    return None
-
-
-def _same(one: m.CellState | None, other: m.CellState | None) -> bool:
-    # Every event holds every cell: compared by hand, which takes a fraction of the models' time.
-    if one is None or other is None:
-        return one is other
-    return (
-        one.state == other.state
-        and one.execution_id == other.execution_id
-        and one.execution_count == other.execution_count
-        and one.cause == other.cause
-        and one.waiting_for_input == other.waiting_for_input
-    )
-
-
-class _Fixed:
-    def __init__(self, op: list[Any]) -> None:
-        self.op = op
-
-    def __call__(self) -> list[Any]:
-        return self.op
-
-
-class _Edit:
-    """A cell's text, from what the front ends have to what it is when this is sent."""
-
-    def __init__(
-        self, sources: dict[str, str], cell_id: str, before: str, author: str | None
-    ) -> None:
-        self.sources, self.cell_id, self.before, self.author = sources, cell_id, before, author
-
-    def __call__(self) -> list[Any] | None:
-        now = self.sources.get(self.cell_id)
-        if now is None:  # deleted since
-            return None
-        made: list[Any] = ["src", self.cell_id, splices(self.before, now)]
-        return [*made, self.author] if self.author is not None else made
-
-
-class _StateOp:
-    def __init__(self, state: MirrorState, cell_id: str) -> None:
-        self.state, self.cell_id = state, cell_id
-
-    def __call__(self) -> list[Any]:
-        return self.state.state_op(self.cell_id)
-
-
-class _Text:
-    """More text of a stream."""
-
-    LIMIT = 60_000  # characters; of more, the whole stream as it is kept is less
-
-    def __init__(self, cell_id: str, view: dict[str, Any], text: str) -> None:
-        self.cell_id, self.view, self.pieces, self.length = cell_id, view, [text], len(text)
-
-    def add(self, text: str) -> None:
-        self.length += len(text)
-        if self.length <= self.LIMIT:
-            self.pieces.append(text)
-
-    def __call__(self) -> list[Any]:
-        if self.length > self.LIMIT:
-            return ["out=", self.cell_id, dict(self.view)]
-        return ["txt", self.cell_id, self.view["id"], "".join(self.pieces)]
-
-
-class _Whole:
-    """An output as it is when this is sent."""
-
-    def __init__(self, kind: str, cell_id: str, view: dict[str, Any]) -> None:
-        self.kind, self.cell_id, self.view = kind, cell_id, view
-
-    def __call__(self) -> list[Any]:
-        return [self.kind, self.cell_id, dict(self.view)]
