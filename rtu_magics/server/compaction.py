@@ -130,10 +130,7 @@ async def compact(chain: Chain) -> None:
         dropped = versions_to_drop(queries.version_sizes(connection, file_id), protected, now)
         queries.delete_versions(connection, dropped)
     await asyncio.sleep(0)
-    with database.transaction() as connection:
-        shown = collections_shown(chain.builder) | queries.shown_in_versions(connection, file_id)
-        found = queries.collection_sizes(connection, file_id)
-        queries.delete_collections(connection, _outdated(found, shown, now))
+    await _drop_outputs(chain, now)
 
 
 def _edge(database: Database, file_id: UUID) -> tuple[int, int] | None:
@@ -158,19 +155,27 @@ def _starts(connection: Any, file_id: UUID) -> Iterable[UUID]:
             yield version.id
 
 
-def _outdated(
-    found: Iterable[tuple[UUID, float, int]], shown: Collection[str], now: float
-) -> list[UUID]:
+async def _drop_outputs(chain: Chain, now: float) -> None:
+    """Drop the outputs of earlier runs that the rule lets go, one run at a time."""
+    database, file_id = chain.database, chain.file_id
+    with database.transaction() as connection:
+        in_versions = queries.shown_in_versions(connection, file_id)
+        found = queries.collections_of(connection, file_id)
     kept = size = 0
-    outdated = []
-    for collection_id, changed, length in found:
-        if str(collection_id) in shown or changed > now - KEEP_COLLECTIONS_FOR:
+    head, shown = chain.head, collections_shown(chain.builder)
+    for collection_id, changed in found:
+        if head != chain.head:  # others go on while this does
+            head, shown = chain.head, collections_shown(chain.builder)
+        name = str(collection_id)
+        if changed > now - KEEP_COLLECTIONS_FOR or name in in_versions or name in shown:
             continue
         kept += 1
-        size += length
-        if kept > KEEP_COLLECTIONS or size > KEEP_COLLECTION_BYTES:
-            outdated.append(collection_id)
-    return outdated
+        with database.transaction() as connection:
+            if kept <= KEEP_COLLECTIONS and size <= KEEP_COLLECTION_BYTES:
+                size += queries.size_of_collection(connection, collection_id)
+            if kept > KEEP_COLLECTIONS or size > KEEP_COLLECTION_BYTES:
+                queries.delete_collections(connection, [collection_id])
+        await asyncio.sleep(0)
 
 
 class Compactor:

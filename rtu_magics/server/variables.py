@@ -66,8 +66,9 @@ class Variables:
         self._room = room
         self._last: tuple[UUID, dict[str, Any]] | None = None
         self._lock = asyncio.Lock()
-        # With the request that is still to be answered.
-        self._watchers: dict[Connection, UUID | None] = {}
+        # With their requests that are still to be answered.
+        self._watchers: dict[Connection, list[UUID]] = {}
+        self._again = False
         self._refreshing: asyncio.Task[None] | None = None
 
     async def read(self) -> dict[str, Any]:
@@ -89,7 +90,7 @@ class Variables:
     def watch(self, connection: Connection, transaction_id: UUID) -> None:
         """Tell a connection the variables now, and after each cell from now on."""
         self._watchers = {one: of for one, of in self._watchers.items() if not one.closed}
-        self._watchers[connection] = transaction_id
+        self._watchers.setdefault(connection, []).append(transaction_id)
         self._refresh(0)
 
     def cell_finished(self) -> None:
@@ -105,32 +106,43 @@ class Variables:
 
     def _refresh(self, delay: float) -> None:
         if self._refreshing is not None and not self._refreshing.done():
-            if delay:
-                return
-            self._refreshing.cancel()
-        work: Coroutine[Any, Any, None] = self._tell(delay)
+            # However many ask, the kernel is asked once, and once more for those who came late.
+            self._again = self._again or not delay
+            return
+        work: Coroutine[Any, Any, None] = self._tell_all(delay)
         self._refreshing = asyncio.create_task(work, name="rtu-variables")
 
-    async def _tell(self, delay: float) -> None:
-        room = self._room
+    async def _tell_all(self, delay: float) -> None:
         await asyncio.sleep(delay)
-        if delay and room.executor.busy:
-            return  # it is told again after the last cell
+        if not (delay and self._room.executor.busy):  # it is told again after the last cell
+            await self._tell()
+        while self._again:
+            self._again = False
+            await self._tell()
+
+    async def _tell(self) -> None:
+        room = self._room
+        waiting = {connection: len(asked) for connection, asked in self._watchers.items()}
         try:
             data = await self.read()
         except (NotAnswered, NotPython) as exc:
             data = {"variables": [], "kernel_state": self._state(), "message": str(exc)}
         text = json.dumps(data)
-        for connection, transaction_id in list(self._watchers.items()):
+        for connection, count in waiting.items():
+            asked = self._watchers.get(connection)
             there = connection in room.subscribers or connection in room.kernel_subscribers
             person = connection.person
-            if not there or person is None:
+            if asked is None or not there or person is None:
                 self._watchers.pop(connection, None)
             elif authorise(person, Action.EXECUTE, room.file_id):
-                self._watchers[connection] = None
-                connection.send(
-                    message(room.kernel_channel, "variable_explorer_event", text, transaction_id)
-                )
+                answered: list[UUID | None] = [*asked[:count]] or [None]
+                del asked[:count]
+                for transaction_id in answered:
+                    connection.send(
+                        message(
+                            room.kernel_channel, "variable_explorer_event", text, transaction_id
+                        )
+                    )
 
     async def _check_language(self) -> None:
         status = self._room.kernel.status

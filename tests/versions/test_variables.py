@@ -189,3 +189,19 @@ async def test_watching(server):
         event = await client.wait_for("variable_explorer_event")
         assert [one["name"] for one in event["data"]["variables"]] == ["x", "y"]
         assert not [m for m in other.log if m["event"] == "variable_explorer_event"]
+
+
+async def test_many_questions_at_once(server):
+    """Each is answered, and the kernel is not asked for each."""
+    file_id = await open_notebook(server, "many.ipynb", create=True)
+    async with follow(server, file_id) as client:
+        await ready(client, file_id, server)
+        await run(client, "c1", "x = 1")
+        asked = {
+            await client.send(client.kernels, "variable_explorer_update_request", None)
+            for _ in range(200)
+        }
+        while asked:
+            event = await client.wait_for("variable_explorer_event")
+            asked.discard(event["transaction_id"])
+            assert [one["name"] for one in event["data"]["variables"]] == ["x"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from .schema import (
     cell_states,
@@ -158,34 +158,26 @@ def _shown(notebook: dict[str, Any]) -> Iterable[str]:
             yield str(collection_id)
 
 
-def collection_sizes(connection: Connection, file_id: UUID) -> Sequence[tuple[UUID, float, int]]:
-    """Return id, time of the last change and size of a file's collections, the newest first."""
-    texts = (
-        select(
-            outputs.c.collection_id,
-            (
-                func.coalesce(func.length(outputs.c.body), 0)
-                + select(func.coalesce(func.sum(func.length(output_chunks.c.text)), 0))
-                .where(output_chunks.c.output_id == outputs.c.id)
-                .scalar_subquery()
-            ).label("size"),
-        )
-        .join(collections, collections.c.id == outputs.c.collection_id)
-        .where(collections.c.file_id == file_id)
-        .subquery()
-    )
+def collections_of(connection: Connection, file_id: UUID) -> Sequence[tuple[UUID, float]]:
+    """Return id and time of the last change of a file's output collections, the newest first."""
     rows = connection.execute(
-        select(
-            collections.c.id,
-            collections.c.updated_at,
-            func.coalesce(func.sum(texts.c.size), literal(0)),
-        )
-        .outerjoin(texts, texts.c.collection_id == collections.c.id)
+        select(collections.c.id, collections.c.updated_at)
         .where(collections.c.file_id == file_id)
-        .group_by(collections.c.id, collections.c.updated_at)
         .order_by(collections.c.updated_at.desc())
     )
-    return [(collection_id, changed, size) for collection_id, changed, size in rows]
+    return [(collection_id, changed) for collection_id, changed in rows]
+
+
+def size_of_collection(connection: Connection, collection_id: UUID) -> int:
+    """Return how many characters a collection's outputs have."""
+    mine = outputs.c.collection_id == collection_id
+    bodies = connection.execute(select(func.sum(func.length(outputs.c.body))).where(mine)).scalar()
+    texts = connection.execute(
+        select(func.sum(func.length(output_chunks.c.text)))
+        .join(outputs, outputs.c.id == output_chunks.c.output_id)
+        .where(mine)
+    ).scalar()
+    return int(bodies or 0) + int(texts or 0)
 
 
 def delete_collections(connection: Connection, ids: Sequence[UUID]) -> None:
