@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,7 @@ class Page:
     page: Any
     lab: Lab
     frames: list[tuple[float, bytes]] = field(default_factory=list)
+    first_paint: float = 0.0  # seconds from running the mirror's cell to its first cell
 
     def open(self, path: str, *, app: str = "lab/tree") -> None:
         """Open a notebook and wait until its kernel can run something."""
@@ -138,17 +140,106 @@ class Page:
                 ),
             )
 
+    def open_mirror(
+        self,
+        name: str,
+        *cells: str | dict[str, Any],
+        app: str = "lab/tree",
+        status: bool = True,
+        more: Sequence[str] = (),
+    ) -> None:
+        """Open a notebook of the reader's with a mirror of another, and wait until it is live.
+
+        Parameters
+        ----------
+        cells
+            Those of the mirrored notebook.
+        status
+            Whether the status is shown, too.
+        more
+            Cells of the reader's below the mirror, which are not run.
+        """
+        write_notebook(self.lab.root / f"{name}.ipynb", *cells)
+        connect = f"%load_ext rtu_magics\n%rtu_connect {name}.ipynb"
+        mine = f"{name}-mine.ipynb"
+        connect += "" if status else " --no-widget"
+        write_notebook(self.lab.root / mine, connect, "%rtu_mirror", *more)
+        self.open(mine, app=app)
+        self.select(0)
+        self.command("notebook:run-cell")
+        self.wait_for_count(0)
+        began = time.monotonic()
+        self.select(1)
+        self.command("notebook:run-cell")
+        self.page.wait_for_selector('.rtu-mirror[data-connection="live"] .rtu-cell')
+        self.first_paint = time.monotonic() - began
+
     def wait_for_notebook(self) -> None:
         """Wait for the notebook and its kernel."""
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.page.wait_for_function("() => window.jupyterapp", timeout=60_000)
+        self.wait_for_kernel("idle")
+
+    def wait_for_kernel(self, state: str) -> None:
+        """Wait until the reader's kernel is connected and in a state."""
         self.page.wait_for_function(
-            """() => {
+            """(state) => {
               const panel = window.jupyterapp.shell.currentWidget;
               const kernel = panel?.sessionContext?.session?.kernel;
-              return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+              return kernel?.connectionStatus === "connected" && kernel.status === state;
             }""",
+            arg=state,
             timeout=60_000,
+        )
+
+    def wait_for_count(self, index: int) -> None:
+        """Wait until a cell of the reader's has run."""
+        self.page.wait_for_function(
+            """(index) => {
+              const cell = window.jupyterapp.shell.currentWidget.content.widgets[index];
+              return cell.model.executionCount && cell.model.executionState !== "running";
+            }""",
+            arg=index,
+            timeout=60_000,
+        )
+
+    def select(self, index: int) -> None:
+        """Make a cell of the reader's the active one."""
+        self.page.evaluate(
+            """(index) => {
+              const app = window.jupyterapp;
+              const panel = [...app.shell.widgets("main")].find((one) => one.content?.widgets);
+              app.shell.activateById(panel.id);
+              panel.content.activeCellIndex = index;
+            }""",
+            index,
+        )
+
+    def save(self) -> None:
+        """Save the reader's notebook, and wait until that is done."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+
+    def theme(self, name: str) -> None:
+        """Change to the light or the dark theme."""
+        words = json.dumps({"theme": f"JupyterLab {name.title()}"})
+        self.command("apputils:change-theme", words)
+        self.page.wait_for_function(
+            "(light) => document.body.dataset.jpThemeLight === light",
+            arg=str(name == "light").lower(),
+        )
+        self.page.wait_for_timeout(700)  # colours fade over
+
+    def wait_for_state(self, cell_id: str, state: str) -> None:
+        """Wait until both the mirror and the status show a cell in a state."""
+        self.page.wait_for_selector(f'.rtu-cell[data-cell-id="{cell_id}"][data-state="{state}"]')
+        self.page.wait_for_selector(f'.rtu-mark[data-cell-id="{cell_id}"][data-mark="{state}"]')
+
+    def wait_for_text(self, cell_id: str, text: str) -> None:
+        """Wait until the mirror shows some text in a cell."""
+        self.page.wait_for_function(
+            """([id, text]) => document.querySelector(`.rtu-cell[data-cell-id="${id}"]`)
+                       ?.textContent.includes(text)""",
+            arg=[cell_id, text],
         )
 
     def command(self, name: str, args: str = "{}") -> None:
@@ -186,3 +277,16 @@ def message_parts(frame: bytes) -> list[bytes]:
         return []
     offsets = [int.from_bytes(frame[8 * (i + 1) : 8 * (i + 2)], "little") for i in range(count)]
     return [frame[start:end] for start, end in itertools.pairwise(offsets)]
+
+
+def visible_text(page: Page) -> str:
+    """Return what can be read in the reader's notebook."""
+    return str(page.page.locator(".jp-Notebook").first.inner_text())
+
+
+def record(what: str, figures: dict[str, float]) -> None:
+    """Keep figures beside the pictures. They are for people: machines differ, tests don't judge."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    with (ARTEFACTS / "figures.txt").open("a") as file:
+        words = ", ".join(f"{name} {value:.0f}" for name, value in figures.items())
+        file.write(f"{what}: {words}\n")

@@ -9,7 +9,7 @@ from .lab import write_notebook
 pytestmark = [pytest.mark.browser, pytest.mark.server, pytest.mark.timeout(240)]
 
 
-def test_the_past_is_played_in_the_front_end(page, lab, join):
+def test_the_past_is_played_in_the_front_end(open_page, lab, join):
     write_notebook(lab.root / "past.ipynb", "x = 1", {"cell_type": "markdown", "source": "# Old"})
     session = join("past.ipynb")
     text = "x = 1"
@@ -25,6 +25,7 @@ def test_the_past_is_played_in_the_front_end(page, lab, join):
         "%rtu_replay",
         "import time\ntime.sleep(3600)",  # sliding asks nobody
     )
+    page = open_page()
     page.open("past-mine.ipynb")
     page.run_all()
     shown = page.page
@@ -57,7 +58,5 @@ def test_the_past_is_played_in_the_front_end(page, lab, join):
     shown.get_by_text("6 of 6").wait_for()
     assert source.inner_text() == "x = 1234"
     shown.get_by_role("button", name="Play").wait_for()
-    page.command("apputils:change-theme", '{"theme": "JupyterLab Dark"}')
-    shown.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    shown.wait_for_timeout(500)  # for the picture: colours fade over
+    page.theme("dark")
     page.shot("history-dark", ".rtu-history")
