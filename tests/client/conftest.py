@@ -70,10 +70,10 @@ def world(make_world):
 
 @pytest.fixture
 def until():
-    """Wait until something is true; fail after two seconds."""
+    """Wait until something is true; fail after many seconds, for others may keep the processor busy."""
 
     async def wait(condition, what="the condition"):
-        deadline = asyncio.get_running_loop().time() + 2
+        deadline = asyncio.get_running_loop().time() + 20
         while not condition():
             assert asyncio.get_running_loop().time() < deadline, f"{what} did not come true"
             await asyncio.sleep(0.002)

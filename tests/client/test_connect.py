@@ -103,14 +103,14 @@ async def test_what_was_sent_early_goes_out_after_authentication_and_subscriptio
     assert [type(a) for a in answers] == [PingResponse]
 
 
-async def test_on_file_subscribe_may_edit_the_notebook(world):
+async def test_on_file_subscribe_may_edit_the_notebook(world, until):
     class Client(RTUClient):
         async def on_file_subscribe(self, msg):
             assert isinstance(msg, FileSubscribeReply)
             self.mine = await self.add_cell("from the hook")
 
     client = await world.ready(cls=Client)
-    await asyncio.sleep(0.05)
+    await until(lambda: hasattr(client, "mine"))
     assert world.server.builder.cell(client.mine.id).source == "from the hook"
 
 

@@ -123,10 +123,10 @@ async def test_deltas_in_reverse_order_are_put_in_order(world, until):
     subscriber.hold()
     for i in range(2_000):
         await world.server.edit(replace(client.file_id, "a", str(i)))
-    started = time.perf_counter()
+    started = time.process_time()  # of our own: others may keep the processor busy
     subscriber.release(order=lambda held: held[::-1])
     await until(lambda: client.builder.cell("a").source == "1999")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert len(client.unapplied_deltas) == 0
 
 

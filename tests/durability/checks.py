@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -18,7 +19,9 @@ from rtu_magics.models import FileDeltaAdapter, FileDeltaBase, Notebook
 
 from .editors import Editor
 
-__all__ = ["Findings", "Ledger", "chain_of_dead", "chain_of_live", "content"]
+__all__ = ["Findings", "Ledger", "chain_of_dead", "chain_of_live", "content", "marks_in"]
+
+_MARK = re.compile(r"<[a-z]+[0-9]+>\n")
 
 
 def content(builder: NotebookBuilder) -> dict[str, Any]:
@@ -47,6 +50,24 @@ def _read(database: Path) -> list[FileDeltaBase]:
     finally:
         connection.close()
     return [FileDeltaAdapter.validate_json(body) for (body,) in rows]
+
+
+def marks_in(journal: str) -> Counter[str]:
+    r"""Count the marks in a journal.
+
+    A patch against an older text goes where diff-match-patch finds most of its context, and that
+    may be inside another mark. Both are there all the same.
+
+    Examples
+    --------
+    >>> sorted(marks_in("begin\n<a2<b32>\n9>\n<a1>\nend\n").elements())
+    ['<a1>', '<a29>', '<b32>']
+    """
+    found: Counter[str] = Counter()
+    while whole := _MARK.findall(journal):
+        found.update(mark.rstrip("\n") for mark in whole)
+        journal = _MARK.sub("", journal)
+    return found
 
 
 @dataclass
@@ -112,7 +133,7 @@ class Ledger:
         for cell in builder.cells:
             if cell.id in journals:
                 found.doubled.add(f"{name}: cell {cell.id}")
-            journals[cell.id] = Counter(cell.source.splitlines())
+            journals[cell.id] = marks_in(cell.source)
         for editor in self._editors:
             for delta_id, (journal, mark) in editor.marks.items():
                 times = journals.get(journal, Counter())[mark]

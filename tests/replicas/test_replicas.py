@@ -31,7 +31,7 @@ from rtu_magics.models import (
 
 from .world import World
 
-SETTLE = 8.0  # seconds for all clients to come to rest once the network is whole
+SETTLE = 40.0  # seconds for all clients to come to rest once the network is whole
 who = st.integers(0, 3)
 where = st.integers(0, 30)
 ends = st.sampled_from(["client", "server"])

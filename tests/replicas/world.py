@@ -153,7 +153,7 @@ class World:
             self.file_id,
             version_id,
             builder,
-            file_subscribe_timeout=0.3,
+            file_subscribe_timeout=1,
             reload_hook=self.load,
             connect=self.network.connect,
             backoff=Backoff(first=0.002, cap=0.01),
