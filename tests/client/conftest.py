@@ -70,7 +70,7 @@ def world(make_world):
 
 @pytest.fixture
 def until():
-    """Wait until something is true; fail after many seconds, for others may keep the processor busy."""
+    """Wait until something is true; fail after a time that suits a busy machine, too."""
 
     async def wait(condition, what="the condition"):
         deadline = asyncio.get_running_loop().time() + 20
