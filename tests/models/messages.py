@@ -138,6 +138,11 @@ RESPONSES: dict[str, tuple[str, str, Any]] = {
         {"cpu_usage_percent": 3, "memory_usage_percent": 40},
     ),
     "FileVersionsChangedEvent": (FILES, "v0_file_versions_changed_event", {"any": 1}),
+    "FileRenamedEvent": (
+        FILES,
+        "file_renamed_event",
+        {"path": "a/b.ipynb", "filename": "b.ipynb"},
+    ),
     "V0CreateWidgetModelEvent": (FILES, "v0_create_widget_model_event", [1]),
     "TransformViewToCodeReply": (FILES, "transform_view_to_code_reply", {"success": False}),
     "InputRequestEvent": (

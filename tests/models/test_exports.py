@@ -48,6 +48,7 @@ ADDED = {
     "File",
     "FileDeltaAdapter",
     "FileDeltaBase",
+    "FileRenamedEventData",
     "FileSubscribeReplyData",
     "FileSubscribeRequestData",
     "FileVersion",

@@ -17,6 +17,8 @@ from .base import BaseRTURequest, BaseRTUResponse, BooleanReplyData
 
 __all__ = [
     "AppendOutputEvent",
+    "FileRenamedEvent",
+    "FileRenamedEventData",
     "FileSubscribeReply",
     "FileSubscribeReplyData",
     "FileSubscribeRequest",
@@ -233,10 +235,17 @@ class RoleChangedEvent(BaseRTUResponse):
 
 
 class UsageMetricsEventData(Model):
-    """Load of the kernel's machine, whole percents."""
+    """What a kernel with all its processes takes of its machine, in whole percents.
+
+    The rest is our addition: ``kernel_cpu_percent`` is of one processor, so it may be over 100.
+    """
 
     cpu_usage_percent: int
     memory_usage_percent: int
+    kernel_cpu_percent: int | None = None
+    kernel_memory_bytes: int | None = None
+    kernel_processes: int | None = None
+    memory_total_bytes: int | None = None
 
 
 class UsageMetricsEvent(BaseRTUResponse):
@@ -251,6 +260,20 @@ class FileVersionsChangedEvent(BaseRTUResponse):
 
     event: Literal["v0_file_versions_changed_event"] = "v0_file_versions_changed_event"
     data: dict[str, Any] | None = None
+
+
+class FileRenamedEventData(Model):
+    """Where a file lies now, below the server's directory."""
+
+    path: str
+    filename: str
+
+
+class FileRenamedEvent(BaseRTUResponse):
+    """The file got another path (our addition)."""
+
+    event: Literal["file_renamed_event"] = "file_renamed_event"
+    data: FileRenamedEventData
 
 
 class V0CreateWidgetModelEvent(BaseRTUResponse):
