@@ -219,10 +219,10 @@ class Replay:
     def _error(self, output: Output) -> None:
         self._before()
         self.push()
-        lines = output.traceback or [f"{output.ename}: {output.evalue}"]
-        content = {"ename": output.ename, "evalue": output.evalue, "traceback": lines}
-        if not self._send("error", content):
-            self._write("stderr", "\n".join(lines) + "\n")
+        ename, evalue, lines = output.ename or "", output.evalue or "", output.traceback or []
+        if not self._send("error", {"ename": ename, "evalue": evalue, "traceback": lines}):
+            text = "\n".join(lines) or (f"{ename}: {evalue}" if ename else evalue)
+            self._write("stderr", f"{text}\n")
 
     def _write(self, name: str, text: str) -> None:
         """Write text to one of the calling cell's streams."""

@@ -233,7 +233,7 @@ class KernelLink:
                     self._on_status(state)
             elif mine and run is not None:
                 try:
-                    run.on_message(message)
+                    run.take(message)
                 except Exception:
                     logger.exception("an output could not be taken")
 

@@ -59,7 +59,7 @@ class KernelRun:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
         self._reply: Mapping[str, Any] | None = None
-        self._idle = False
+        self._idle = self._executing = False
         self._grace: asyncio.TimerHandle | None = None
         self._began = self._loop.time()
 
@@ -83,6 +83,12 @@ class KernelRun:
     async def reply(self) -> ExecuteReply:
         """Return how it ended, once all its messages have been handed on."""
         return await self._ended
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Take an iopub message of this execution."""
+        # What is aborted before its turn is never said to be executed.
+        self._executing = self._executing or message.get("msg_type") == "execute_input"
+        self.on_message(message)
 
     def replied(self, message: Mapping[str, Any]) -> None:
         """Take the kernel's reply."""
@@ -127,7 +133,12 @@ class KernelRun:
         status = content.get("status", "ok")
         cause = None
         if status == "error":
-            cause = f"{content.get('ename', 'Error')}: {content.get('evalue', '')}"
+            name = content.get("ename") or "Error"  # a shell names none
+            cause = f"{name}: {content.get('evalue', '')}"
+        elif status != "ok" and self._executing:
+            # So says a kernel that was interrupted, the bash kernel for one: to be run once more
+            # is the last thing that is wanted.
+            status, cause = "error", "the kernel stopped it"
         elif status != "ok":
             status = "aborted"
         self._ended.set_result(ExecuteReply(status, content.get("execution_count"), cause))

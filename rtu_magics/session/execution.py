@@ -142,7 +142,9 @@ class Execution(Follower):
             )
         if error is None:
             raise RemoteCellError(f"{where} did not run to its end: {cause}", cell_id=cell_id)
-        what = f"raised {error.ename}: {_one_line(error.evalue or '')}"
+        evalue = _one_line(error.evalue or "")
+        # A shell, for one, names no exception: it says the exit code.
+        what = f"raised {error.ename}: {evalue}" if error.ename else f"failed: {evalue}"
         if error.ename == _NOBODY_TO_ASK:
             what = (
                 "asked for input, and there is nobody to answer; run it in the foreground, "

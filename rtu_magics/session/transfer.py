@@ -149,7 +149,8 @@ class TransferVerbs(RunVerbs):
         spoken = self.call(language()) if name is not None else "python"
         if spoken.lower() != "python":
             raise RTUError(
-                f"the remote kernel {name} runs {spoken}; data can be copied to and from Python"
+                f"the remote kernel {name} speaks {spoken}; data can be copied to and from Python "
+                "kernels only"
             )
 
     @staticmethod
