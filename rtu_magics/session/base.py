@@ -67,7 +67,7 @@ class SessionBase:
         self.hub = EventHub()
         self.seen: dict[str, str] = {}
         self.cell_states: dict[str, m.CellState] = dict(client.cell_state_details)
-        self.last_touched: str | None = None
+        self._last_touched: str | None = None
         self.edited_by: dict[str, UUID | None] = {}  # cells by whom others changed them last
         self._notices: deque[str] = deque()  # filled on the loop, emptied by whoever asks
         self._closed = False
@@ -144,6 +144,8 @@ class SessionBase:
             self.role = event.role
         elif isinstance(event, ConnectionChanged) and event.state == "closed":
             self._why_closed = event.detail
+        elif isinstance(event, ConnectionChanged) and event.state == "live":
+            self._tell_place()  # the server knew it of the connection that was lost
 
     def take_notices(self) -> list[str]:
         """Return what the user should hear of before anything else, once."""
@@ -173,6 +175,25 @@ class SessionBase:
     def connection(self) -> str:
         """``connecting``, ``live``, ``reconnecting`` or ``closed``."""
         return self.client.connection_state if self.open else "closed"
+
+    @property
+    def last_touched(self) -> str | None:
+        """The cell that ``.`` names, and in which others see this user; set it on the loop."""
+        return self._last_touched
+
+    @last_touched.setter
+    def last_touched(self, cell_id: str | None) -> None:
+        if cell_id != self._last_touched:
+            self._last_touched = cell_id
+            self._tell_place()
+
+    def _tell_place(self) -> None:
+        client, cell_id = self.client, self._last_touched
+        if client.connection_state != "live" or cell_id not in client.builder:
+            return
+        data = m.UpdateUserCellSelectionRequestData(id=cell_id)
+        with contextlib.suppress(RTUError):
+            client.send(m.UpdateUserCellSelectionRequest(channel=client.file_channel, data=data))
 
     def resolve(self, ref: str | int) -> str:
         """Return the id of the cell that `ref` names.

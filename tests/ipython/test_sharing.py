@@ -69,12 +69,16 @@ def test_a_link_is_made_used_changed_and_taken_back(lab: Shell, owner: Session) 
     assert "to run cells, ask an owner" in lab.line("%rtu_exec 1 -s Ann")
     assert lab.line("%rtu_share -s Ann").startswith("PermissionDenied: you are a viewer here; ")
 
+    lab.ok("%rtu_show 1 -s Ann")
+    deadline = time.monotonic() + 10
+    while not re.search(r"^Ann +viewer +cell 1 \(", lab.ok("%rtu_who -s lab"), re.M):
+        assert time.monotonic() < deadline, "nobody knows where she is"
+
     listed = lab.ok("%rtu_share --list -s lab")
     assert re.search(r"\w{8}  Ann   viewer  expires in 2 hours  just now", listed)
     assert not re.search(JWT, listed)
     who = lab.ok("%rtu_who -s lab")
-    assert re.search(r"^\S+ \(you\) +owner +here", who, re.M)
-    assert re.search(r"^Ann +viewer +here", who, re.M)
+    assert re.search(r"^\S+ \(you\) +owner +cell 1", who, re.M)
 
     assert lab.ok("%rtu_share --change Ann --role contributor -s lab") == (
         "Ann is a contributor now, also where they are connected\n"
@@ -226,8 +230,8 @@ def test_owners_can_be_told_apart(lab: Shell, owner: Session) -> None:
     assert ben.client.user_id != owner.client.user_id
     lab.ok("%%rtu_add -s ben\nby_ben = 1")
     settled(owner, ben)
-    assert re.search(r"^Ben +owner +here$", lab.ok("%rtu_who -s lab"), re.M)
-    assert re.search(r"^Ben \(you\) +owner +here$", lab.ok("%rtu_who -s ben"), re.M)
+    assert re.search(r"^Ben +owner +cell 1 \(\w{8}\)$", lab.ok("%rtu_who -s lab"), re.M)
+    assert re.search(r"^Ben \(you\) +owner +cell 1 \(\w{8}\)$", lab.ok("%rtu_who -s ben"), re.M)
     assert re.search(r"  Ben  added cell 1 \(", lab.ok("%rtu_history -s lab -n 1"))
     assert re.search(r"  you  added cell 1 \(", lab.ok("%rtu_history -s ben -n 1"))
     assert "as version" in lab.ok("%rtu_save --name mine -s ben")

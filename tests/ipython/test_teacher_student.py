@@ -67,7 +67,7 @@ def test_invited_refused_let_in_and_shown_out(people: tuple[Kernel, Kernel, str]
     )
     assert "to run cells, ask an owner to make you an" in student.run("%rtu_exec 1").error_line
     assert "answer = 6 * 6" in teacher.ok("%rtu_show 1").text
-    assert re.search(r"^Ann +viewer +here$", teacher.ok("%rtu_who").text, re.M)
+    assert re.search(r"^Ann +viewer +cell 1 \(", until(teacher, "%rtu_who", "Ann").text, re.M)
 
     teacher.ok("%rtu_share --change Ann --role contributor")
     until(student, "%rtu_cells", "note: you are a contributor here now")

@@ -157,10 +157,18 @@ def test_what_cannot_be_done_is_said_in_a_line(session: Session, reader: Reader)
 
 def test_who_looks_at_a_cell_is_seen_there(session: Session, reader: Reader) -> None:
     cell = session.add("x")
-    reader.op("add")
+    other = session.add("y")  # where the session's user is seen until they look elsewhere
+
+    def seen_in(cell_id: str) -> Any:
+        return reader.wait(
+            lambda m: next(
+                (o[1] for o in m.get("ops", ()) if o[0] == "who" and o[1]["cell"] == cell_id), None
+            )
+        )
+
+    seen_in(other.id)
     reader.do("select", cell=cell.id)
-    me = reader.wait(lambda m: next((o[1] for o in m.get("ops", ()) if o[0] == "who"), None))
-    assert me["cell"] == cell.id
+    me = seen_in(cell.id)
     assert me["id"] == str(session.client.user_id)
 
 
