@@ -194,7 +194,7 @@ class Variables:
 
 def _parse(text: str) -> dict[str, Any] | None:
     """Return what the kernel answered, None if that is no answer: it is not to be trusted."""
-    if len(text) > _MAX_ANSWER:
+    if len(text) > _MAX_ANSWER or text[:1] not in ("'", '"'):
         return None
     try:
         answer = json.loads(ast.literal_eval(text))

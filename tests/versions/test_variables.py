@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 
 import pytest
 
 from rtu_magics.models import Variables
+from rtu_magics.server.variables import _parse
 
 from ..helpers.rtu import call, follow, get, open_notebook, post
+from ..helpers.server import running_server
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel]
 
@@ -205,3 +209,43 @@ async def test_many_questions_at_once(server):
             event = await client.wait_for("variable_explorer_event")
             asked.discard(event["transaction_id"])
             assert [one["name"] for one in event["data"]["variables"]] == ["x"]
+
+
+async def test_a_kernel_of_another_language(tmp_path, monkeypatch):
+    spec = tmp_path / "data" / "kernels" / "other" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": argv, "display_name": "Other", "language": "R"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "data"))
+    root = tmp_path / "root"
+    root.mkdir()
+    with running_server(root) as server:
+        file_id = await open_notebook(server, "other.ipynb", create=True)
+        body = {"file_id": file_id, "kernel_config": {"kernel_name": "other"}}
+        await post(server, "/v1/sessions", body)
+        answer = await call(server, "GET", f"/v1/files/{file_id}/variables")
+        assert (answer.status_code, answer.json()["message"]) == (
+            422,
+            "the kernel 'other' runs R; variables are shown for Python kernels only",
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "None",
+        "5",
+        "{'variables': []}",
+        "'not json'",
+        "'[]'",
+        '\'{"variables": 5, "total": 1}\'',
+        '\'{"variables": [{}], "total": 1}\'',
+        '\'{"variables": [], "total": null}\'',
+        "'" + "[" * 50_000 + "'",
+        "(" * 50_000,
+        "'" + "x" * 5_000_000 + "'",
+    ],
+)
+def test_an_answer_that_is_none(text):
+    assert _parse(text) is None
