@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -71,6 +72,7 @@ class SessionBase:
         self.edited_by: dict[str, UUID | None] = {}  # cells by whom others changed them last
         self._notices: deque[str] = deque()  # filled on the loop, emptied by whoever asks
         self._closed = False
+        self._asides: set[Future[None]] = set()
         self._why_closed = ""
         self.opened_at = time.time()
         self._own_kernel_checked: UUID | None = None
@@ -124,6 +126,12 @@ class SessionBase:
                 lost = None
 
         return background().run(coro, timeout, on_turn if aloud else None)
+
+    def aside(self, coro: Coroutine[Any, Any, None]) -> None:
+        """Let something run on the loop that nobody waits for; it ends with the session."""
+        future = background().submit(coro)
+        self._asides.add(future)
+        future.add_done_callback(self._asides.discard)
 
     def _note(self, event: Event) -> None:
         if isinstance(event, DeltaApplied):

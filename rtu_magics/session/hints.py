@@ -63,7 +63,7 @@ def _refresh(session: Session, asking: Coroutine[Any, Any, None]) -> None:
     """Ask again for the next time, without waiting now."""
     loop = background()
     if session.open and loop.running:
-        loop.submit(asking)
+        session.aside(asking)
     else:
         asking.close()
 

@@ -209,7 +209,7 @@ def _open(
         local_path=local_path,
     )
     sessions.add(session)
-    loop.submit(learn(session))
+    session.aside(learn(session))
     return session
 
 

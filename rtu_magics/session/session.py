@@ -6,6 +6,7 @@ client lives; the caller waits in short turns, so Ctrl-C works everywhere.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Any
 
@@ -157,5 +158,9 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
         self.hub.publish(ConnectionChanged("closed", "the session was closed"))
 
     async def _leave(self) -> None:
+        # A request that is still on its way would open a connection that nobody closes.
+        for future in list(self._asides):
+            future.cancel()
+        await asyncio.sleep(0)
         await self.client.shutdown(now=True)
         await self.api.aclose()
