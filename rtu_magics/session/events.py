@@ -182,10 +182,11 @@ class RoleChanged(Event):
 
 @dataclass(frozen=True)
 class UsageChanged(Event):
-    """The load of the kernel's machine, in whole percents."""
+    """What the kernel takes of its machine, in whole percents; its memory in bytes if known."""
 
     cpu_percent: int
     memory_percent: int
+    memory_bytes: int | None = None
 
 
 class EventHub:
@@ -306,7 +307,8 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
 
     def usage(msg: Any) -> None:
         data = msg.data
-        hub.publish(UsageChanged(data.cpu_usage_percent, data.memory_usage_percent))
+        memory = getattr(data, "kernel_memory_bytes", None)  # not every server tells it
+        hub.publish(UsageChanged(data.cpu_usage_percent, data.memory_usage_percent, memory))
 
     def applied(delta: Any) -> None:
         hub.publish(DeltaApplied(delta))

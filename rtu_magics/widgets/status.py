@@ -13,6 +13,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -95,7 +96,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
         self.session = session
         self._writer = pace or writer()
         self._strip_state = Strip(session)
-        self._usage: tuple[int, int] | None = None
+        self._load: UsageChanged | None = None
         self._out: deque[dict[str, Any]] = deque()
         self._line: Line = line_of(session)
         self._timer: asyncio.TimerHandle | None = None
@@ -134,7 +135,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
         if self._ended or not isinstance(event, _SHOWN):
             return
         if isinstance(event, UsageChanged):
-            self._usage = (event.cpu_percent, event.memory_percent)
+            self._load = event
         if isinstance(event, ConnectionChanged) and event.state == "closed":
             self._collect()
             self._writer.schedule((id(self), "end"), self._end)
@@ -150,7 +151,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
             return
         if self._strip_state.told:
             self._out.extend(self._strip_state.changes())
-        self._line = line_of(self.session, self._usage)
+        self._line = line_of(self.session, self._load)
         if self._line.retry_in is not None and background().running:
             self._timer = background().loop.call_later(1.0, self._collect)
         self._writer.schedule((id(self), "send"), self._send_out)
@@ -238,8 +239,11 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
 
     def static(self) -> str:
         """Return the status as it is now, as HTML that needs nothing else."""
-        words = html.escape(" · ".join(self._line.words))
-        return stand_in("rtu-status-box", "rtu-static-status", f"<small>{words}</small>")
+        when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+        words = html.escape(" · ".join(self._line.words[1:]))  # whether it is live, it cannot say
+        return stand_in(
+            "rtu-status-box", "rtu-static-status", f"<small>{words}, as it was on {when}</small>"
+        )
 
     def show(self) -> None:
         """Display the live status, and below it the words that a saved notebook will show."""
@@ -270,6 +274,10 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
             self._writer.forget((id(self), key))
         with contextlib.suppress(Exception):  # no front end any more: nobody is there to see it
             self._leave_words()
+        # anywidget and ipywidgets keep some widgets for good: not with our callbacks in them.
+        self._strip.on_msg(self._on_message, remove=True)
+        for button in self._buttons.values():
+            button._click_handlers.callbacks.clear()
         for widget in (*self._buttons.values(), self._say, self._words, self._strip):
             widget.close()
         super().close()

@@ -11,6 +11,7 @@ from ..models import CellStateName
 if TYPE_CHECKING:
     from ..models import CellState
     from ..session import Session
+    from ..session.events import UsageChanged
 
 __all__ = ["MAY_EDIT", "MAY_RUN", "Line", "Strip", "line_of", "mark_of"]
 
@@ -45,8 +46,8 @@ class Line:
         The names of those who have the notebook open.
     role
         What this user may do, empty if the server does not say.
-    cpu_percent, memory_percent
-        The load of the kernel's machine, None if it is not known.
+    load
+        What the kernel takes of its machine, None if it is not known.
     """
 
     connection: str
@@ -57,8 +58,7 @@ class Line:
     kernel_state: str
     people: tuple[str, ...]
     role: str
-    cpu_percent: int | None = None
-    memory_percent: int | None = None
+    load: UsageChanged | None = None
 
     @property
     def words(self) -> list[str]:
@@ -77,20 +77,22 @@ class Line:
             parts.append(f"{count} {'person' if count == 1 else 'people'}: {names}")
         if self.role:
             parts.append(self.role)
-        if self.cpu_percent is not None:
-            parts.append(f"CPU {self.cpu_percent} %, memory {self.memory_percent} %")
+        if self.load is not None:
+            size = self.load.memory_bytes
+            memory = f"{self.load.memory_percent} %" if size is None else f"{size / 1e6:,.0f} MB"
+            parts.append(f"CPU {self.load.cpu_percent} %, memory {memory}")
         return parts
 
 
-def line_of(session: Session, usage: tuple[int, int] | None = None) -> Line:
+def line_of(session: Session, load: UsageChanged | None = None) -> Line:
     """Return the status in words. Reads what is known; asks nobody.
 
     Parameters
     ----------
     session
         The session.
-    usage
-        CPU and memory, in percent.
+    load
+        What the kernel takes.
     """
     kernel = session.kernel_session
     alive = session.kernel_alive
@@ -108,8 +110,7 @@ def line_of(session: Session, usage: tuple[int, int] | None = None) -> Line:
         kernel_state=session.client.kernel_state.replace("_", " "),
         people=tuple(names),
         role=session.role or "",
-        cpu_percent=usage[0] if usage is not None and alive else None,
-        memory_percent=usage[1] if usage is not None and alive else None,
+        load=load if alive else None,
     )
 
 

@@ -93,16 +93,20 @@ class Writer:
                     return
                 self._turn, self._waiting = self._waiting, {}
                 self._busy = True
-            while (call := self._next()) is not None:
-                key, fn = call
-                try:
-                    fn()
-                except Exception:
-                    logger.exception("updating %r failed", key)
+            self._do_turn()
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
             time.sleep(self._pace)
+
+    def _do_turn(self) -> None:
+        # A function of its own, so that what was called last isn't kept alive by a waiting thread.
+        while (call := self._next()) is not None:
+            key, fn = call
+            try:
+                fn()
+            except Exception:
+                logger.exception("updating %r failed", key)
 
     def _next(self) -> tuple[Hashable, Callable[[], None]] | None:
         with self._changed:
