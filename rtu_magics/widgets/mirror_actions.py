@@ -127,16 +127,8 @@ class MirrorActions:
 
     def _send_selection(self) -> None:
         self._select_timer = None
-        client = self.session.client
-        if client.connection_state != "live" or self._selected not in client.builder:
-            return
-        self.session.last_touched = self._selected
-        client.send(
-            m.UpdateUserCellSelectionRequest(
-                channel=client.file_channel,
-                data=m.UpdateUserCellSelectionRequestData(id=self._selected),
-            )
-        )
+        if self._selected in self.session.client.builder:
+            self.session.last_touched = self._selected  # which others are told
 
     def _pull(self, cell_id: str) -> None:
         """Let an edit of this cell be based on what the reader has in front of them."""

@@ -157,19 +157,14 @@ def test_what_cannot_be_done_is_said_in_a_line(session: Session, reader: Reader)
 
 def test_who_looks_at_a_cell_is_seen_there(session: Session, reader: Reader) -> None:
     cell = session.add("x")
-    other = session.add("y")  # where the session's user is seen until they look elsewhere
-
-    def seen_in(cell_id: str) -> Any:
-        return reader.wait(
-            lambda m: next(
-                (o[1] for o in m.get("ops", ()) if o[0] == "who" and o[1]["cell"] == cell_id), None
-            )
-        )
-
-    seen_in(other.id)
+    session.add("y")  # a session's user is in the cell that they touched last
     reader.do("select", cell=cell.id)
-    me = seen_in(cell.id)
-    assert me["id"] == str(session.client.user_id)
+
+    def there(message: dict[str, Any]) -> Any:
+        people = [op[1] for op in message.get("ops", ()) if op[0] == "who"]
+        return next((person for person in people if person["cell"] == cell.id), None)
+
+    assert reader.wait(there)["id"] == str(session.client.user_id)
 
 
 def test_large_entries_come_when_they_are_asked_for(session: Session, reader: Reader) -> None:
