@@ -150,13 +150,15 @@ class Runs:
     def listed(self, user_id: UUID) -> list[Run]:
         """Return the newest runs that somebody may see, the newest first."""
         found = [r.to_model() for r in self if not r.scratch or r.author == user_id]
-        return [*found, *(run for run in self._stored() if run.execution_id not in self._runs)]
+        return [*found, *self._stored()]
 
     def _stored(self) -> list[Run]:
-        """Read the newest runs off what they left in the store."""
+        """Read the newest of the other runs off what they left in the store."""
         states = self._room.executor.states
         with self._room.service.database.transaction() as connection:
-            return queries.recent_runs(connection, self._room.file_id, states.values(), _KEPT)
+            return queries.recent_runs(
+                connection, self._room.file_id, states.values(), _KEPT, without=self._runs
+            )
 
     @property
     def kept(self) -> bool:

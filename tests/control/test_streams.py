@@ -19,6 +19,8 @@ LINES = 100_000
 def test_many_lines(kernel: Kernel) -> None:
     kernel.ok("%rtu_connect lines.ipynb")
     kernel.ok("%rtu_kernel start")
+    whole = "".join(f"line {n}\n" for n in range(LINES))
+    assert kernel.ok(f"%%rtu_exec\nfor n in range({LINES}):\n    print('line', n)").text == whole
     collected = kernel.ok(f"%%rtu_exec -o r\nfor n in range({LINES}):\n    print('line', n)")
     assert collected.text == ""
     kernel.ok(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
@@ -192,7 +192,11 @@ def get_states(connection: Connection, file_id: UUID) -> list[CellState]:
 
 
 def recent_runs(
-    connection: Connection, file_id: UUID, states: Iterable[CellState], limit: int
+    connection: Connection,
+    file_id: UUID,
+    states: Iterable[CellState],
+    limit: int,
+    without: Container[UUID] = (),
 ) -> list[Run]:
     """Return the newest runs of a file as far as their collections tell, the newest first.
 
@@ -204,13 +208,16 @@ def recent_runs(
         The present states of the file's cells: what the last run of each came to.
     limit
         How many collections to look at.
+    without
+        The runs of which more is known elsewhere.
     """
-    rows = connection.execute(
+    found_rows = connection.execute(
         select(collections)
         .where(collections.c.file_id == file_id, collections.c.execution_id.is_not(None))
         .order_by(collections.c.created_at.desc())
         .limit(limit)
     ).all()
+    rows = [row for row in found_rows if row.execution_id not in without]
     known = {(state.execution_id, state.cell_id): state for state in states}
     by_run: dict[UUID, list[Row[Any]]] = defaultdict(list)
     for row in reversed(rows):
