@@ -19,7 +19,15 @@ from rtu_magics.models import FileDeltaAdapter, FileDeltaBase, Notebook
 
 from .editors import Editor
 
-__all__ = ["Findings", "Ledger", "chain_of_dead", "chain_of_live", "content", "marks_in"]
+__all__ = [
+    "Findings",
+    "Ledger",
+    "Stored",
+    "chain_of_dead",
+    "chain_of_live",
+    "content",
+    "marks_in",
+]
 
 _MARK = re.compile(r"<[a-z]+[0-9]+>\n")
 
@@ -29,12 +37,31 @@ def content(builder: NotebookBuilder) -> dict[str, Any]:
     return json.loads(builder.dumps())
 
 
-def chain_of_live(root: Path) -> list[FileDeltaBase]:
+@dataclass(frozen=True)
+class Stored:
+    """A notebook's chain as the store has it.
+
+    Attributes
+    ----------
+    deltas
+        Those that are still there, in order.
+    left
+        The ids of earlier ones, which are part of a version and were taken out to save room.
+    """
+
+    deltas: list[FileDeltaBase]
+    left: set[UUID]
+
+    def __len__(self) -> int:
+        return len(self.deltas) + len(self.left)
+
+
+def chain_of_live(root: Path) -> Stored:
     """Read the only notebook's chain from the store of a server that runs."""
     return _read(root / ".rtu_magics" / "rtu.db")
 
 
-def chain_of_dead(root: Path) -> list[FileDeltaBase]:
+def chain_of_dead(root: Path) -> Stored:
     """Read it from a copy, so that the server finds its own files as its death has left them."""
     with TemporaryDirectory() as directory:
         for file in (root / ".rtu_magics").glob("rtu.db*"):
@@ -43,13 +70,16 @@ def chain_of_dead(root: Path) -> list[FileDeltaBase]:
         return _read(Path(directory) / "rtu.db")
 
 
-def _read(database: Path) -> list[FileDeltaBase]:
+def _read(database: Path) -> Stored:
     connection = sqlite3.connect(database)
     try:
+        connection.execute("BEGIN")  # so that both are of one moment
         rows = connection.execute("SELECT body FROM rtu_deltas ORDER BY epoch, seq").fetchall()
+        left = connection.execute("SELECT id FROM rtu_spent_deltas").fetchall()
     finally:
         connection.close()
-    return [FileDeltaAdapter.validate_json(body) for (body,) in rows]
+    deltas = [FileDeltaAdapter.validate_json(body) for (body,) in rows]
+    return Stored(deltas, {UUID(one) for (one,) in left})
 
 
 def marks_in(journal: str) -> Counter[str]:
@@ -115,10 +145,10 @@ class Ledger:
         self._replayed = NotebookBuilder(seed)
         self._replayed_ids: list[UUID] = []
 
-    def check_chain(self, chain: Sequence[FileDeltaBase]) -> Findings:
+    def check_chain(self, stored: Stored) -> Findings:
         """Compare the stored chain with the answers."""
         found = Findings()
-        counts = Counter(delta.id for delta in chain)
+        counts = Counter([*(delta.id for delta in stored.deltas), *stored.left])
         for editor in self._editors:
             told = editor.acknowledged | editor.seen
             found.lost |= {f"delta {one}" for one in told if one not in counts}
@@ -145,13 +175,18 @@ class Ledger:
                     found.refused_but_kept.add(f"{name}: {mark}")
         return found
 
-    def replay(self, chain: Sequence[FileDeltaBase]) -> tuple[NotebookBuilder, Findings]:
+    def replay(self, stored: Stored) -> tuple[NotebookBuilder, Findings]:
         """Return what the stored chain makes of the seed, whatever versions the server saved."""
         found = Findings()
-        known = len(self._replayed_ids)
-        if [delta.id for delta in chain[:known]] != self._replayed_ids:
+        known = self._replayed_ids
+        if stored.left and stored.deltas:
+            first = stored.deltas[0].id
+            known = known[known.index(first) :] if first in known else []
+            if not known or not stored.left <= set(self._replayed_ids):
+                found.differences.append("deltas have left the chain before they were read here")
+        if [delta.id for delta in stored.deltas[: len(known)]] != known:
             found.differences.append("the store has rewritten its chain")
-        for delta in chain[known:]:
+        for delta in stored.deltas[len(known) :]:
             if delta.parent_delta_id != (self._replayed_ids or [UUID(int=0)])[-1]:
                 found.differences.append(f"delta {delta.id} does not follow the one before it")
             try:

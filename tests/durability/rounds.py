@@ -218,7 +218,7 @@ async def _round(
             if one.kills == 1:
                 unanswered = {delta_id for editor in editors for delta_id in editor.open}
                 one.in_flight = len(unanswered)
-                one.stored = len(unanswered & {delta.id for delta in chain})
+                one.stored = len(unanswered & {delta.id for delta in chain.deltas})
             # Here already: whatever happens later, nothing acknowledged may be missing.
             one.findings.add(ledger.check_chain(chain))
             if one.findings:
