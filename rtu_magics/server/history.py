@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from ..document import NotebookBuilder
 from ..models import FileDeltaAdapter, parse_notebook
 from .people import Person
@@ -80,8 +82,10 @@ def _read(room: Room, limit: int, before: UUID | None) -> _Piece:
                 epoch, end = earlier
                 found = queries.deltas_up_to(connection, file_id, epoch, end, limit)
         first = found[0].seq if found else end + 1
-        version = queries.version_before(connection, file_id, epoch, first)
-        if version is None:  # the oldest version is in the middle: what is before it cannot be read
+        version, lead = _start(connection, file_id, epoch, first)
+        cut = version is None
+        if version is None:
+            # Old deltas are leaving just now: what is before the next version cannot be read.
             version = queries.first_version_from(connection, file_id, epoch, first)
             if version is None:
                 raise LogGone("the log does not reach back that far; read it from its end")
@@ -89,11 +93,22 @@ def _read(room: Room, limit: int, before: UUID | None) -> _Piece:
             first = version.seq + 1
         content = queries.version_content(connection, version.id)
         assert content is not None
-        lead = queries.deltas_after(connection, file_id, epoch, version.seq, first - 1)
-        more = bool(queries.deltas_up_to(connection, file_id, epoch, first - 1, 1)) or (
-            queries.end_before(connection, file_id, epoch) is not None
+        more = not cut and (
+            bool(queries.deltas_up_to(connection, file_id, epoch, first - 1, 1))
+            or queries.end_before(connection, file_id, epoch) is not None
         )
     return _Piece(version, *content, lead, found, more, epoch)
+
+
+def _start(
+    connection: Connection, file_id: UUID, epoch: int, first: int
+) -> tuple[VersionRow | None, list[StoredDelta]]:
+    """Return the version before a place, and the deltas in between; None if some are missing."""
+    version = queries.version_before(connection, file_id, epoch, first)
+    if version is None:
+        return None, []
+    lead = queries.deltas_after(connection, file_id, epoch, version.seq, first - 1)
+    return (version, lead) if len(lead) == first - 1 - version.seq else (None, [])
 
 
 def _names(room: Room, deltas: Sequence[StoredDelta]) -> dict[str, str]:

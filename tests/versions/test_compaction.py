@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from rtu_magics.server import chain as chains
-from rtu_magics.server import compaction
+from rtu_magics.server import compaction, history
 from rtu_magics.server.chain import Chain, HistoryGone
 from rtu_magics.server.compaction import compact, versions_to_drop
 from rtu_magics.server.store import Database, runs, schema
@@ -98,6 +98,38 @@ async def test_what_is_left_is_whole(tmp_path, small):
             assert delta_queries.version_content(connection, saved[0]) is not None
             starts = list(compaction._starts(connection, chain.file_id))
         assert len(starts) == 1
+
+
+async def test_the_log_while_deltas_leave(tmp_path, small):
+    """Between two slices, or after a server that was killed there, it is shorter, not wrong."""
+    with a_chain(tmp_path) as chain:
+        grow(chain, 1000, batch=10)
+        service = SimpleNamespace(database=chain.database)
+        room = SimpleNamespace(file_id=chain.file_id, chain=chain, service=service)
+
+        def whole_log():
+            before, found = None, []
+            while True:
+                piece = history._read(room, 70, before)
+                found = [*piece.deltas, *found]
+                at = piece.version.seq + len(piece.lead)
+                assert not piece.deltas or piece.deltas[0].seq == at + 1
+                assert [one.seq for one in piece.lead] == [*range(piece.version.seq + 1, at + 1)]
+                if not piece.more:
+                    return [one.seq for one in found]
+                before = piece.deltas[0].id
+
+        assert whole_log() == [*range(1, 1001)]
+        for left in range(17, 600, 17):
+            with chain.database.transaction() as connection:
+                assert queries.retire_deltas(connection, chain.file_id, 0, 1000, 17) == 17
+            found = whole_log()
+            assert found == [*range(found[0], 1001)]
+            assert found[0] - left <= 62  # as far back as to the next version
+        await compact(chain)
+        found = whole_log()
+        assert found == [*range(found[0], 1001)]
+        assert len(found) >= 300
 
 
 async def test_a_late_retry_is_known(tmp_path, small):
