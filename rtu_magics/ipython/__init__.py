@@ -59,6 +59,9 @@ def unload(shell: Any) -> None:
         for open_session in list(session.sessions):
             open_session.close()
         session.stop_background()
+    widgets = sys.modules.get("rtu_magics.widgets.writer")
+    if widgets is not None:
+        widgets.writer().stop()  # once the views have left their last picture
     completer = _completers.pop(id(shell), None)
     if completer is not None:
         completer.unregister()

@@ -18,7 +18,7 @@ __all__ = ["PACE", "Writer", "writer"]
 logger = logging.getLogger(__name__)
 
 PACE = 0.1  # seconds between two turns
-_PATIENCE = 5.0  # seconds that a thread without work stays
+_PATIENCE = 1.0  # seconds that a thread without work stays
 
 
 class Writer:
@@ -44,6 +44,7 @@ class Writer:
         self._turn: dict[Hashable, Callable[[], None]] = {}
         self._thread: threading.Thread | None = None
         self._busy = False
+        self._stopping = False
 
     def _own_process(self) -> None:
         # A fork has neither the thread nor, perhaps, a lock that anybody would release.
@@ -63,6 +64,7 @@ class Writer:
         self._own_process()
         with self._changed:
             self._waiting[key] = fn
+            self._stopping = False
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="rtu-magics-writer", daemon=True
@@ -85,10 +87,26 @@ class Writer:
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout)
 
+    def stop(self, timeout: float = 5.0) -> None:
+        """Call what is scheduled, and end the thread; the next call to schedule starts another.
+
+        Parameters
+        ----------
+        timeout
+            How long to wait for each of the two, in seconds.
+        """
+        self.flush(timeout)
+        with self._changed:
+            thread, self._stopping = self._thread, True
+            self._changed.notify_all()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
     def _run(self) -> None:
         while True:
             with self._changed:
-                if not self._changed.wait_for(lambda: bool(self._waiting), _PATIENCE):
+                self._changed.wait_for(lambda: self._waiting or self._stopping, _PATIENCE)
+                if not self._waiting:
                     self._thread = None
                     return
                 self._turn, self._waiting = self._waiting, {}

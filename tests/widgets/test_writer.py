@@ -97,3 +97,19 @@ def test_a_forked_process_has_a_thread_of_its_own():
         writer.schedule("child", done.set)
         os._exit(0 if done.wait(10) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_stopping_does_what_is_scheduled_and_ends_the_thread() -> None:
+    writer = Writer(0.01)
+    done: list[int] = []
+    writer.schedule("key", lambda: done.append(1))
+    thread = writer._thread
+    assert thread is not None
+    writer.stop()
+    assert done == [1]
+    assert not thread.is_alive()
+    writer.stop()
+    writer.schedule("key", lambda: done.append(2))
+    assert writer.flush()
+    assert done == [1, 2]
+    writer.stop()
