@@ -77,7 +77,7 @@ async def test_what_is_left_is_whole(tmp_path, small):
 
         # From every point in the past: all that follows, or the advice to load.
         caught_up, gone = 0, 0
-        for at, delta_id in enumerate(ids):
+        for at, delta_id in list(enumerate(ids))[::9]:
             try:
                 bodies = chain.bodies_after_delta(delta_id)
             except HistoryGone:
@@ -87,7 +87,7 @@ async def test_what_is_left_is_whole(tmp_path, small):
             caught_up += 1
             assert len(bodies) == len(ids) - at - 1
         assert gone
-        assert caught_up >= 300
+        assert caught_up >= 300 // 9
         for at, version_id in enumerate(saved):
             try:
                 assert len(chain.bodies_after_version(version_id)) == 120 * (9 - at)
@@ -120,9 +120,9 @@ async def test_the_log_while_deltas_leave(tmp_path, small):
                 before = piece.deltas[0].id
 
         assert whole_log() == [*range(1, 1001)]
-        for left in range(17, 600, 17):
+        for left in range(53, 600, 53):
             with chain.database.transaction() as connection:
-                assert queries.retire_deltas(connection, chain.file_id, 0, 1000, 17) == 17
+                assert queries.retire_deltas(connection, chain.file_id, 0, 1000, 53) == 53
             found = whole_log()
             assert found == [*range(found[0], 1001)]
             assert found[0] - left <= 62  # as far back as to the next version
