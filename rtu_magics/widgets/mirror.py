@@ -65,6 +65,19 @@ def mirrors(session: Session | None = None) -> list[Mirror]:
         return [mirror for mirror in _open if session is None or mirror.session is session]
 
 
+def _place() -> tuple[str, str] | None:
+    """Return the local cell that runs now and its run, where the front end tells it."""
+    from IPython import get_ipython
+
+    shell: Any = get_ipython()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    if not isinstance(parent, dict):
+        return None
+    cell = parent.get("metadata", {}).get("cellId")
+    run = parent.get("header", {}).get("msg_id")
+    return (cell, run) if cell and run else None
+
+
 class Mirror(anywidget.AnyWidget):
     """A remote notebook that shows itself and every change of it.
 
@@ -113,6 +126,7 @@ class Mirror(anywidget.AnyWidget):
         self._display_ids: list[str] = []
         self._ended = False
         self._static_shown = ""
+        self._place: tuple[str, str] | None = None
         self._picture_timer: asyncio.TimerHandle | None = None
         if writer is None:
             writer = the_writer()
@@ -209,6 +223,7 @@ class Mirror(anywidget.AnyWidget):
         from IPython.display import display as ipython_display
 
         display: Any = ipython_display
+        self._replace_older(_place())
         display_id = f"rtu-mirror-{uuid4().hex[:12]}"
         self._display_ids.append(display_id)
         display(self, display_id=f"{display_id}-live")
@@ -218,6 +233,17 @@ class Mirror(anywidget.AnyWidget):
             raw=True,
             display_id=f"{display_id}-static",
         )
+
+    def _replace_older(self, place: tuple[str, str] | None) -> None:
+        """Close what an earlier run of the same cell has shown: its outputs are gone."""
+        self._place = place
+        if place is None:
+            return
+        cell, run = place
+        for other in mirrors():
+            there = other._place
+            if other is not self and there is not None and there[0] == cell and there[1] != run:
+                other.close()
 
     def close(self) -> None:
         """End the mirror: free its callbacks and leave its picture in place of each view."""
@@ -250,8 +276,11 @@ class Mirror(anywidget.AnyWidget):
         return self._static_shown
 
     def _show_picture(self, picture: str) -> None:
+        from IPython import get_ipython
         from IPython.display import update_display as ipython_update
 
+        if get_ipython() is None:  # nobody displays anything; IPython would print it
+            return
         update_display: Any = ipython_update
         with contextlib.suppress(Exception):  # no front end any more: nobody is there to see it
             for display_id in self._display_ids:

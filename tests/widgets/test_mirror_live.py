@@ -208,3 +208,17 @@ def test_a_widget_frees_its_callbacks_and_ends_with_its_session(tmp_path: Path) 
         time.sleep(0.02)
     assert mirrors(session) == []
     assert len(session.hub._subscribers) == before
+
+
+def test_a_cell_that_runs_again_ends_the_mirror_it_showed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rtu_magics.connect(str(tmp_path / "z.ipynb"), say=lambda line: None) as session:
+        places = iter([("cell", "run 1"), ("cell", "run 1"), ("other", "run 2"), ("cell", "run 3")])
+        monkeypatch.setattr("rtu_magics.widgets.mirror._place", lambda: next(places))
+        one, two, elsewhere, again = (Mirror(session) for _ in range(4))
+        for mirror in (one, two, elsewhere):
+            mirror.show()
+        assert mirrors(session) == [one, two, elsewhere, again]
+        again.show()
+        assert mirrors(session) == [elsewhere, again]
