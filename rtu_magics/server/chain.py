@@ -324,9 +324,8 @@ class Chain:
             return [stored.body for stored in self._tail]
         with self.database.transaction() as connection:
             version = queries.get_version(connection, version_id)
-        if version is None or version.file_id != self.file_id or version.epoch != self.epoch:
-            raise HistoryGone("unknown version; load the current one")
-        return self._bodies_after(version.seq, limit)
+        mine = version is not None and version.file_id == self.file_id
+        return self._bodies_after(version if mine else None, limit)
 
     def bodies_after_delta(self, delta_id: UUID, limit: int = MAX_EVENT_BYTES) -> list[str]:
         """Return the bodies of the deltas strictly after a delta, in chain order.
@@ -347,11 +346,12 @@ class Chain:
             return []
         with self.database.transaction() as connection:
             stored = queries.find_delta(connection, self.file_id, delta_id)
-        if stored is None or stored.epoch != self.epoch:
-            raise HistoryGone("unknown delta; load the current version")
-        return self._bodies_after(stored.seq, limit)
+        return self._bodies_after(stored, limit)
 
-    def _bodies_after(self, seq: int, limit: int) -> list[str]:
+    def _bodies_after(self, place: VersionRow | StoredDelta | None, limit: int) -> list[str]:
+        if place is None or place.epoch != self.epoch:
+            raise HistoryGone("unknown point of the chain; load the current version")
+        seq = place.seq
         if seq >= self.version.seq:
             return [stored.body for stored in self._tail if stored.seq > seq]
         with self.database.transaction() as connection:
