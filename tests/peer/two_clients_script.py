@@ -135,6 +135,7 @@ async def lost_and_back(one, two):
     await settle(one, two)
     await wait(two.delete_cell(again.id))
     await wait(two.delete_cell(cell.id))
+    await settle(one, two)  # else one may add a cell after what has just gone
     return len(missed)
 
 
