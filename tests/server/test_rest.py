@@ -312,7 +312,7 @@ async def test_rich_and_large_outputs_go_by_link(shared_server, write_notebook):
         "from IPython.display import display\n"
         "display({'image/png': 'iVBORw0KGgo=', 'text/plain': 'fig'}, raw=True)\n"
         "display({'text/plain': 'y' * 2_000_000}, raw=True)\n"
-        "print('z' * 2_000_000)\n"
+        "print('z' * 1_400_000)\n"
         "raise ValueError('w' * 1_000_000)",
     )
     file_id = await open_notebook(server, "rich.ipynb")
@@ -332,6 +332,6 @@ async def test_rich_and_large_outputs_go_by_link(shared_server, write_notebook):
     assert large.links is not None
     assert (await fetch(large.links["text/plain"])).text == "y" * 2_000_000
     assert stream.content.raw is None
-    assert (await fetch(stream.content.url)).text == "z" * 2_000_000 + "\n"
+    assert (await fetch(stream.content.url)).text == "z" * 1_400_000 + "\n"
     assert error.ename == "ValueError"
     assert UUID(found["id"])
