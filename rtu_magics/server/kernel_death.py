@@ -5,7 +5,11 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-__all__ = ["cause_of_death", "words_for"]
+from .gateway_client import behind_gateway
+
+__all__ = ["BEHIND_GATEWAY", "cause_of_death", "words_for"]
+
+BEHIND_GATEWAY = "the kernel died behind its gateway, whose log may say why"
 
 
 def cause_of_death(manager: Any) -> str:
@@ -16,6 +20,8 @@ def cause_of_death(manager: Any) -> str:
     manager
         Jupyter's manager of the kernel. Only that of a process on this machine knows more.
     """
+    if behind_gateway(manager):
+        return BEHIND_GATEWAY
     process = getattr(getattr(manager, "provisioner", None), "process", None)
     try:
         code = process.poll() if process is not None else None

@@ -1,7 +1,7 @@
 """The wire to one running kernel: readiness, status, and one execution at a time.
 
-Only what every asynchronous kernel client of Jupyter offers is used, so that kernels behind a
-gateway work too.
+Only what every asynchronous kernel client of Jupyter offers is used; a kernel behind a gateway
+has one of ours (`gateway_client`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 
 from jupyter_core.utils import ensure_async
 
-from .kernel_death import cause_of_death
+from .gateway_client import ChannelsClient, behind_gateway
+from .kernel_death import BEHIND_GATEWAY, cause_of_death
 from .kernel_messages import getter, receive, value_in
 from .kernel_run import KernelRun, OnMessage, OnQuestion
 
@@ -44,6 +45,8 @@ class KernelLink:
         Called once the kernel answers and its output arrives.
     on_dead
         Called once, with the reason, when its process is found dead.
+    on_started_again
+        Called once when its gateway says that it died and is started again; `lost` says so, too.
     """
 
     def __init__(
@@ -52,11 +55,13 @@ class KernelLink:
         on_status: Callable[[str], None],
         on_ready: Callable[[], None],
         on_dead: Callable[[str], None],
+        on_started_again: Callable[[], None],
     ) -> None:
         self._manager = manager
         self._on_status = on_status
         self._on_ready = on_ready
         self._on_dead = on_dead
+        self._on_started_again = on_started_again
         self._client: Any = None
         self._tasks: list[asyncio.Task[None]] = []
         self._heard = asyncio.Event()
@@ -168,14 +173,16 @@ class KernelLink:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._client is not None:
-            # One behind a gateway that was never reached has nothing to stop, and says so.
-            with contextlib.suppress(AssertionError):
-                self._client.stop_channels()
+            self._client.stop_channels()
 
     async def _connect(self) -> None:
         try:
-            self._client = self._manager.client()
-            await ensure_async(self._client.start_channels(stdin=False))
+            if behind_gateway(self._manager):
+                self._client = ChannelsClient(self._manager.kernel_id, self._die)
+                await self._client.connect()
+            else:
+                self._client = self._manager.client()
+                await ensure_async(self._client.start_channels(stdin=False))
             for loop in (self._read_iopub, self._read_shell, self._watch):
                 self._begin(loop())
             # The output channel subscribes in its own time: ask until something is heard there. A
@@ -226,7 +233,9 @@ class KernelLink:
             mine = run is not None and not run.ended and parent.get("msg_id") == run.message_id
             if message.get("msg_type") == "status":
                 state = message["content"].get("execution_state")
-                if mine and run is not None:
+                if state in ("restarting", "dead") and behind_gateway(self._manager):
+                    self._told_dead(again=state == "restarting")
+                elif mine and run is not None:
                     if state == "idle":
                         run.idle()
                 elif parent.get("msg_id") in self._quiet:
@@ -298,6 +307,15 @@ class KernelLink:
                 return
             if self._ready.is_set():
                 self._ask_later()
+
+    def _told_dead(self, *, again: bool) -> None:
+        """Take the gateway's word that the kernel died."""
+        if self._lost is None and not self._closed:
+            self.lose(BEHIND_GATEWAY)
+            if again:
+                self._on_started_again()
+            else:
+                self._on_dead(BEHIND_GATEWAY)
 
     def _die(self, reason: str) -> None:
         if self._lost is None and not self._closed:

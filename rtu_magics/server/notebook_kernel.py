@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ..models import KernelDetails, KernelStateName, KernelStatusUpdate
+from .gateway_client import behind_gateway
 from .kernel_death import cause_of_death
 from .kernel_link import KernelLink
 from .kernel_run import KernelRun, OnMessage, OnQuestion
@@ -122,7 +123,9 @@ class NotebookKernel:
         if self._info is None or self._fresh:
             return
         manager = self._sessions.manager(self._info.kernel_id)
-        if getattr(manager, "execution_state", None) not in ("starting", "restarting"):
+        state = getattr(manager, "execution_state", None)
+        # What is known of a kernel behind a gateway is old: it is "starting" for long.
+        if behind_gateway(manager) or state not in ("starting", "restarting"):
             await self._sessions.interrupt(self._info.kernel_id)
 
     async def shutdown(self) -> None:
@@ -224,7 +227,11 @@ class NotebookKernel:
             kernels.add_restart_callback(kernel_id, self._on_autorestart, "restart")
             kernels.add_restart_callback(kernel_id, self._on_given_up, "dead")
         self._link = KernelLink(
-            self._sessions.manager(kernel_id), self._on_status, self._on_ready, self._on_dead
+            self._sessions.manager(kernel_id),
+            self._on_status,
+            self._on_ready,
+            self._on_dead,
+            self._on_autorestart,
         )
         self._link.start()
 
@@ -278,15 +285,18 @@ class NotebookKernel:
     def _on_dead(self, reason: str) -> None:
         if self._info is None:
             return
-        manager = self._sessions.manager(self._info.kernel_id)
-        again = bool(getattr(manager, "autorestart", False))
+        kernel_id = self._info.kernel_id
+        manager = self._sessions.manager(kernel_id) if self._sessions.alive(kernel_id) else None
+        # A gateway has told already if it starts the kernel again.
+        again = not behind_gateway(manager) and bool(getattr(manager, "autorestart", False))
         self._listener.kernel_lost(reason)
         self._set_state(KernelStateName.RESTARTING if again else KernelStateName.FAILED, reason)
         if not again:
             self._spawn(self._end_dead(reason))
 
     def _on_autorestart(self) -> None:
-        # Called by Jupyter right before it starts the process again under the same id and ports.
+        # Called right before the process is started again under the same id and ports: by Jupyter,
+        # or by the link when a gateway says so.
         link_reason = self._link.lost if self._link is not None else None
         manager = self._sessions.manager(self._info.kernel_id) if self._info is not None else None
         reason = link_reason or cause_of_death(manager)

@@ -1,0 +1,218 @@
+"""Kernels behind a gateway: another Jupyter Server, which wants a token."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ..helpers.rtu import NotebookClient, call, follow, get, open_notebook, post
+from ..helpers.server import RunningServer, child_pids
+from .test_execution import launch
+
+pytestmark = [pytest.mark.server, pytest.mark.kernel]
+
+STREAMS = """import sys, time
+print('a', flush=True)
+time.sleep(0.3)
+print('b', file=sys.stderr)
+6 * 7"""
+LOOP = "import time\nprint('begun', flush=True)\nfor _ in range(600): time.sleep(0.1)"
+PID = "import os\nprint(os.getpid(), flush=True)\n" + LOOP
+
+
+@contextmanager
+def jupyter_server(root: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a plain Jupyter Server."""
+    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    environment = {**os.environ, "JUPYTER_RUNTIME_DIR": str(root / ".runtime")}
+    with (root / "jupyter.log").open("a") as log:
+        process = subprocess.Popen(
+            [*command, f"--ServerApp.root_dir={root}", *options],
+            stdout=log,
+            stderr=log,
+            env=environment,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+            raise
+
+
+def answer(root: Path, path: str, url: str, token: str) -> httpx.Response:
+    """Wait until a server answers."""
+    for _ in range(300):
+        try:
+            return httpx.get(url + path, headers={"Authorization": f"token {token}"}, timeout=10)
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError((root / "jupyter.log").read_text())
+
+
+def written(root: Path, pattern: str) -> dict[str, str]:
+    """Wait for a file in which a server says where it is."""
+    for _ in range(600):
+        for found in root.glob(pattern):
+            if text := found.read_text():
+                return json.loads(text)
+        time.sleep(0.05)
+    raise AssertionError((root / "jupyter.log").read_text())
+
+
+@dataclass
+class Pair:
+    """A server and the gateway that runs its kernels."""
+
+    server: RunningServer
+    gateway: subprocess.Popen[bytes]
+
+    def kernels(self) -> list[int]:
+        return child_pids(self.gateway.pid)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    there, here = tmp_path_factory.mktemp("gateway"), tmp_path_factory.mktemp("root")
+    secret, token = secrets.token_hex(8), secrets.token_hex(8)
+    with ExitStack() as stack:
+        gateway = stack.enter_context(
+            jupyter_server(
+                there,
+                "--port=0",
+                f"--IdentityProvider.token={secret}",
+                "--ZMQChannelsWebsocketConnection.limit_rate=False",
+            )
+        )
+        url = written(there, ".runtime/jpserver-*.json")["url"]
+        assert answer(there, "api/kernels", url, secret).json() == []
+        process = stack.enter_context(
+            jupyter_server(
+                here,
+                "--port=0",
+                f"--IdentityProvider.token={token}",
+                "--ServerApp.jpserver_extensions={'rtu_magics.server': True}",
+                f"--gateway-url={url}",
+                f"--GatewayClient.auth_token={secret}",
+            )
+        )
+        url = written(here, ".rtu_magics/server.json")["url"]
+        assert answer(here, "rtu/api/info", url, token).status_code == 200
+        yield Pair(
+            RunningServer(
+                url=url,
+                api_url=f"{url}rtu/api",
+                rtu_url=f"{url}rtu/api/v1/rtu".replace("http", "ws", 1),
+                token=token,
+                space_id="",
+                project_id="",
+                pid=process.pid,
+                root=here,
+                log=here / "jupyter.log",
+                process=process,  # type: ignore[arg-type]
+            ),
+            gateway,
+        )
+
+
+async def printed(client: NotebookClient, text: str) -> str:
+    """Wait for a stream output that has a text in it and return all of it."""
+    message = await client.wait_for(
+        "append_output_event", lambda m: text in m["data"]["content"]["raw"]
+    )
+    return message["data"]["content"]["raw"]
+
+
+async def state_of_kernel(client: NotebookClient, state: str) -> dict[str, object]:
+    message = await client.wait_for(
+        "kernel_status_update_event",
+        lambda m: m["data"]["kernel"]["execution_state"] == state,
+    )
+    return message["data"]
+
+
+async def test_from_start_to_stop(pair, write_notebook):
+    server = pair.server
+    write_notebook(
+        server.root / "n.ipynb",
+        STREAMS,
+        "1 / 0",
+        LOOP,
+        "x = 1",
+        "x",
+    )
+    file_id = await open_notebook(server, "n.ipynb")
+    async with follow(server, file_id) as client:
+        session = (await launch(server, client))["id"]
+        assert pair.kernels(), "it runs behind the gateway"
+        assert child_pids(server.pid) == []
+
+        await client.execute("c1")
+        assert await printed(client, "a") == "a\n"
+        assert (await client.finished("c1"))["state"] == "finished_with_no_error"
+        shown = [
+            m["data"]["content"]["raw"] for m in client.log if m["event"] == "append_output_event"
+        ]
+        assert shown == ["a\n", "b\n", "42"]
+
+        await client.execute("c2")
+        assert (await client.finished("c2"))["cause"] == "ZeroDivisionError: division by zero"
+
+        await client.execute("c3")
+        await printed(client, "begun")
+        assert (await call(server, "POST", f"/v1/sessions/{session}/interrupt")).status_code == 204
+        ended = await client.finished("c3", 10)
+        assert ended["cause"].startswith("KeyboardInterrupt")
+
+        await client.execute("c4")
+        assert (await client.finished("c4"))["state"] == "finished_with_no_error"
+        await post(server, f"/v1/sessions/{session}/restart")
+        await state_of_kernel(client, "restarting")
+        await state_of_kernel(client, "idle")
+        await client.execute("c5")
+        assert (await client.finished("c5"))["cause"].startswith("NameError"), "its memory is gone"
+
+        assert (await call(server, "DELETE", f"/v1/sessions/{session}")).status_code < 300
+        await state_of_kernel(client, "shutdown")
+        assert await get(server, f"/v1/files/{file_id}/session") is None
+    assert pair.kernels() == []
+
+
+async def test_a_death_is_told_and_the_next_run_works(pair, write_notebook):
+    server = pair.server
+    write_notebook(server.root / "dies.ipynb", PID, "'alive'")
+    file_id = await open_notebook(server, "dies.ipynb")
+    async with follow(server, file_id) as client:
+        await launch(server, client)
+        await client.execute("c1")
+        said = await printed(client, "\n")
+        os.kill(int(said.split()[0]), signal.SIGKILL)
+        status = await state_of_kernel(client, "restarting")
+        assert "the kernel died behind its gateway" in str(status["reason"])
+        done = [
+            state
+            for message in client.log
+            if message["event"] == "bulk_cell_state_update_event"
+            for state in message["data"]["cell_states"]
+        ]
+        if done[-1]["state"] == "executing":
+            done.append(await client.finished("c1"))
+        assert "the kernel died behind its gateway" in done[-1]["cause"]
+        await client.execute("c2")
+        assert (await client.finished("c2"))["state"] == "finished_with_no_error"
