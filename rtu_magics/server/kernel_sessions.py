@@ -8,12 +8,15 @@ that asks ``session_exists`` first.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from jupyter_core.utils import ensure_async
+from tornado.web import HTTPError
 
 from ..errors import KernelError, KernelUnknown
 
@@ -85,14 +88,15 @@ class KernelSessions:
                 installed = ", ".join(sorted(specs["kernelspecs"])) or "none"
                 raise KernelUnknown(f"no kernel named {name[:80]!r}; installed: {installed}")
             try:
-                model = await ensure_async(
-                    self._sessions.create_session(
-                        path=path,
-                        name=posixpath.basename(path),
-                        type="notebook",
-                        kernel_name=name,
+                with _of_a_gateway():
+                    model = await ensure_async(
+                        self._sessions.create_session(
+                            path=path,
+                            name=posixpath.basename(path),
+                            type="notebook",
+                            kernel_name=name,
+                        )
                     )
-                )
             except Exception as exc:  # whatever a provisioner raises
                 reason = str(exc).partition("\n")[0] or type(exc).__name__
                 raise KernelError(f"the kernel {name!r} did not start: {reason}") from exc
@@ -100,11 +104,13 @@ class KernelSessions:
 
     async def end(self, session_id: UUID) -> None:
         """Shut a session's kernel down and forget the session."""
-        await ensure_async(self._sessions.delete_session(str(session_id)))
+        with _of_a_gateway():
+            await ensure_async(self._sessions.delete_session(str(session_id)))
 
     async def interrupt(self, kernel_id: str) -> None:
         """Interrupt what a kernel runs."""
-        await ensure_async(self.kernels.interrupt_kernel(kernel_id))
+        with _of_a_gateway():
+            await ensure_async(self.kernels.interrupt_kernel(kernel_id))
 
     async def restart(self, kernel_id: str) -> None:
         """Restart a kernel; it keeps its id."""
@@ -126,7 +132,8 @@ class KernelSessions:
 
     async def specs(self) -> dict[str, Any]:
         """Return the installed kernels: ``default`` and ``kernelspecs`` by name."""
-        found = await ensure_async(self._specs.get_all_specs())
+        with _of_a_gateway():
+            found = await ensure_async(self._specs.get_all_specs())
         return {
             "default": self.kernels.default_kernel_name,
             "kernelspecs": {
@@ -137,6 +144,28 @@ class KernelSessions:
                 for name, info in found.items()
             },
         }
+
+
+@contextlib.contextmanager
+def _of_a_gateway() -> Iterator[None]:
+    """Say in words of ours what a gateway refuses: Jupyter Server hands its answers on as they are.
+
+    "Forbidden" for example would sound as if the person who asks had no right to.
+    """
+    try:
+        yield
+    except HTTPError as exc:
+        if exc.status_code == 404:  # so says a server without a gateway, too
+            raise
+        if exc.status_code in (401, 403):
+            raise KernelError(
+                f"the gateway of the kernels refuses access (HTTP {exc.status_code}); set "
+                "GatewayClient.auth_token of this server to the gateway's token"
+            ) from exc
+        raise KernelError(
+            f"the gateway of the kernels does not answer as it should (HTTP {exc.status_code}); "
+            "see that it runs at GatewayClient.url, and try again"
+        ) from exc
 
 
 def _info(model: dict[str, Any]) -> SessionInfo:

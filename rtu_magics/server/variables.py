@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from ..errors import KernelError
 from ..models import KernelStateName
 from .broadcast import Connection
 from .frames import message
@@ -148,7 +149,10 @@ class Variables:
         status = self._room.kernel.status
         if status is None:
             raise NotAnswered("no kernel runs; start one first")
-        specs = await self._room.service.sessions.specs()
+        try:
+            specs = await self._room.service.sessions.specs()
+        except KernelError as exc:
+            raise NotAnswered(str(exc)) from exc
         spec = specs["kernelspecs"].get(status.kernel.name) or {}
         language = str(spec.get("language") or "python")
         if language.lower() != "python":

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.web import HTTPError, MissingArgumentError
 
+from ...errors import KernelError
 from ...models import describe_validation_error
 from ..leases import Leases
 from ..links import without_secrets
@@ -207,7 +208,10 @@ class Handler(JupyterHandler):
                 f"the server cannot use its database ({reason_of(error)}); see to its disk and try "
                 "again"
             )
-        if isinstance(error, MissingArgumentError):
+        if isinstance(error, KernelError):
+            self.set_status(503)
+            message = str(error)
+        elif isinstance(error, MissingArgumentError):
             message = f"the argument {error.arg_name} is missing"
         elif isinstance(error, HTTPError) and error.log_message:
             message = error.log_message.replace("%%", "%")
