@@ -161,6 +161,11 @@ class KernelLink:
         if self._run is not None:
             self._run.lose(reason)
 
+    def interrupted(self) -> None:
+        """Note that an interrupt was sent to the kernel."""
+        if self._run is not None:
+            self._run.interrupted()
+
     async def close(self) -> None:
         """Disconnect."""
         if self._closed:

@@ -59,7 +59,9 @@ class KernelRun:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
         self._reply: Mapping[str, Any] | None = None
-        self._idle = self._executing = False
+        self._idle = self._executing = self._interrupted = False
+        self._count: int | None = None
+        self._error: str | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._began = self._loop.time()
 
@@ -87,7 +89,11 @@ class KernelRun:
     def take(self, message: Mapping[str, Any]) -> None:
         """Take an iopub message of this execution."""
         # What is aborted before its turn is never said to be executed.
-        self._executing = self._executing or message.get("msg_type") == "execute_input"
+        kind, content = message.get("msg_type"), message.get("content") or {}
+        if kind == "execute_input":
+            self._executing, self._count = True, content.get("execution_count")
+        elif kind == "error":
+            self._error = _one_line(content)
         self.on_message(message)
 
     def replied(self, message: Mapping[str, Any]) -> None:
@@ -115,9 +121,20 @@ class KernelRun:
         """
         self._loop.call_later(_REPLY_GRACE, self._give_up)
 
+    def interrupted(self) -> None:
+        """Note that an interrupt was sent to the kernel meanwhile."""
+        self._interrupted = True
+
     def _give_up(self) -> None:
-        if self._reply is None and not self._ended.done():
-            self._ended.set_result(ExecuteReply("unanswered", cause=_UNANSWERED))
+        if self._reply is not None or self._ended.done():
+            return
+        # A reply that is lost without an interrupt says no more than iopub did.
+        status, cause = "ok", None
+        if self._error is not None:
+            status, cause = "error", self._error
+        elif self._interrupted or not (self._idle and self._executing):
+            status, cause = "unanswered", _UNANSWERED
+        self._ended.set_result(ExecuteReply(status, self._count, cause))
 
     def lose(self, cause: str) -> None:
         """End it: the kernel is gone or about to go."""
@@ -133,8 +150,7 @@ class KernelRun:
         status = content.get("status", "ok")
         cause = None
         if status == "error":
-            name = content.get("ename") or "Error"  # a shell names none
-            cause = f"{name}: {content.get('evalue', '')}"
+            cause = _one_line(content)
         elif status != "ok" and self._executing:
             # So says a kernel that was interrupted, the bash kernel for one: to be run once more
             # is the last thing that is wanted.
@@ -142,3 +158,8 @@ class KernelRun:
         elif status != "ok":
             status = "aborted"
         self._ended.set_result(ExecuteReply(status, content.get("execution_count"), cause))
+
+
+def _one_line(error: Mapping[str, Any]) -> str:
+    name = error.get("ename") or "Error"  # a shell names none
+    return f"{name}: {error.get('evalue', '')}"

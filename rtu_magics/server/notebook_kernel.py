@@ -126,6 +126,8 @@ class NotebookKernel:
         state = getattr(manager, "execution_state", None)
         # What is known of a kernel behind a gateway is old: it is "starting" for long.
         if behind_gateway(manager) or state not in ("starting", "restarting"):
+            if self._link is not None:
+                self._link.interrupted()
             await self._sessions.interrupt(self._info.kernel_id)
 
     async def shutdown(self) -> None:
