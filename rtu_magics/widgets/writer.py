@@ -7,11 +7,14 @@ times a second: what is scheduled again under the same key takes the place of wh
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Hashable
+from typing import Any
 
 __all__ = ["PACE", "Writer", "writer"]
 
@@ -103,6 +106,12 @@ class Writer:
             thread.join(timeout)
 
     def _run(self) -> None:
+        try:
+            self._take_turns()
+        finally:
+            _close_event_pipe()
+
+    def _take_turns(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._stopping, _PATIENCE)
@@ -132,6 +141,20 @@ class Writer:
                 return None
             key = next(iter(self._turn))
             return key, self._turn.pop(key)
+
+
+def _close_event_pipe() -> None:
+    """Give back the socket through which this thread wrote to the front end.
+
+    ipykernel 7 keeps one for each thread that ever wrote, and closes those of ended threads every
+    ten seconds; older ones let it go with the thread.
+    """
+    application: Any = getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", None)
+    if application is None or not application.initialized():
+        return
+    with contextlib.suppress(Exception):  # nothing of it is public
+        pipes = application.instance().iopub_thread._event_pipes
+        pipes.pop(threading.current_thread()).close()
 
 
 _writer = Writer()
