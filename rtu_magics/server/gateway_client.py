@@ -26,7 +26,7 @@ from tornado.escape import url_escape
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
-__all__ = ["ChannelsClient", "behind_gateway"]
+__all__ = ["ChannelsClient", "behind_gateway", "why_unreachable"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,16 @@ _NAMES = ("shell", "iopub", "stdin", "control")
 def behind_gateway(manager: Any) -> bool:
     """Return whether a kernel's manager is that of a gateway's kernel."""
     return isinstance(manager, GatewayKernelManager)
+
+
+def why_unreachable(error: Exception) -> str:
+    """Return in one line why a kernel behind a gateway could not be connected to."""
+    code = error.code if isinstance(error, HTTPClientError) else None
+    if code == 404:
+        return "the kernel is gone from its gateway"
+    if code in _REFUSED:
+        return f"the gateway of the kernel refuses access (HTTP {code})"
+    return "the gateway of the kernel cannot be reached"
 
 
 class _Channel:
@@ -145,19 +155,15 @@ class ChannelsClient(AsyncKernelClient):
             socket = await self._open_again()
 
     async def _open_again(self) -> WebSocketClientConnection | None:
-        reason = "the gateway of the kernel cannot be reached"
+        reason = ""
         for pause in _PAUSES:
             await asyncio.sleep(pause)
             try:
                 return await self._open()
-            except HTTPClientError as exc:
-                if exc.code in _REFUSED:
-                    reason = "the kernel is gone from its gateway"
-                    if exc.code != 404:
-                        reason = f"the gateway of the kernel refuses access (HTTP {exc.code})"
+            except (HTTPClientError, OSError, WebSocketError) as exc:
+                reason = why_unreachable(exc)
+                if isinstance(exc, HTTPClientError) and exc.code in _REFUSED:
                     break
-            except (OSError, WebSocketError):
-                continue
         self._on_gone(reason)
         return None
 

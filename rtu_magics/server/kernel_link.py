@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_core.utils import ensure_async
 
-from .gateway_client import ChannelsClient, behind_gateway
+from .gateway_client import ChannelsClient, behind_gateway, why_unreachable
 from .kernel_death import BEHIND_GATEWAY, cause_of_death
 from .kernel_messages import getter, receive, value_in
 from .kernel_run import KernelRun, OnMessage, OnQuestion
@@ -200,9 +200,10 @@ class KernelLink:
                     self._client.kernel_info()
                     pause = 0.1
             await self._open_stdin()
-        except Exception:
+        except Exception as exc:
             logger.exception("cannot connect to the kernel")
-            self._die("the kernel cannot be reached")
+            remote = behind_gateway(self._manager)
+            self._die(why_unreachable(exc) if remote else "the kernel cannot be reached")
             return
         if not self._closed and self._lost is None:
             self._ready.set()

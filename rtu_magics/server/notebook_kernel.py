@@ -113,8 +113,8 @@ class NotebookKernel:
         KernelError
             There is no such kernel (`KernelUnknown`), or it did not start.
         """
-        info, started = await self._sessions.ensure(self._path(), kernel_name)
-        async with self._lock:
+        async with self._lock:  # one that has died may only just be cleaned up
+            info, started = await self._sessions.ensure(self._path(), kernel_name)
             await self._follow(info, fresh=started)
         return self._status(info)
 

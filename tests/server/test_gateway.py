@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -76,12 +79,66 @@ def written(root: Path, pattern: str) -> dict[str, str]:
     raise AssertionError((root / "jupyter.log").read_text())
 
 
+class Wire(threading.Thread):
+    """What connects a server to its gateway, and can be cut."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self._to = port
+        self._open: set[asyncio.StreamWriter] = set()
+        self._listening = threading.Event()
+        self.port = 0
+        self.cuts = 0
+
+    def __enter__(self) -> Wire:
+        self.start()
+        assert self._listening.wait(10)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self.join(10)
+
+    def run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._listening.set()
+        await self._end.wait()
+        server.close()
+        self._cut()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to = await asyncio.open_connection("127.0.0.1", self._to)
+        self._open |= {writer, to}
+        await asyncio.gather(self._pump(reader, to), self._pump(there, writer))
+        self._open -= {writer, to}
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+        writer.close()
+
+    def _cut(self) -> None:
+        self.cuts += len(self._open) // 2
+        for writer in self._open:
+            writer.transport.abort()
+
+    def cut(self) -> None:
+        self._loop.call_soon_threadsafe(self._cut)
+
+
 @dataclass
 class Pair:
     """A server and the gateway that runs its kernels."""
 
     server: RunningServer
     gateway: subprocess.Popen[bytes]
+    wire: Wire
 
     def kernels(self) -> list[int]:
         return child_pids(self.gateway.pid)
@@ -102,13 +159,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         )
         url = written(there, ".runtime/jpserver-*.json")["url"]
         assert answer(there, "api/kernels", url, secret).json() == []
+        wire = stack.enter_context(Wire(int(url.strip("/").rpartition(":")[2])))
         process = stack.enter_context(
             jupyter_server(
                 here,
                 "--port=0",
                 f"--IdentityProvider.token={token}",
                 "--ServerApp.jpserver_extensions={'rtu_magics.server': True}",
-                f"--gateway-url={url}",
+                f"--gateway-url=http://127.0.0.1:{wire.port}",
                 f"--GatewayClient.auth_token={secret}",
             )
         )
@@ -128,6 +186,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 process=process,  # type: ignore[arg-type]
             ),
             gateway,
+            wire,
         )
 
 
@@ -216,3 +275,22 @@ async def test_a_death_is_told_and_the_next_run_works(pair, write_notebook):
         assert "the kernel died behind its gateway" in done[-1]["cause"]
         await client.execute("c2")
         assert (await client.finished("c2"))["state"] == "finished_with_no_error"
+
+
+async def test_nothing_is_lost_when_the_connection_breaks(pair, write_notebook):
+    server = pair.server
+    write_notebook(
+        server.root / "cut.ipynb",
+        "import time\nfor i in range(20):\n    print(i, flush=True)\n    time.sleep(0.05)\n'end'",
+    )
+    file_id = await open_notebook(server, "cut.ipynb")
+    async with follow(server, file_id) as client:
+        await launch(server, client)
+        await client.execute("c1")
+        await printed(client, "0")
+        pair.wire.cut()
+        assert (await client.finished("c1"))["state"] == "finished_with_no_error"
+        outputs = [m["data"] for m in client.log if m["event"] == "append_output_event"]
+        shown = "".join(output["content"]["raw"] for output in outputs)
+        assert shown == "".join(f"{i}\n" for i in range(20)) + "'end'"
+        assert pair.wire.cuts > 0
