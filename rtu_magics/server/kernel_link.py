@@ -161,6 +161,11 @@ class KernelLink:
         if self._run is not None:
             self._run.lose(reason)
 
+    @property
+    def executing(self) -> bool:
+        """Whether the kernel is at work for us."""
+        return self._run is not None and self._run.executing
+
     def interrupted(self) -> None:
         """Note that an interrupt was sent to the kernel."""
         if self._run is not None:

@@ -78,6 +78,11 @@ class KernelRun:
         return self._loop.time() - self._began
 
     @property
+    def executing(self) -> bool:
+        """Whether the kernel has said that it is at it, and not yet how it ended."""
+        return self._executing and not self._ended.done()
+
+    @property
     def ended(self) -> bool:
         """Whether nothing of it is taken any more."""
         return self._ended.done()

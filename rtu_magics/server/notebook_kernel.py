@@ -124,8 +124,10 @@ class NotebookKernel:
             return
         manager = self._sessions.manager(self._info.kernel_id)
         state = getattr(manager, "execution_state", None)
-        # What is known of a kernel behind a gateway is old: it is "starting" for long.
-        if behind_gateway(manager) or state not in ("starting", "restarting"):
+        # What is known of a kernel behind a gateway is old: it is "starting" for long. And who
+        # watches the kernel for Jupyter may have come too late to hear that it has started.
+        working = self._link is not None and self._link.executing
+        if working or behind_gateway(manager) or state not in ("starting", "restarting"):
             if self._link is not None:
                 self._link.interrupted()
             await self._sessions.interrupt(self._info.kernel_id)
