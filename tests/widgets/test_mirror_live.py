@@ -167,17 +167,18 @@ def test_who_looks_at_a_cell_is_seen_there(session: Session, reader: Reader) -> 
     assert reader.wait(there)["id"] == str(session.client.user_id)
 
 
-def test_large_entries_come_when_they_are_asked_for(session: Session, reader: Reader) -> None:
+def test_large_entries_come_when_they_are_asked_for(
+    session: Session, request: pytest.FixtureRequest
+) -> None:
     source = (
         "from IPython.display import HTML, display\n"
         "display(HTML('<b>' + 'x' * 400_000 + '</b>'))\nprint('y' * 300_000)"
     )
     cell = session.add(source)
     session.run(cell.id)
+    reader: Reader = request.getfixturevalue("reader")  # comes when all is there
     reader.do("need", cells=[cell.id])
-    outputs: list[dict[str, Any]] = []
-    while len(outputs) < 2:  # the run's beginning is told, too
-        outputs = reader.op("outs", cell.id)[2]
+    outputs = reader.op("outs", cell.id)[2]
     html = next(o for o in outputs if o["k"] == "data")
     text = next(o for o in outputs if o["k"] == "stream")
     assert "text/html" in html["omit"]
