@@ -6,12 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection
-
 from ..errors import SquashError
 from ..models import CellOutputCollectionReplace, CodeCell, NBCellsAdd, NewDeltaRequestData
 from .people import Person
 from .recording import LiveCollection
+from .store import AnyConnection
 from .writer import NotStored
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ async def adopt_outputs(room: Room, cell: CodeCell, author: UUID) -> None:
     collection.execution_count = cell.execution_count
     collection.adopt([output.model_dump() for output in cell.outputs])
 
-    def store(connection: Connection) -> None:
+    def store(connection: AnyConnection) -> None:
         collection.create(connection)
         collection.store(connection)
 

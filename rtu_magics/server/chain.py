@@ -24,7 +24,7 @@ from ..models import (
     parse_notebook,
 )
 from .sealing import sealed
-from .store import Database
+from .store import AnyConnection, Database
 from .store import deltas as queries
 from .store.deltas import StoredDelta, VersionRow
 from .store.files import update_file
@@ -186,7 +186,7 @@ class Chain:
         return Staged(accepted, body, self.seq, digest)
 
     def commit(
-        self, staged: Sequence[Staged], also: Callable[[Connection], None] | None = None
+        self, staged: Sequence[Staged], also: Callable[[AnyConnection], None] | None = None
     ) -> None:
         """Store staged deltas, all that were staged since the last commit, in one transaction.
 
@@ -205,12 +205,9 @@ class Chain:
         new = [
             StoredDelta(one.delta.id, self.epoch, one.seq, one.body, one.digest) for one in staged
         ]
-        if also is None:
-            with self.database.quick_transaction() as quick:
-                queries.insert_deltas(quick, self.file_id, new)
-        else:
-            with self.database.transaction() as connection:
-                queries.insert_deltas(connection, self.file_id, new)
+        with self.database.quick_transaction() as connection:
+            queries.insert_deltas(connection, self.file_id, new)
+            if also is not None:
                 also(connection)
         self._tail += new
         self._tail_bytes += sum(len(one.body) for one in new)

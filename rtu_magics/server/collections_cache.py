@@ -89,7 +89,7 @@ class Collections:
             if collection.update_display(display_id, content, source.execution_id):
                 for event, data in collection.drain():
                     room.send(event, data)
-                with self._database.transaction() as connection:
+                with self._database.quick_transaction() as connection:
                     collection.store(connection)
 
     def drop(self, collection_id: UUID) -> None:

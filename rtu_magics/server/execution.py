@@ -210,7 +210,7 @@ class Executor:
         stored = [s for s in changed if s.cell_id in self._room.chain.builder]
         try:
             if stored or collection is not None:
-                with self._room.service.database.transaction() as connection:
+                with self._room.service.database.quick_transaction() as connection:
                     if collection is not None:
                         collection.store(connection)
                     runs.put_states(connection, self._room.file_id, stored)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from ..document import NotebookBuilder
 from ..models import (
     SCRATCH_CELL,
@@ -21,7 +19,7 @@ from ..models import (
     CellStateName,
     CodeCell,
 )
-from .store import runs
+from .store import AnyConnection, runs
 
 __all__ = ["Plan", "Target", "plan_of", "scratch_plan"]
 
@@ -81,7 +79,7 @@ class Plan:
             for state in self.states()
         ]
 
-    def store(self, connection: Connection) -> None:
+    def store(self, connection: AnyConnection) -> None:
         """Store the queued states, in the transaction that stores the delta."""
         runs.put_states(connection, self.file_id, self.states())
 

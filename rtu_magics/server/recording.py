@@ -46,7 +46,7 @@ from .output_wire import (
     when,
     wire_output,
 )
-from .store import runs
+from .store import AnyConnection, runs
 
 __all__ = ["LiveCollection", "load_collection"]
 
@@ -325,7 +325,7 @@ class LiveCollection:
 
     # Storing
 
-    def create(self, connection: Connection) -> None:
+    def create(self, connection: AnyConnection) -> None:
         """Store the empty collection."""
         runs.insert_collection(
             connection,
@@ -337,7 +337,7 @@ class LiveCollection:
             execution_count=self.execution_count,
         )
 
-    def store(self, connection: Connection) -> None:
+    def store(self, connection: AnyConnection) -> None:
         """Store what is new since the last time."""
         if not self._dirty:
             return

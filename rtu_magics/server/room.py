@@ -10,8 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection as StoreConnection
-
 from ..models import (
     NIL_UUID,
     FileDeltaBase,
@@ -27,6 +25,7 @@ from .frames import Frame, error_frame, message
 from .notebook_kernel import NotebookKernel
 from .people import Action, Person, Role, refusal
 from .presence import Presence
+from .store import AnyConnection
 from .variables import Variables
 from .writer import Call, Submission, Writer
 
@@ -141,7 +140,7 @@ class Room:
         self,
         delta: FileDeltaBase,
         author: UUID,
-        also: Callable[[StoreConnection], None] | None = None,
+        also: Callable[[AnyConnection], None] | None = None,
     ) -> FileDeltaBase:
         """Append a delta of the server's own; returns it once it is stored and sent.
 

@@ -121,7 +121,7 @@ class Streamer:
         self._storing = None
         self._next_store = self._loop.time() + _STORE_EVERY
         try:
-            with self._room.service.database.transaction() as connection:
+            with self._room.service.database.quick_transaction() as connection:
                 self.collection.store(connection)
         except SQLAlchemyError:
             # The end of the run stores everything, and fails the cell if it cannot.

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Connection as StoreConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import SquashError
@@ -27,6 +26,7 @@ from .execution import Plan
 from .frames import Envelope, error_frame, message
 from .locks import objection
 from .people import Person
+from .store import AnyConnection
 
 if TYPE_CHECKING:
     from .room import Room
@@ -51,7 +51,7 @@ class Submission:
     digest: str
     connection: Connection | None = None
     transaction_id: UUID | None = None
-    also: Callable[[StoreConnection], None] | None = None
+    also: Callable[[AnyConnection], None] | None = None
     done: asyncio.Future[FileDeltaBase] | None = None
     person: Person | None = None  # whose rights count; the server's own changes have none
 
@@ -161,7 +161,7 @@ class Writer:
             return
         staged: list[Staged] = []
         plans: dict[UUID, Plan] = {}
-        extras: list[Callable[[StoreConnection], None]] = []
+        extras: list[Callable[[AnyConnection], None]] = []
         # What each gets, and whether that hangs on the commit.
         answers: list[tuple[Submission, Callable[[], None], bool]] = []
         accepted_ids: dict[UUID, str] = {}
@@ -215,10 +215,10 @@ class Writer:
         self._stale = False
         return ""
 
-    def _commit(self, staged: list[Staged], extras: list[Callable[[StoreConnection], None]]) -> str:
+    def _commit(self, staged: list[Staged], extras: list[Callable[[AnyConnection], None]]) -> str:
         """Store what was staged; returns why that failed, "" if it did not."""
 
-        def also(connection: StoreConnection) -> None:
+        def also(connection: AnyConnection) -> None:
             for extra in extras:
                 extra(connection)
 

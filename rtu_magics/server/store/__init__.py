@@ -6,5 +6,6 @@ this package may assume that it is the only process on the same database.
 
 from . import deltas, files, people, runs, schema
 from .db import Database, StoreError
+from .prepared import AnyConnection
 
-__all__ = ["Database", "StoreError", "deltas", "files", "people", "runs", "schema"]
+__all__ = ["AnyConnection", "Database", "StoreError", "deltas", "files", "people", "runs", "schema"]

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from . import schema
+from .prepared import AnyConnection
 
 __all__ = ["Database", "StoreError"]
 
@@ -121,7 +122,7 @@ class Database:
         with self._connection.begin():
             yield self._connection
 
-    def quick_transaction(self) -> AbstractContextManager[Connection | sqlite3.Connection]:
+    def quick_transaction(self) -> AbstractContextManager[AnyConnection]:
         """Run one transaction on the driver's own connection where that saves time.
 
         It is for the few queries that take either. SQLAlchemy's own part of a transaction costs as

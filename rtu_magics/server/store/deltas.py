@@ -6,7 +6,6 @@ Every function takes the open connection of a transaction.
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Row, func, insert, select
 
+from .prepared import AnyConnection, Prepared
 from .schema import deltas, spent_deltas, versions
 
 VersionRow = Row[Any]
@@ -46,33 +46,12 @@ class StoredDelta:
     digest: str
 
 
-_APPEND = f"INSERT INTO {deltas.name} (file_id, epoch, seq, id, body, digest) VALUES (?,?,?,?,?,?)"
+_APPEND = Prepared(insert(deltas), "file_id", "epoch", "seq", "id", "body", "digest")
 
 
-def insert_deltas(
-    connection: Connection | sqlite3.Connection, file_id: UUID, new: Sequence[StoredDelta]
-) -> None:
+def insert_deltas(connection: AnyConnection, file_id: UUID, new: Sequence[StoredDelta]) -> None:
     """Append to the chain; takes the connection of a quick transaction too."""
-    if isinstance(connection, sqlite3.Connection):
-        file = file_id.hex
-        for delta in new:
-            row = (file, delta.epoch, delta.seq, delta.id.hex, delta.body, delta.digest)
-            connection.execute(_APPEND, row)
-        return
-    connection.execute(
-        insert(deltas),
-        [
-            {
-                "file_id": file_id,
-                "epoch": delta.epoch,
-                "seq": delta.seq,
-                "id": delta.id,
-                "body": delta.body,
-                "digest": delta.digest,
-            }
-            for delta in new
-        ],
-    )
+    _APPEND.run(connection, [(file_id, d.epoch, d.seq, d.id, d.body, d.digest) for d in new])
 
 
 _FIND = select(deltas.c.epoch, deltas.c.seq, deltas.c.body, deltas.c.digest)

@@ -1,6 +1,6 @@
 """Queries about what runs leave behind: output collections and cell states.
 
-Every function takes the open connection of a transaction.
+Every function takes the open connection of a transaction; those that write, of a quick one, too.
 """
 
 from __future__ import annotations
@@ -16,24 +16,64 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from ...models import CellState, CellStateName, Run
+from .prepared import AnyConnection, Prepared
 from .schema import cell_states, collections, deltas, output_chunks, outputs
 
-# Every run of a cell needs these: putting a statement together takes longer than running it.
-_INSERT_COLLECTION = insert(collections)
-_INSERT_OUTPUT = insert(outputs)
-_INSERT_STATE = insert(cell_states)
-_DELETE_STATE = delete(cell_states).where(
-    cell_states.c.file_id == bindparam("f"), cell_states.c.cell_id == bindparam("c")
+_INSERT_COLLECTION = Prepared(
+    insert(collections),
+    "id",
+    "file_id",
+    "cell_id",
+    "execution_id",
+    "execution_count",
+    "created_at",
+    "updated_at",
 )
-_TOUCH = (
+_TOUCH_COLLECTION = Prepared(
     update(collections)
     .where(collections.c.id == bindparam("i"))
-    .values(execution_count=bindparam("n"), updated_at=bindparam("t"))
+    .values(execution_count=bindparam("n"), updated_at=bindparam("t")),
+    "i",
+    "n",
+    "t",
+)
+_INSERT_OUTPUT = Prepared(
+    insert(outputs), "id", "collection_id", "position", "body", "created_at", "updated_at"
+)
+_DELETE_OUTPUT = Prepared(delete(outputs).where(outputs.c.id == bindparam("o")), "o")
+_DELETE_OUTPUTS = Prepared(delete(outputs).where(outputs.c.collection_id == bindparam("c")), "c")
+_INSERT_CHUNK = Prepared(insert(output_chunks), "output_id", "n", "text")
+_DELETE_CHUNKS = Prepared(
+    delete(output_chunks).where(output_chunks.c.output_id == bindparam("o")), "o"
+)
+_DELETE_ALL_CHUNKS = Prepared(
+    delete(output_chunks).where(
+        output_chunks.c.output_id.in_(
+            select(outputs.c.id).where(outputs.c.collection_id == bindparam("c"))
+        )
+    ),
+    "c",
+)
+_INSERT_STATE = Prepared(
+    insert(cell_states),
+    "file_id",
+    "cell_id",
+    "state",
+    "execution_id",
+    "execution_count",
+    "cause",
+)
+_DELETE_STATE = Prepared(
+    delete(cell_states).where(
+        cell_states.c.file_id == bindparam("f"), cell_states.c.cell_id == bindparam("c")
+    ),
+    "f",
+    "c",
 )
 
 
 def insert_collection(
-    connection: Connection,
+    connection: AnyConnection,
     collection_id: UUID,
     file_id: UUID,
     *,
@@ -43,29 +83,19 @@ def insert_collection(
     execution_count: int | None = None,
 ) -> None:
     """Add an empty collection."""
-    connection.execute(
-        _INSERT_COLLECTION,
-        {
-            "id": collection_id,
-            "file_id": file_id,
-            "cell_id": cell_id,
-            "execution_id": execution_id,
-            "execution_count": execution_count,
-            "created_at": created_at,
-            "updated_at": created_at,
-        },
-    )
+    row = (collection_id, file_id, cell_id, execution_id, execution_count, created_at, created_at)
+    _INSERT_COLLECTION.run(connection, [row])
 
 
 def touch_collection(
-    connection: Connection, collection_id: UUID, execution_count: int | None
+    connection: AnyConnection, collection_id: UUID, execution_count: int | None
 ) -> None:
     """Note a collection's execution count and that it changed."""
-    connection.execute(_TOUCH, {"i": collection_id, "n": execution_count, "t": time.time()})
+    _TOUCH_COLLECTION.run(connection, [(collection_id, execution_count, time.time())])
 
 
 def put_outputs(
-    connection: Connection,
+    connection: AnyConnection,
     collection_id: UUID,
     new: Sequence[tuple[UUID, int, float, str]],
     replaced: Sequence[UUID] = (),
@@ -81,42 +111,28 @@ def put_outputs(
     replaced
         Those that may be stored already. Their chunks go too.
     """
-    if not new:
-        return
-    if replaced:
-        connection.execute(delete(output_chunks).where(output_chunks.c.output_id.in_(replaced)))
-        connection.execute(delete(outputs).where(outputs.c.id.in_(replaced)))
+    gone = [(output_id,) for output_id in replaced]
+    _DELETE_CHUNKS.run(connection, gone)
+    _DELETE_OUTPUT.run(connection, gone)
     now = time.time()
-    connection.execute(
-        _INSERT_OUTPUT,
+    _INSERT_OUTPUT.run(
+        connection,
         [
-            {
-                "id": output_id,
-                "collection_id": collection_id,
-                "position": position,
-                "body": body,
-                "created_at": created_at,
-                "updated_at": now,
-            }
+            (output_id, collection_id, position, body, created_at, now)
             for output_id, position, created_at, body in new
         ],
     )
 
 
-def put_chunks(connection: Connection, new: Sequence[tuple[UUID, int, str]]) -> None:
+def put_chunks(connection: AnyConnection, new: Sequence[tuple[UUID, int, str]]) -> None:
     """Append pieces of text to stream outputs: output id, number of the piece, text."""
-    if new:
-        connection.execute(
-            insert(output_chunks),
-            [{"output_id": output_id, "n": n, "text": text} for output_id, n, text in new],
-        )
+    _INSERT_CHUNK.run(connection, new)
 
 
-def clear_outputs(connection: Connection, collection_id: UUID) -> None:
+def clear_outputs(connection: AnyConnection, collection_id: UUID) -> None:
     """Remove every output of a collection."""
-    ids = select(outputs.c.id).where(outputs.c.collection_id == collection_id)
-    connection.execute(delete(output_chunks).where(output_chunks.c.output_id.in_(ids)))
-    connection.execute(delete(outputs).where(outputs.c.collection_id == collection_id))
+    _DELETE_ALL_CHUNKS.run(connection, [(collection_id,)])
+    _DELETE_OUTPUTS.run(connection, [(collection_id,)])
 
 
 def get_collection(connection: Connection, collection_id: UUID) -> Row[Any] | None:
@@ -153,28 +169,19 @@ def output_bodies(
     return found
 
 
-def put_states(connection: Connection, file_id: UUID, states: Iterable[CellState]) -> None:
+def put_states(connection: AnyConnection, file_id: UUID, states: Iterable[CellState]) -> None:
     """Store the states of some cells."""
     new = [
-        {
-            "file_id": file_id,
-            "cell_id": state.cell_id,
-            "state": state.state,
-            "execution_id": state.execution_id,
-            "execution_count": state.execution_count,
-            "cause": state.cause,
-        }
-        for state in states
+        (file_id, s.cell_id, str(s.state), s.execution_id, s.execution_count, s.cause)
+        for s in states
     ]
-    if not new:
-        return
-    connection.execute(_DELETE_STATE, [{"f": file_id, "c": row["cell_id"]} for row in new])
-    connection.execute(_INSERT_STATE, new)
+    _DELETE_STATE.run(connection, [row[:2] for row in new])
+    _INSERT_STATE.run(connection, new)
 
 
-def delete_state(connection: Connection, file_id: UUID, cell_id: str) -> None:
+def delete_state(connection: AnyConnection, file_id: UUID, cell_id: str) -> None:
     """Forget the state of a cell."""
-    connection.execute(_DELETE_STATE, {"f": file_id, "c": cell_id})
+    _DELETE_STATE.run(connection, [(file_id, cell_id)])
 
 
 def get_states(connection: Connection, file_id: UUID) -> list[CellState]:
