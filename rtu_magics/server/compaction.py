@@ -28,6 +28,7 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from .chain import Chain, collections_shown
+from .periodic import Periodic
 from .store import Database
 from .store import compaction as queries
 from .store import deltas as delta_queries
@@ -56,6 +57,7 @@ LONG_TAIL = 100  # deltas after the current version
 
 _HOUR, _DAY, _MONTH = 3600.0, 24 * 3600.0, 30 * 24 * 3600.0
 _LOOK_EVERY = 2.0
+_LOOK_AGAIN = 60.0  # after a failure
 _SWEEP_EVERY = 3600.0
 _SLICE = 500  # deltas in one transaction: others' changes wait no longer than for one
 
@@ -192,29 +194,21 @@ class Compactor:
         self._done: dict[UUID, UUID] = {}
         self._heads: dict[UUID, UUID] = {}
         self._swept_at = 0.0
-        self._task: asyncio.Task[None] | None = None
+        self._looking = Periodic(
+            self._look,
+            _LOOK_EVERY,
+            name="rtu-compaction",
+            tell=_log,
+            every_after_failure=_LOOK_AGAIN,
+        )
 
     def start(self) -> None:
         """Start looking for what may go."""
-        self._task = asyncio.create_task(self._look_forever(), name="rtu-compaction")
+        self._looking.start()
 
     async def close(self) -> None:
         """Stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _look_forever(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            try:
-                await self._look()
-            except SQLAlchemyError as exc:
-                logger.warning("the database was not compacted: %s", getattr(exc, "orig", exc))
-                await asyncio.sleep(60)
-            except Exception:
-                logger.exception("the database was not compacted")
-                await asyncio.sleep(60)
+        await self._looking.close()
 
     async def _look(self) -> None:
         service, changed = self._service, False
@@ -263,3 +257,10 @@ class Compactor:
             await asyncio.sleep(0)
         for upload_id in abandoned:
             await asyncio.to_thread(service.staged_upload(upload_id).unlink, missing_ok=True)
+
+
+def _log(exc: Exception) -> None:
+    if isinstance(exc, SQLAlchemyError):
+        logger.warning("the database was not compacted: %s", getattr(exc, "orig", exc))
+    else:
+        logger.error("the database was not compacted", exc_info=exc)

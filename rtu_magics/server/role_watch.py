@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from uuid import UUID
 from .broadcast import Connection
 from .frames import message
 from .people import People, Person
+from .periodic import Periodic
 from .roles import Role, granted
 from .room import Room
 
@@ -38,19 +38,19 @@ class RoleWatch:
     def __init__(self, people: People, rooms: Mapping[UUID, Room]) -> None:
         self._people = people
         self._rooms = rooms
-        self._task: asyncio.Task[None] | None = None
+        self._hub_asked_at = 0.0
+        self._watching = Periodic(self._watch, _LOOK_EVERY, name="rtu-roles", tell=_log)
 
     def start(self) -> None:
         """Begin."""
         self._people.on_change = self.look
-        self._task = asyncio.create_task(self._watch(), name="rtu-roles")
+        self._hub_asked_at = time.monotonic()
+        self._watching.start()
 
     async def close(self) -> None:
         """End."""
         self._people.on_change = lambda: None
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._watching.close()
 
     def look(self) -> None:
         """Tell everybody whose role has changed, and let nobody follow who may not any more."""
@@ -79,16 +79,11 @@ class RoleWatch:
             room.tell_presence(connection)
 
     async def _watch(self) -> None:
-        hub, asked_at = self._people.hub, time.monotonic()
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            try:
-                if hub is not None and time.monotonic() - asked_at >= hub.ask_every:
-                    await self._ask_hub()
-                    asked_at = time.monotonic()
-                self.look()
-            except Exception:
-                logger.exception("cannot look after roles")
+        hub = self._people.hub
+        if hub is not None and time.monotonic() - self._hub_asked_at >= hub.ask_every:
+            await self._ask_hub()
+            self._hub_asked_at = time.monotonic()
+        self.look()
 
     async def _ask_hub(self) -> None:
         here = {
@@ -99,3 +94,7 @@ class RoleWatch:
         }
         for person in here:
             await self._people.ask_again(person)
+
+
+def _log(exc: Exception) -> None:
+    logger.error("cannot look after roles", exc_info=exc)

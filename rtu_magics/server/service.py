@@ -25,6 +25,7 @@ from .disk_format import DiskBase, dumps, hash_of
 from .kernel_sessions import KernelSessions
 from .links import Links
 from .people import People
+from .periodic import Periodic
 from .role_watch import RoleWatch
 from .room import Room
 from .store import Database
@@ -87,24 +88,22 @@ class Service:
         self._role_watch = RoleWatch(people, self.rooms)
         self._compactor = Compactor(self)
         self._usage = UsageMeter(self)
+        self._polling = Periodic(self._poll, _POLL_EVERY, name="rtu-poll", tell=_log)
         self._opening: dict[UUID, asyncio.Lock] = {}
-        self._poller: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start watching files and kernels of open rooms."""
         self._role_watch.start()
         self._compactor.start()
         self._usage.start()
-        self._poller = asyncio.create_task(self._poll_forever(), name="rtu-poll")
+        self._polling.start()
 
     async def close(self) -> None:
         """Bring every notebook on disk up to date and stop."""
         await self._role_watch.close()
         await self._compactor.close()
         await self._usage.close()
-        if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.gather(self._poller, return_exceptions=True)
+        await self._polling.close()
         await asyncio.gather(*(room.close() for room in self.rooms.values()))
         self.rooms.clear()
         self.database.close()
@@ -338,20 +337,18 @@ class Service:
         self.rooms[row.id] = room
         return room
 
-    async def _poll_forever(self) -> None:
-        while True:
-            await asyncio.sleep(_POLL_EVERY)
-            for room in list(self.rooms.values()):
-                if room.idle_for > _UNLOAD_AFTER:
-                    del self.rooms[room.file_id]
-                    self.collections.forget(room.file_id)
-                    await room.close()
-                    continue
-                for poll in (room.kernel.poll, room.disk.poll):
-                    try:
-                        await poll()
-                    except Exception:
-                        logger.exception("cannot look after %s", room.path)
+    async def _poll(self) -> None:
+        for room in list(self.rooms.values()):
+            if room.idle_for > _UNLOAD_AFTER:
+                del self.rooms[room.file_id]
+                self.collections.forget(room.file_id)
+                await room.close()
+                continue
+            for poll in (room.kernel.poll, room.disk.poll):
+                try:
+                    await poll()
+                except Exception:
+                    logger.exception("cannot look after %s", room.path)
 
     @staticmethod
     def mimetype(path: str) -> str:
@@ -359,3 +356,7 @@ class Service:
         if path.endswith(".ipynb"):
             return "application/x-ipynb+json"
         return mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
+def _log(exc: Exception) -> None:
+    logger.error("cannot look after the open notebooks", exc_info=exc)

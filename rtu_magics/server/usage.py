@@ -10,6 +10,8 @@ from uuid import UUID
 
 import psutil
 
+from .periodic import Periodic
+
 if TYPE_CHECKING:
     from .service import Service
 
@@ -88,25 +90,15 @@ class UsageMeter:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._known: dict[UUID, Usage] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._measuring = Periodic(self._measure, EVERY, name="rtu-usage", tell=_log)
 
     def start(self) -> None:
         """Start measuring."""
-        self._task = asyncio.create_task(self._measure_forever(), name="rtu-usage")
+        self._measuring.start()
 
     async def close(self) -> None:
         """Stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _measure_forever(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                await self._measure()
-            except Exception:
-                logger.exception("cannot measure what the kernels take")
+        await self._measuring.close()
 
     async def _measure(self) -> None:
         rooms = self._service.rooms
@@ -130,3 +122,7 @@ def _pid_of(manager: Any) -> int | None:
     """Return the process id of a kernel on this machine, None of any other."""
     pid = getattr(getattr(manager, "provisioner", None), "pid", None)
     return pid if isinstance(pid, int) and pid > 0 else None
+
+
+def _log(exc: Exception) -> None:
+    logger.error("cannot measure what the kernels take", exc_info=exc)
