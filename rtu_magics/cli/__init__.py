@@ -1,6 +1,7 @@
 """The command ``rtu-magics``.
 
-Everything heavy is imported by the subcommand that needs it.
+Everything heavy is imported by the subcommand that needs it: the function of its name in the module
+of its name, which takes what the parser found as keyword arguments.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from .._version import __version__
 from ..errors import RTUError
@@ -48,7 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--certfile", default="", metavar="PEM", help="TLS: the certificate")
     serve.add_argument("--keyfile", default="", metavar="PEM", help="TLS: its key")
     serve.add_argument(
-        "--json", action="store_true", help="one line of JSON on stdout when ready, nothing else"
+        "--json",
+        dest="as_json",
+        action="store_true",
+        help="one line of JSON on stdout when ready, nothing else",
     )
 
     share = commands.add_parser(
@@ -71,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_target(tail)
     tail.add_argument(
         "--channel",
+        dest="channels",
         action="append",
         default=[],
         choices=("files", "kernels", "system"),
@@ -78,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     tail.add_argument(
         "--event",
+        dest="events",
         action="append",
         default=[],
         metavar="NAME",
@@ -133,55 +140,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         The arguments; those of the process by default.
     """
     args = _parser().parse_args(argv)
+    options = vars(args)
+    command = options.pop("command")
     try:
-        return _run(args)
+        status: int = getattr(import_module(f".{command}", __package__), command)(**options)
     except RTUError as exc:
         print(f"rtu-magics: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _run(args: argparse.Namespace) -> int:
-    if args.command == "serve":
-        from .serve import serve
-
-        return serve(
-            args.target,
-            host=args.host,
-            port=args.port,
-            token=args.token,
-            as_json=args.json,
-            base_url=args.base_url,
-            certfile=args.certfile,
-            keyfile=args.keyfile,
-        )
-    if args.command == "share":
-        from .share import share
-
-        return share(
-            args.target,
-            token=args.token,
-            role=args.role,
-            expires=args.expires,
-            name=args.name,
-            cafile=args.cafile,
-        )
-    if args.command == "tail":
-        from .tail import tail
-
-        return tail(
-            args.target,
-            token=args.token,
-            channels=args.channel,
-            events=args.event,
-            full=args.full,
-            cafile=args.cafile,
-        )
-    if args.command == "doctor":
-        from .doctor import doctor
-
-        return doctor(args.directory)
-    from .demo import demo
-
-    return demo(args.directory)
+    return status

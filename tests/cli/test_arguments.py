@@ -1,0 +1,74 @@
+"""What the parser finds reaches the function of the subcommand, under its parameters' names."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from rtu_magics.cli import main
+
+ALL = {
+    "serve": (
+        "a.ipynb --host 0.0.0.0 --port 80 --token T --base-url /b/ --certfile c --keyfile k --json",
+        {
+            "target": "a.ipynb",
+            "host": "0.0.0.0",
+            "port": 80,
+            "token": "T",
+            "base_url": "/b/",
+            "certfile": "c",
+            "keyfile": "k",
+            "as_json": True,
+        },
+    ),
+    "share": (
+        "a.ipynb --token T --cafile c --role executor --expires 2h --name Ann",
+        {
+            "target": "a.ipynb",
+            "token": "T",
+            "cafile": "c",
+            "role": "executor",
+            "expires": "2h",
+            "name": "Ann",
+        },
+    ),
+    "tail": (
+        "a.ipynb --token T --cafile c --channel files --channel system --event x --full",
+        {
+            "target": "a.ipynb",
+            "token": "T",
+            "cafile": "c",
+            "channels": ["files", "system"],
+            "events": ["x"],
+            "full": True,
+        },
+    ),
+    "doctor": ("here", {"directory": "here"}),
+    "demo": ("--directory there", {"directory": "there"}),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("given", ["everything", "nothing"])
+def test_arguments_reach_the_function(
+    name: str, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, expected = ALL[name]
+    if given == "nothing":
+        line = "a.ipynb" if name in ("share", "tail") else ""
+    module = import_module(f"rtu_magics.cli.{name}")
+    signature = inspect.signature(getattr(module, name))
+    found: dict[str, Any] = {}
+
+    def function(**options: Any) -> int:
+        found.update(signature.bind(**options).arguments)
+        return 7
+
+    monkeypatch.setattr(module, name, function)
+    assert main([name, *line.split()]) == 7
+    assert found.keys() == expected.keys()
+    if given == "everything":
+        assert found == expected
