@@ -89,8 +89,10 @@ def unpack(kind: str, payload: bytes) -> Any:
             return _unpack_arrow(kind, payload)
     except RecursionError:
         raise Refused("it is nested too deeply") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise Refused(f"it cannot be read here: {_line(exc)}") from exc
+    except (Refused, MemoryError):
+        raise
+    except Exception as exc:  # whatever the libraries raise, in whatever version
+        raise Refused(f"it cannot be read there: {_line(exc)}") from exc
     raise Refused(f"data of the kind {kind!r} is not known here; are both sides up to date?")
 
 
@@ -207,11 +209,29 @@ def _pack_pandas(value: Any) -> tuple[str, bytes]:
             pandas.testing, f"assert_{kind.__name__.lower().replace('data', '')}_equal"
         )
         compare(back, value, check_exact=True, check_freq=False)
+        _compare_kinds(frame, back if label == "pandas" else back.to_frame())
     except AssertionError as exc:
         raise Refused(f"it would not come back from Arrow as it is: {_line(exc)}") from None
-    except (pyarrow.ArrowException, ValueError, TypeError) as exc:
+    except (Refused, MemoryError):
+        raise
+    except Exception as exc:  # whatever the libraries raise, in whatever version
         raise Refused(f"Arrow cannot hold it: {_line(exc)}") from None
     return label, payload
+
+
+def _compare_kinds(frame: Any, back: Any) -> None:
+    """Compare the types in columns of objects: to pandas before 3 a list equals an array."""
+    for n in range(frame.shape[1]):
+        if str(frame.dtypes.iloc[n]) != "object":
+            continue
+        kinds, back_kinds = (
+            {kind.__name__ for kind in map(type, column.dropna())}
+            for column in (frame.iloc[:, n], back.iloc[:, n])
+        )
+        assert kinds == back_kinds, (
+            f"{', '.join(sorted(kinds))} in the column {frame.columns[n]!r} would become "
+            f"{', '.join(sorted(back_kinds))}"
+        )
 
 
 def _pack_arrow(value: Any) -> tuple[str, bytes]:
@@ -243,11 +263,32 @@ def _unpack_arrow(kind: str, payload: bytes) -> Any:
         return batches[0] if batches else pyarrow.RecordBatch.from_pylist([], schema=table.schema)
     _library("pandas")
     frame = table.to_pandas()
+    _restore_objects(frame, table)
     if kind == "pandas":
         return frame
     series = frame["values"]
     series.name = _value(json.loads(kind.partition(" ")[2]))
     return series
+
+
+def _restore_objects(frame: Any, table: Any) -> None:
+    """Make text of the dtype object such again: pandas 3 reads all text as its dtype for text.
+
+    To an older pandas objects are the dtype for text. What it wrote becomes what this one has.
+    """
+    about = table.schema.pandas_metadata or {}
+    if about.get("pandas_version", "0").partition(".")[0] in ("0", "1", "2"):
+        return
+    objects = {c["field_name"] for c in about["columns"] if c["numpy_type"] == "object"}
+    indexes = [name for name in about["index_columns"] if isinstance(name, str)]
+    for n, name in enumerate(name for name in table.column_names if name not in indexes):
+        if name in objects and str(frame.dtypes.iloc[n]) == "str":
+            frame.isetitem(n, frame.iloc[:, n].astype(object))
+    if len(indexes) == 1 and indexes[0] in objects and str(frame.index.dtype) == "str":
+        frame.index = frame.index.astype(object)
+    labels = [c["numpy_type"] for c in about["column_indexes"]]
+    if labels == ["object"] and str(frame.columns.dtype) == "str":
+        frame.columns = frame.columns.astype(object)
 
 
 def _line(exc: BaseException) -> str:

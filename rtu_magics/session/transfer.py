@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import inspect
 import keyword
+import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -132,7 +133,7 @@ class TransferVerbs(RunVerbs):
         try:
             value = packing.unpack(str(found["kind"]), data)
         except Refused as exc:
-            why = str(exc).replace("installed there", "installed in this kernel's environment")
+            why = _placed(exc, "in this kernel's environment")
             raise RTUError(f"{name} was not fetched: {why}") from None
         return Copied(name, str(found["kind"]), size, value)
 
@@ -184,8 +185,7 @@ class TransferVerbs(RunVerbs):
         execution.raise_for_failure()
         for answer in answers:
             if "refused" in answer:
-                why = str(answer["refused"])
-                why = why.replace("installed there", "installed in the remote kernel's environment")
+                why = _placed(answer["refused"], "in the remote kernel's environment")
                 raise RTUError(f"{name} was not {done}: {why}")
         return answers
 
@@ -212,6 +212,11 @@ def _source(call: dict[str, Any]) -> str:
     text = inspect.getsource(packing)
     names = {"name": f"_rtu_transfer_{packing.checksum(text.encode())[:12]}", "text": text}
     return f"exec({_START!r}, {names | {'call': call}!r})"
+
+
+def _placed(why: object, place: str) -> str:
+    """Say where "there" is."""
+    return re.sub(r"\b(installed|read) there\b", rf"\1 {place}", str(why), count=1)
 
 
 def _text(piece: bytes) -> str:

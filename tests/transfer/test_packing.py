@@ -109,8 +109,13 @@ def test_numpy_scalars_stay_scalars() -> None:
         pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])),
         pd.DataFrame({"a": [1.5]}, index=pd.MultiIndex.from_tuples([(1, "x")], names=["n", None])),
         pd.DataFrame({"d": pd.to_timedelta(["1 day"])}),
+        pd.DataFrame({"a": pd.Series(["x", None], dtype=object), "n": pd.Series([1, 2])}),
+        pd.DataFrame({"a": [None, datetime.date(2020, 1, 1)]}, dtype=object),
+        pd.DataFrame({"a": [1]}, index=pd.Index(["r"], dtype=object, name="i")),
+        pd.DataFrame([[1, "x"]], columns=pd.Index(["a", "b"], dtype=object)),
+        pd.DataFrame({"b": ["x"]}, index=pd.Index(["r"], name="b")),
     ],
-    ids=range(7),
+    ids=range(12),
 )
 def test_frames_come_back(frame: Any) -> None:
     pd.testing.assert_frame_equal(there_and_back(frame), frame, check_exact=True)
@@ -158,10 +163,11 @@ def _deep() -> list[Any]:
         (np.ma.array([1], mask=[True]), "it is a numpy.ma.MaskedArray"),
         (pd.DataFrame({"a": [1, "x"]}), "Arrow cannot hold it: "),
         (pd.DataFrame({"a": [[1], [2]]}), "it would not come back from Arrow as it is: "),
+        (pd.Series([b"x", bytearray(b"y")]), "it would not come back from Arrow as it is: "),
         (pd.Index([1]), "it is a pandas Index"),
         (pa.array([1]), "it is a pyarrow Int64Array"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_refused(value: Any, why: str) -> None:
     with pytest.raises(Refused) as refused:
