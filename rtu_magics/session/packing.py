@@ -82,8 +82,7 @@ def unpack(kind: str, payload: bytes) -> Any:
         if kind == "plain":
             return _value(json.loads(payload))
         if kind.startswith("numpy"):
-            numpy = _library("numpy")
-            array = numpy.load(io.BytesIO(payload), allow_pickle=False)
+            array = _library("numpy").load(io.BytesIO(payload), allow_pickle=False)
             return array[()] if kind == "numpy.scalar" else array
         if kind.startswith(("pandas", "arrow")):
             return _unpack_arrow(kind, payload)
@@ -221,17 +220,16 @@ def _pack_pandas(value: Any) -> tuple[str, bytes]:
 
 def _compare_kinds(frame: Any, back: Any) -> None:
     """Compare the types in columns of objects: to pandas before 3 a list equals an array."""
-    for n in range(frame.shape[1]):
-        if str(frame.dtypes.iloc[n]) != "object":
-            continue
-        kinds, back_kinds = (
-            {kind.__name__ for kind in map(type, column.dropna())}
-            for column in (frame.iloc[:, n], back.iloc[:, n])
-        )
-        assert kinds == back_kinds, (
-            f"{', '.join(sorted(kinds))} in the column {frame.columns[n]!r} would become "
-            f"{', '.join(sorted(back_kinds))}"
-        )
+    for n in (n for n, dtype in enumerate(frame.dtypes) if str(dtype) == "object"):
+        kinds, others = (_kinds(side.iloc[:, n].dropna()) for side in (frame, back))
+        if kinds != others:
+            raise AssertionError(f"{kinds} in {frame.columns[n]!r} would become {others}")
+
+
+def _kinds(items: Any) -> str:
+    dicts = {f"dict of {_kinds(item.values())}" for item in items if type(item) is dict}
+    others = {kind.__name__ for kind in map(type, items) if kind is not dict}
+    return ", ".join(sorted(dicts | others))
 
 
 def _pack_arrow(value: Any) -> tuple[str, bytes]:
@@ -248,8 +246,7 @@ def _stream(pyarrow: Any, table: Any) -> bytes:
     sink = pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    payload: bytes = sink.getvalue().to_pybytes()
-    return payload
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _unpack_arrow(kind: str, payload: bytes) -> Any:
@@ -261,9 +258,7 @@ def _unpack_arrow(kind: str, payload: bytes) -> Any:
     if kind == "arrow.RecordBatch":
         batches = table.combine_chunks().to_batches()
         return batches[0] if batches else pyarrow.RecordBatch.from_pylist([], schema=table.schema)
-    _library("pandas")
-    frame = table.to_pandas()
-    _restore_objects(frame, table)
+    frame = _frame(table)
     if kind == "pandas":
         return frame
     series = frame["values"]
@@ -271,24 +266,44 @@ def _unpack_arrow(kind: str, payload: bytes) -> Any:
     return series
 
 
-def _restore_objects(frame: Any, table: Any) -> None:
-    """Make text of the dtype object such again: pandas 3 reads all text as its dtype for text.
+def _frame(table: Any) -> Any:
+    """Return a table as a DataFrame of the dtypes that it was made of.
 
-    To an older pandas objects are the dtype for text. What it wrote becomes what this one has.
+    pandas knows not all names of the dtypes that hold Arrow's own types. pandas 3 reads all text as
+    its dtype for text, also what was of the dtype object; but what an older pandas wrote as objects
+    is what that one has for text, and becomes what this one has.
     """
-    about = table.schema.pandas_metadata or {}
-    if about.get("pandas_version", "0").partition(".")[0] in ("0", "1", "2"):
-        return
-    objects = {c["field_name"] for c in about["columns"] if c["numpy_type"] == "object"}
+    pandas, nulls = _library("pandas"), _library("pyarrow").nulls(len(table))
+    about = table.schema.pandas_metadata or {"columns": [], "index_columns": []}
+    old = about.get("pandas_version", "0").partition(".")[0] in ("0", "1", "2")
+    dtypes = {column["field_name"]: column for column in about["columns"]}
     indexes = [name for name in about["index_columns"] if isinstance(name, str)]
-    for n, name in enumerate(name for name in table.column_names if name not in indexes):
-        if name in objects and str(frame.dtypes.iloc[n]) == "str":
+    columns = [name for name in table.column_names if name not in indexes]
+    arrow = {}
+    for name in columns if hasattr(pandas, "ArrowDtype") else ():
+        if name in dtypes and dtypes[name]["numpy_type"].endswith("[pyarrow]"):
+            arrow[name] = table[name]
+            dtypes[name]["numpy_type"] = "object"
+            table = table.set_column(table.column_names.index(name), name, nulls)
+    if arrow:
+        known = {**table.schema.metadata, b"pandas": json.dumps(about)}
+        table = table.replace_schema_metadata(known)
+    frame = table.to_pandas()
+
+    def was_object(column: Any, dtype: Any) -> bool:
+        return not old and column["numpy_type"] == "object" and str(dtype) == "str"
+
+    for n, name in enumerate(columns):
+        if name in arrow:
+            frame.isetitem(n, pandas.arrays.ArrowExtensionArray(arrow[name]))
+        elif name in dtypes and was_object(dtypes[name], frame.dtypes.iloc[n]):
             frame.isetitem(n, frame.iloc[:, n].astype(object))
-    if len(indexes) == 1 and indexes[0] in objects and str(frame.index.dtype) == "str":
+    if len(indexes) == 1 and was_object(dtypes[indexes[0]], frame.index.dtype):
         frame.index = frame.index.astype(object)
-    labels = [c["numpy_type"] for c in about["column_indexes"]]
-    if labels == ["object"] and str(frame.columns.dtype) == "str":
+    labels = about.get("column_indexes", [])
+    if len(labels) == 1 and was_object(labels[0], frame.columns.dtype):
         frame.columns = frame.columns.astype(object)
+    return frame
 
 
 def _line(exc: BaseException) -> str:

@@ -114,8 +114,12 @@ def test_numpy_scalars_stay_scalars() -> None:
         pd.DataFrame({"a": [1]}, index=pd.Index(["r"], dtype=object, name="i")),
         pd.DataFrame([[1, "x"]], columns=pd.Index(["a", "b"], dtype=object)),
         pd.DataFrame({"b": ["x"]}, index=pd.Index(["r"], name="b")),
+        pd.DataFrame({"s": ["x", None], "i": [1, None]}).convert_dtypes(dtype_backend="pyarrow"),
+        pd.DataFrame(
+            {("l", 1): pd.array([[1], None], pd.ArrowDtype(pa.list_(pa.int64()))), ("i", 2): [1, 2]}
+        ),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_frames_come_back(frame: Any) -> None:
     pd.testing.assert_frame_equal(there_and_back(frame), frame, check_exact=True)
@@ -164,10 +168,11 @@ def _deep() -> list[Any]:
         (pd.DataFrame({"a": [1, "x"]}), "Arrow cannot hold it: "),
         (pd.DataFrame({"a": [[1], [2]]}), "it would not come back from Arrow as it is: "),
         (pd.Series([b"x", bytearray(b"y")]), "it would not come back from Arrow as it is: "),
+        (pd.Series([{"a": [1]}]), "it would not come back from Arrow as it is: dict of list"),
         (pd.Index([1]), "it is a pandas Index"),
         (pa.array([1]), "it is a pyarrow Int64Array"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_refused(value: Any, why: str) -> None:
     with pytest.raises(Refused) as refused:
