@@ -125,6 +125,14 @@ def test_frames_come_back(frame: Any) -> None:
     pd.testing.assert_frame_equal(there_and_back(frame), frame, check_exact=True)
 
 
+def test_text_of_an_older_pandas_becomes_what_text_is_here() -> None:
+    kind, payload = pack(pd.DataFrame({"a": pd.Series(["x", None], dtype=object)}))
+    ours = f'"pandas_version": "{pd.__version__}"'
+    theirs = ours.replace(pd.__version__, "2" + pd.__version__[1:])
+    back = unpack(kind, payload.replace(ours.encode(), theirs.encode()))
+    pd.testing.assert_frame_equal(back, pd.DataFrame({"a": ["x", None]}))
+
+
 @pytest.mark.parametrize("name", [None, "s", 7, ("a", 1)])
 def test_series_come_back_with_their_names(name: Any) -> None:
     series = pd.Series([1, 2], name=name, index=[5, 6])
