@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DeltaRejected, NotPermitted
 from ..models import (
+    Attach,
     BaseRTUResponse,
     DeltaRejectedResponse,
     FileDeltaBase,
@@ -41,6 +42,8 @@ class DeltaRequestCallbackManager:
         The change.
     on_squashed
         Called with the delta at the moment in which it is squashed here, before anything later.
+    attach
+        What the run of the delta wants of this connection, see `models.NewDeltaRequestData`.
 
     Attributes
     ----------
@@ -57,6 +60,7 @@ class DeltaRequestCallbackManager:
         client: RTUClient,
         delta: FileDeltaBase,
         on_squashed: Callable[[FileDeltaBase], None] | None = None,
+        attach: Attach | None = None,
     ) -> None:
         self.client = client
         self.delta = delta
@@ -65,7 +69,7 @@ class DeltaRequestCallbackManager:
         self._cause_timer: asyncio.TimerHandle | None = None
         # The types are right already, so nothing is validated a second time.
         fields: dict[str, Any] = {"delta": delta, "output_collection_id_to_copy": None}
-        data = NewDeltaRequestData.model_construct(**fields)
+        data = NewDeltaRequestData.model_construct(**fields, attach=attach)
         self.request = NewDeltaRequest(channel=client.file_channel, data=data)
         client.in_flight.add(self.request.transaction_id, delta.id, self)
         self.delta_cb_ref = DeltaCallback(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ..document import NotebookBuilder
 from ..models import (
+    Attach,
     CellContentsReplace,
     CellContentsReplaceProperties,
     CellContentsUpdate,
@@ -133,7 +134,11 @@ class RTUClient(ExecutingClient):
     # Deltas
 
     async def new_delta_request(
-        self, delta: FileDeltaBase, *, timeout: float | None = None
+        self,
+        delta: FileDeltaBase,
+        *,
+        timeout: float | None = None,
+        attach: Attach | None = None,
     ) -> FileDeltaBase:
         """Send a delta; return it, as the server completed it, once it is squashed here.
 
@@ -146,6 +151,9 @@ class RTUClient(ExecutingClient):
             The change.
         timeout
             Seconds to wait at most; None to wait for as long as the client lives.
+        attach
+            For a delta that runs cells: ``ask`` if this client answers what they ask, ``keep`` if
+            the server has to stay for the run. Only our server knows it.
 
         Raises
         ------
@@ -158,16 +166,17 @@ class RTUClient(ExecutingClient):
         TimeoutError
             No answer in time; the server may still apply it.
         """
-        return await self._request(delta, timeout=timeout)
+        return await self._request(delta, timeout=timeout, attach=attach)
 
     async def _request(
         self,
         delta: FileDeltaBase,
         on_squashed: Callable[[FileDeltaBase], None] | None = None,
         timeout: float | None = None,
+        attach: Attach | None = None,
     ) -> FileDeltaBase:
         self.manager.step_aside()
-        request = DeltaRequestCallbackManager(self, delta, on_squashed)
+        request = DeltaRequestCallbackManager(self, delta, on_squashed, attach)
         try:
             await self.manager.flush()
             if timeout is None:

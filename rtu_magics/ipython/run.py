@@ -134,7 +134,9 @@ class RunMagics(MagicsBase):
             return
         if cell is not None:
             refs = [self._put(session, args, body(cell))]
-        elif args.cells:
+        elif len(args.cells) == 1:
+            refs = args.cells
+        elif args.cells:  # what is wrong with any of them comes before the first one runs
             refs = [session.resolve(ref) for ref in args.cells]
         else:
             what = _what(args)

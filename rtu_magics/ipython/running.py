@@ -130,7 +130,7 @@ def follow_here(shell: Any, session: Session, execution: Execution, how: How) ->
 
 
 def run_cells(
-    shell: Any, session: Session, cell_ids: list[str], how: How, *, keep_going: bool = False
+    shell: Any, session: Session, refs: list[str], how: How, *, keep_going: bool = False
 ) -> None:
     """Run cells one after the other; the rest as in `run_here`.
 
@@ -140,16 +140,16 @@ def run_cells(
         Whether those after a failed one run, too. What failed is raised at the end.
     """
     failed: list[RemoteCellError] = []
-    for cell_id in cell_ids:
+    for ref in refs:
         try:
-            run_here(shell, session, cell_id, how)
+            run_here(shell, session, ref, how)
         except RemoteCellError as exc:
-            if not keep_going or len(cell_ids) == 1:
+            if not keep_going or len(refs) == 1:
                 raise
             failed.append(exc)
     if failed:
         raise RemoteCellError(
-            f"{len(failed)} of {len(cell_ids)} cells failed: {'; '.join(map(str, failed))}",
+            f"{len(failed)} of {len(refs)} cells failed: {'; '.join(map(str, failed))}",
             ename=failed[0].ename,
             evalue=failed[0].evalue,
             traceback=failed[0].traceback,

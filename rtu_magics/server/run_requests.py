@@ -41,7 +41,7 @@ def answer_to(
     elif isinstance(request, InputReplyRequest):
         data = _answer_input(request, room, connection)
     else:
-        data = _run_scratch(request, room, person)
+        data = _run_scratch(request, room, connection, person)
     return _REPLIES[type(request)], data
 
 
@@ -66,12 +66,15 @@ def _answer_input(request: InputReplyRequest, room: Room, connection: Connection
     return _refused("the cell does not wait for this input any more")
 
 
-def _run_scratch(request: ScratchRequest, room: Room, person: Person) -> dict[str, Any]:
+def _run_scratch(
+    request: ScratchRequest, room: Room, connection: Connection, person: Person
+) -> dict[str, Any]:
     wanted = request.data
     known = room.executor.runs.get(wanted.execution_id)
     if known is None and not wanted.source.strip():
         return _refused("there is no code to run")
     if known is None:
+        room.executor.runs.attach(connection, wanted.execution_id, wanted.keep)
         plan = scratch_plan(
             wanted.execution_id,
             room.file_id,
@@ -83,4 +86,6 @@ def _run_scratch(request: ScratchRequest, room: Room, person: Person) -> dict[st
         room.executor.accept(plan)
     elif not (known.scratch and known.author == person.id):
         return _refused("another run has this id")
-    return {"success": True}  # also when it is asked for again, after a lost connection
+    else:  # it is asked for again, after a lost connection
+        room.executor.runs.attach(connection, wanted.execution_id, wanted.keep)
+    return {"success": True}

@@ -223,7 +223,8 @@ class Runs:
         run = self._runs.get(execution_id)
         if run is None:
             connections, kept = self._announced.pop(execution_id, ([], False))
-            self._announced[execution_id] = ([*connections, connection], kept or keep)
+            others = [c for c in connections if c is not connection]
+            self._announced[execution_id] = ([*others, connection], kept or keep)
             while len(self._announced) > _ANNOUNCED:
                 self._announced.popitem(last=False)
             return True

@@ -17,6 +17,7 @@ from ..models import (
     AttachRequest,
     AuthenticateRequest,
     BaseRTURequest,
+    CellExecuteDelta,
     FileSubscribeRequest,
     FileUnsubscribeRequest,
     InputReplyRequest,
@@ -293,6 +294,9 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     def _submit(self, request: NewDeltaRequest, person: Person, room: Room) -> None:
         if self._may(room, request, person, needed_for(request.data.delta)):
             delta = request.data.delta
+            if request.data.attach is not None and isinstance(delta, CellExecuteDelta):
+                keep = request.data.attach == "keep"
+                room.executor.runs.attach(self._connection, delta.id, keep)
             room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
             copy_outputs(room, request.data, person)
 

@@ -57,8 +57,6 @@ class Follower:
         Which run.
     delta
         The execute delta, None for what runs without one.
-    attached
-        Whether this connection answers the run's questions, and takes what goes to nobody else.
     keep
         Whether it goes on in the background, see `models.AttachRequestData`.
     """
@@ -69,7 +67,6 @@ class Follower:
         execution_id: UUID,
         *,
         delta: m.FileDeltaBase | None = None,
-        attached: bool = True,
         keep: bool = False,
     ) -> None:
         self.session = session
@@ -80,7 +77,6 @@ class Follower:
         self.question: InputRequested | None = None
         self.on_withdrawn: Callable[[], None] = lambda: None
         self.user_id: UUID | None = None
-        self._attached = attached
         self._keep = keep
         self._delta = delta
         self._accepted = False
@@ -98,11 +94,6 @@ class Follower:
         self._unsubscribe = session.hub.subscribe(self._on_event)
 
     # ------------------------------------------------------------------ what the session does
-
-    def announce(self) -> None:
-        """Attach, before the run is asked for; the answer does not matter."""
-        if self._attached:
-            self.session.client.send(self.attach_request())
 
     async def accepted(self, cell_ids: tuple[str, ...]) -> None:
         """Note the cells of a run that the chain does not tell of."""

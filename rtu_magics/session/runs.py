@@ -59,12 +59,11 @@ class RunVerbs(KernelVerbs):
 
         async def begin() -> Execution:  # in one go, for every change of threads takes its time
             delta = await self._execute_delta(ref, run_all, before, after)
-            execution = Execution(  # subscribed before it is submitted
-                self, delta.id, delta=delta, attached=asks or background, keep=background
-            )
+            # Subscribed before it is submitted.
+            execution = Execution(self, delta.id, delta=delta, keep=background)
             try:
-                execution.announce()
-                await self.client.new_delta_request(delta)
+                attach: m.Attach | None = "keep" if background else "ask" if asks else None
+                await self.client.new_delta_request(delta, attach=attach)
             except BaseException:
                 execution.close()
                 raise
@@ -94,15 +93,18 @@ class RunVerbs(KernelVerbs):
         if not source.strip():
             raise RTUError("there is no code to run")
         self.ensure_kernel()
-        execution = Execution(self, uuid4(), attached=True, keep=background)
+        execution = Execution(self, uuid4(), keep=background)
         data = m.ScratchRequestData(
-            execution_id=execution.id, source=source, asks=asks, forget=forget
+            execution_id=execution.id,
+            source=source,
+            asks=asks,
+            keep=background,
+            forget=forget,
         )
         message = m.ScratchRequest(channel=self.client.file_channel, data=data)
 
         async def submit() -> None:
             await execution.accepted((m.SCRATCH_CELL,))
-            execution.announce()
             reply = await self.request(message)
             if not isinstance(reply, m.ScratchReply):
                 raise RTUError("this server cannot run code without a cell; leave --scratch out")

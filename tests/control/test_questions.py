@@ -94,6 +94,25 @@ async def test_asked_here_answered_there(shared_server, write_notebook):
         }
 
 
+async def test_who_attaches_with_the_request_itself_is_asked(shared_server, write_notebook):
+    write_notebook(shared_server.root / "with.ipynb", ASK)
+    file_id = await open_notebook(shared_server, "with.ipynb")
+    async with started(shared_server, file_id) as me:
+        delta = me.delta("cell_execute", "execute", None, "c1")
+        await me.submit(delta, attach="ask")
+        asked = (await me.wait_for("input_request_event"))["data"]
+        assert asked["execution_id"] == delta["id"]
+        assert (await answer(me, asked["request_id"], "Ada"))["success"] is True
+        assert (await me.finished("c1"))["state"] == "finished_with_no_error"
+        asked_before = [m["event"] for m in me.log].count("input_request_event")
+        background = me.delta("cell_execute", "execute", None, "c1")
+        await me.submit(background, attach="keep")
+        # Nobody may be there when it asks, so it fails at once.
+        assert (await me.finished("c1"))["state"] == "finished_with_error"
+        asked_now = [m["event"] for m in me.log].count("input_request_event")
+        assert asked_now == asked_before == 1
+
+
 async def test_passwords_and_several_questions(shared_server, write_notebook):
     write_notebook(
         shared_server.root / "secret.ipynb",

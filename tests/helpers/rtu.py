@@ -130,11 +130,11 @@ class NotebookClient(RawClient):
             "created_by_id": None,
         }
 
-    async def submit(self, delta: dict[str, Any]) -> str:
+    async def submit(self, delta: dict[str, Any], **more: Any) -> str:
         return await self.send(
             self.files,
             "new_delta_request",
-            {"delta": delta, "output_collection_id_to_copy": None},
+            {"delta": delta, "output_collection_id_to_copy": None, **more},
         )
 
     async def change(

@@ -22,6 +22,7 @@ PROMISED = {
 
 # Ours.
 ADDED = {
+    "Attach",
     "AuthenticateReplyData",
     "AuthenticateRequestData",
     "BaseRTU",

@@ -17,6 +17,7 @@ from .base import BaseRTURequest, BaseRTUResponse, BooleanReplyData
 
 __all__ = [
     "AppendOutputEvent",
+    "Attach",
     "FileRenamedEvent",
     "FileRenamedEventData",
     "FileSubscribeReply",
@@ -118,11 +119,20 @@ class FileUnsubscribeReply(BaseRTUResponse):
     data: BooleanReplyData
 
 
+Attach = Literal["ask", "keep"]
+
+
 class NewDeltaRequestData(Model):
-    """A delta to append to the chain."""
+    """A delta to append to the chain.
+
+    ``attach`` is our addition, for a delta that runs cells: this connection answers their questions
+    (``ask``), or a server that ends with its last client waits for the run (``keep``), see
+    `AttachRequestData`.
+    """
 
     delta: FileDelta
     output_collection_id_to_copy: UUID | None = None
+    attach: Attach | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class NewDeltaRequest(BaseRTURequest):

@@ -38,7 +38,7 @@ def _table(base: type[_M]) -> dict[tuple[str, str], type[_M]]:
     for prefix, module in modules:
         for name in module.__all__:
             cls = getattr(module, name)
-            if issubclass(cls, base):
+            if isinstance(cls, type) and issubclass(cls, base):
                 for event in get_args(cls.model_fields["event"].annotation):
                     found[prefix, event] = cls
     return found

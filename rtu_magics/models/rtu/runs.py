@@ -119,13 +119,14 @@ class InputReplyReply(BaseRTUResponse):
 class ScratchRequestData(Model):
     """Code to run without a cell, under an execution id that the client chose.
 
-    ``asks`` says whether it may ask for input, ``forget`` that neither it nor its outputs are kept
-    once it has ended.
+    ``asks`` says whether it may ask for input, ``keep`` is that of `AttachRequestData`, ``forget``
+    says that neither it nor its outputs are kept once it has ended. The asker is attached.
     """
 
     execution_id: UUID
     source: str = Field(repr=False)
     asks: bool = True
+    keep: bool = False
     forget: bool = False
 
 
