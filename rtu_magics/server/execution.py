@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -29,9 +28,10 @@ from ..models import (
 from .broadcast import Connection
 from .frames import Frame, message
 from .kernel_run import ExecuteReply, KernelRun
-from .plans import Plan, Target, plan_of
+from .plans import Plan, plan_of
 from .recording import LiveCollection
-from .runs import LiveRun, Runs
+from .running import NO_DATA_SOURCE, RunningCell
+from .runs import Runs
 from .store import runs
 from .streaming import Streamer
 
@@ -49,17 +49,6 @@ _RETRIES_AFTER_ABORT = 5
 RESTARTED = "the server restarted before the cell had finished; run it again"
 DELETED = "the cell was deleted"
 EARLIER_FAILED = "not run: an earlier cell of the same request failed"
-_NO_DATA_SOURCE = "no data source is connected to this notebook"
-
-
-@dataclass(slots=True)
-class _Running:
-    """The cell that runs."""
-
-    plan: Plan
-    target: Target
-    live: LiveRun
-    gone: bool = False  # deleted meanwhile: nothing of it is shown any more
 
 
 class Executor:
@@ -83,8 +72,7 @@ class Executor:
         self._queue: deque[Plan] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._running: _Running | None = None
-        self._streamer: Streamer | None = None
+        self._running: RunningCell | None = None
         self._after_running: list[CellState] = []
         self.runs = Runs(room)
         self.states: dict[str, CellState] = self._load_states()
@@ -124,13 +112,16 @@ class Executor:
         """Queue what was planned; its delta, if it has one, has just been broadcast."""
         if not plan.targets:
             return
+        queued = plan.states()
         self.runs.add(plan)
-        self._show_states(plan.states())
         self._queue.append(plan)
-        self._wake.set()
         if self._running is None:
-            # What the run sends when it begins goes out in the same write.
+            # The kernel is at work while the rest is told, and what the run sends when it begins
+            # goes out in the same write.
+            self._begin()
             self._room.service.outbox.linger()
+        self._show_states(queued)
+        self._wake.set()
 
     def cell_deleted(self, cell_id: str) -> None:
         """Forget a cell; whoever waits for it learns that it will not finish."""
@@ -177,9 +168,9 @@ class Executor:
     def clear_running(self, cell_id: str) -> bool:
         """Clear what a cell that runs has put out so far; whether it runs."""
         running = self._running
-        if running is None or running.target.cell_id != cell_id or self._streamer is None:
+        if running is None or running.target.cell_id != cell_id:
             return False
-        self._streamer.take({"msg_type": "clear_output", "content": {"wait": False}})
+        running.streamer.take({"msg_type": "clear_output", "content": {"wait": False}})
         return True
 
     def answer(self, connection: Connection, request_id: UUID, value: str) -> bool:
@@ -187,7 +178,7 @@ class Executor:
         run = self.runs.answer(connection, request_id, value)
         if run is None or self._running is None or self._running.live is not run:
             return False
-        self._show_states([self._executing(self._running)])
+        self._show_states([self._running.executing()])
         return True
 
     # States
@@ -203,13 +194,19 @@ class Executor:
         )
 
     def _set_states(
-        self, new: Iterable[CellState], collection: LiveCollection | None = None
+        self,
+        new: Iterable[CellState],
+        collection: LiveCollection | None = None,
+        known: CellState | None = None,
     ) -> None:
-        """Store and send states, together with what a collection has not stored yet."""
+        """Store and send states, together with what a collection has not stored yet.
+
+        The known one is in the store already.
+        """
         changed = list(new)
-        stored = [s for s in changed if s.cell_id in self._room.chain.builder]
+        stored = [s for s in changed if s.cell_id in self._room.chain.builder and s != known]
         try:
-            if stored or collection is not None:
+            if stored or (collection is not None and collection.has_unstored):
                 with self._room.service.database.quick_transaction() as connection:
                     if collection is not None:
                         collection.store(connection)
@@ -237,29 +234,15 @@ class Executor:
         if shown:
             self._room.send_kernel("bulk_cell_state_update_event", self._bulk())
 
-    @staticmethod
-    def _executing(running: _Running, *, waiting: bool = False) -> CellState:
-        return CellState(
-            cell_id=running.target.cell_id,
-            state=CellStateName.EXECUTING,
-            execution_id=running.plan.execution_id,
-            waiting_for_input=waiting,
-        )
-
     # Running
 
     async def _run_forever(self) -> None:
         while True:
-            while not (self._queue and self._room.kernel.ready):
+            running = self._running or self._begin()
+            if running is None:
                 self._wake.clear()
                 await self._wake.wait()
-            plan = self._queue[0]
-            if not plan.targets:
-                self._queue.popleft()
                 continue
-            target = plan.targets.popleft()
-            live = self.runs.get(plan.execution_id) or self.runs.add(plan)
-            running = self._running = _Running(plan, target, live)
             try:
                 await self._run_cell(running)
             except asyncio.CancelledError:
@@ -268,62 +251,77 @@ class Executor:
                 logger.exception("a cell could not be run")
                 self._finish(running, None, "the server failed to run the cell; see its log")
             finally:
-                if self._streamer is not None:
-                    self._streamer.stop()
-                self._running = self._streamer = None
+                running.streamer.stop()
+                self._running = None
                 self._room.kernel.end_run()
 
-    async def _run_cell(self, running: _Running) -> None:
-        room, plan, target = self._room, running.plan, running.target
-        if not plan.scratch and target.cell_id not in room.chain.builder:
-            return  # deleted a moment ago, which has been told
+    def _begin(self) -> RunningCell | None:
+        """Ask the kernel for the next cell, if it is ready and there is one."""
+        room = self._room
+        while self._queue:
+            plan = self._queue[0]
+            if not plan.targets:
+                self._queue.popleft()
+                continue
+            if not room.kernel.ready:
+                return None
+            target = plan.targets.popleft()
+            if not plan.scratch and target.cell_id not in room.chain.builder:
+                continue  # deleted a moment ago, which has been told
+            live = self.runs.get(plan.execution_id) or self.runs.add(plan)
+            collection = LiveCollection(
+                uuid4(),
+                room.file_id,
+                target.cell_id or None,
+                plan.execution_id,
+                link=room.service.links.output,
+                private_to=plan.author if plan.scratch else None,
+            )
+            send = partial(self.runs.send, live) if plan.scratch else room.send
+            streamer = Streamer(room, collection, send)
+            running = self._running = RunningCell(plan, target, live, collection, streamer)
+            try:
+                self._ask(running)
+            except Exception:
+                logger.exception("a cell could not be sent to the kernel")
+            return running
+        return None
+
+    async def _run_cell(self, running: RunningCell) -> None:
+        room, plan, collection = self._room, running.plan, running.collection
         room.kernel.begin_run()
-        collection = LiveCollection(
-            uuid4(),
-            room.file_id,
-            target.cell_id or None,
-            plan.execution_id,
-            link=room.service.links.output,
-            private_to=plan.author if plan.scratch else None,
-        )
-        send = partial(self.runs.send, running.live) if plan.scratch else room.send
-        streamer = self._streamer = Streamer(room, collection, send)
-        # The kernel is at work while the rest is stored and sent.
-        run = self._start(running, streamer)
+        if running.run is None:
+            raise RuntimeError("the kernel was not asked")
         # It is not stored: what is stored as queued when a server ends has failed just the same.
-        self._show_states([self._executing(running)])
-        running.live.collections[target.cell_id] = collection.id
+        self._show_states([running.executing()])
+        running.live.collections[running.target.cell_id] = collection.id
         if not plan.scratch:
             delta = CellOutputCollectionReplace(
                 file_id=room.file_id,
-                resource_id=target.cell_id,
+                resource_id=running.target.cell_id,
                 properties={"output_collection_id": collection.id},
             )
             try:
                 await room.apply(delta, plan.author, also=collection.create)
             except SquashError as exc:
-                await run.reply()
+                await running.run.reply()
                 self._finish(running, None, str(exc))
                 return
+            running.shown = True
         room.service.collections.put(collection)
-        streamer.begin()
-        reply = await self._ended(run, running, streamer)
-        if reply.status == "lost":
-            collection.append_error("KernelDied", f"{reply.cause}; the cell did not finish")
-        elif reply.status == "unanswered" and not collection.has_error:
-            ename, _, why = (reply.cause or "").partition(": ")
-            collection.append_error(ename, why)
-        if reply.execution_count is not None:
-            collection.execution_count = reply.execution_count
-        streamer.finish()
-        cause = None if reply.status == "ok" else (reply.cause or "the kernel refused to run it")
+        running.streamer.begin()
+        cause = running.take_reply(await self._reply(running, running.run))
+        running.streamer.finish()
         self._finish(running, collection, cause)
         if not plan.scratch:
             room.disk.changed()
 
-    def _start(self, running: _Running, streamer: Streamer) -> KernelRun:
+    def _ask(self, running: RunningCell) -> KernelRun:
+        """Ask the kernel to run the cell."""
+        streamer = running.streamer
         if running.target.is_sql:
-            return KernelRun.lost(_NO_DATA_SOURCE)
+            running.run = KernelRun.lost(NO_DATA_SOURCE)
+            return running.run
 
         def take(message: Mapping[str, Any]) -> None:
             if not running.gone:
@@ -331,11 +329,11 @@ class Executor:
 
         def ask(prompt: str, password: bool) -> None:
             streamer.flush()
-            self._show_states([self._executing(running, waiting=True)])
+            self._show_states([running.executing(waiting=True)])
             answer = self._room.kernel.answer
             self.runs.ask(running.live, running.target.cell_id, prompt, password, answer)
 
-        return self._room.kernel.start_run(
+        run = running.run = self._room.kernel.start_run(
             running.target.source,
             take,
             # Only those who were attached when it began can be asked: a run in the background
@@ -343,39 +341,47 @@ class Executor:
             ask if running.live.asks else None,
             store_history=not running.plan.scratch,
         )
+        if not running.plan.scratch:
+            run.on_reply = partial(self._store_early, running)
+        return run
 
-    async def _ended(self, run: KernelRun, running: _Running, streamer: Streamer) -> ExecuteReply:
-        if running.target.is_sql:
-            streamer.collection.append_error(
-                "NoDataSource",
-                f"{_NO_DATA_SOURCE}; change the cell to Python and query the database from there",
-            )
-            return ExecuteReply("error", cause=_NO_DATA_SOURCE)
+    def _store_early(self, running: RunningCell, reply: ExecuteReply) -> None:
+        """Store how a cell ended while its kernel is about to say that it is idle again."""
+        if reply.status != "ok" or running.gone or not running.shown:
+            return
+        done = running.done(reply.execution_count)
+        try:
+            with self._room.service.database.quick_transaction() as connection:
+                running.collection.store(connection)
+                runs.put_states(connection, self._room.file_id, [done])
+        except SQLAlchemyError:
+            running.collection.store_again()  # the end of the run tries once more, and says so
+        else:
+            running.stored = done
+
+    async def _reply(self, running: RunningCell, run: KernelRun) -> ExecuteReply:
+        """Wait for the kernel's answer, and ask again if it was not this cell's fault."""
         for _ in range(_RETRIES_AFTER_ABORT - 1):
             reply = await run.reply()
             # A failed cell of another program on the same kernel aborts what waits there.
             if reply.status != "aborted":
                 return reply
-            run = self._start(running, streamer)
+            run = self._ask(running)
         return await run.reply()
 
     def _finish(
-        self, running: _Running, collection: LiveCollection | None, cause: str | None
+        self, running: RunningCell, collection: LiveCollection | None, cause: str | None
     ) -> None:
         plan, cell_id = running.plan, running.target.cell_id
         self.runs.withdraw(running.live)
-        done = CellState(
-            cell_id=cell_id,
-            state=CellStateName.FINISHED if cause is None else CellStateName.FAILED,
-            execution_id=plan.execution_id,
-            execution_count=collection.execution_count if collection else None,
-            cause=None if cause is None else cause.partition("\n")[0][:500],
-        )
+        count = collection.execution_count if collection else None
+        done = running.done(count, cause)
         dropped: list[CellState] = []
         if cause is not None:
             dropped = plan.failed(EARLIER_FAILED)
             plan.targets.clear()
-        self._set_states([done, *dropped], None if plan.scratch else collection)
+        kept = None if plan.scratch else collection
+        self._set_states([done, *dropped], kept, running.stored)
         if plan.forget:
             self.runs.forget(running.live)
         later, self._after_running = self._after_running, []

@@ -48,6 +48,11 @@ class KernelRun:
         Takes the iopub messages that it causes.
     on_question
         Takes prompt and whether it is for a secret, when the code asks for input.
+
+    Attributes
+    ----------
+    on_reply
+        Takes how it ended as soon as the kernel has said so; messages may still follow.
     """
 
     def __init__(
@@ -56,9 +61,10 @@ class KernelRun:
         self.message_id = message_id
         self.on_message = on_message
         self.on_question = on_question
+        self.on_reply: Callable[[ExecuteReply], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
-        self._reply: Mapping[str, Any] | None = None
+        self._reply: ExecuteReply | None = None
         self._idle = self._executing = self._interrupted = False
         self._count: int | None = None
         self._error: str | None = None
@@ -105,11 +111,13 @@ class KernelRun:
         """Take the kernel's reply."""
         if self._reply is not None or self._ended.done():
             return
-        self._reply = message
+        reply = self._reply = self._read(message.get("content", {}))
         if self._idle:
             self._end()
-        else:
-            self._grace = self._loop.call_later(_IDLE_GRACE, self._end)
+            return
+        self._grace = self._loop.call_later(_IDLE_GRACE, self._end)
+        if self.on_reply is not None:
+            self.on_reply(reply)
 
     def idle(self) -> None:
         """Note that the kernel is idle again: nothing more follows on iopub."""
@@ -149,9 +157,10 @@ class KernelRun:
     def _end(self) -> None:
         if self._grace is not None:
             self._grace.cancel()
-        if self._ended.done() or self._reply is None:
-            return
-        content = self._reply.get("content", {})
+        if not (self._ended.done() or self._reply is None):
+            self._ended.set_result(self._reply)
+
+    def _read(self, content: Mapping[str, Any]) -> ExecuteReply:
         status = content.get("status", "ok")
         cause = None
         if status == "error":
@@ -162,7 +171,7 @@ class KernelRun:
             status, cause = "error", "the kernel stopped it"
         elif status != "ok":
             status = "aborted"
-        self._ended.set_result(ExecuteReply(status, content.get("execution_count"), cause))
+        return ExecuteReply(status, content.get("execution_count"), cause)
 
 
 def _one_line(error: Mapping[str, Any]) -> str:

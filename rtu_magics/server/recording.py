@@ -200,6 +200,11 @@ class LiveCollection:
         return any(one.output.output_type == "error" for one in self._outputs)
 
     @property
+    def has_unstored(self) -> bool:
+        """Whether anything has to be stored."""
+        return self._dirty
+
+    @property
     def has_events(self) -> bool:
         """Whether anything has to go out."""
         return bool(self._events)
