@@ -37,6 +37,7 @@ class ExecutionLedger(Generic[T]):
         self._waits: dict[str, list[_Wait[T]]] = {}
         self._order: dict[UUID, int] = {}
         self._count = 0
+        self._skipped_at = 0  # how many had been squashed when deltas were last skipped
 
     def __len__(self) -> int:
         return sum(map(len, self._waits.values()))
@@ -91,14 +92,19 @@ class ExecutionLedger(Generic[T]):
             return fresh or wait.seen_unfinished
         if state.execution_id == wait.execution_id:
             return True
+        mine = self._order.get(wait.execution_id, 0)
+        if fresh and mine <= self._skipped_at:
+            return True
         theirs = self._order.get(state.execution_id)
-        if theirs is None:
-            return fresh and wait.execution_id not in self._order
-        return theirs > self._order.get(wait.execution_id, 0)
+        return theirs is not None and theirs > mine
 
     def forget_order(self) -> None:
-        """Forget the chain's order: the notebook was loaded anew, deltas were skipped."""
-        self._order.clear()
+        """Note that the notebook was loaded anew: deltas were skipped, whose order is unknown.
+
+        That of those before them still holds: a run may have ended unseen meanwhile, and the one
+        that came next then ends the wait for it.
+        """
+        self._skipped_at = self._count
 
     def cell_gone(self, cell_id: str) -> list[T]:
         """Drop the waits for a cell that was deleted; return their tokens."""

@@ -46,6 +46,33 @@ class TestWithExecutionIds:
         assert ledger.states([state("a", OK, uuid4())]) == []
         assert ledger.states([state("a", OK, uuid4())], fresh=True) == [("token", "a")]
 
+    def test_after_a_reload_a_later_run_still_ends_it(self):
+        ledger, mine, later = ExecutionLedger(), uuid4(), uuid4()
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        ledger.squashed(later)
+        ledger.forget_order()  # mine ended meanwhile
+        assert ledger.states([state("a", "executing", later)], fresh=True) == []
+        assert ledger.states([state("a", OK, later)]) == [("token", "a")]
+
+    def test_after_a_reload_an_earlier_run_does_not(self):
+        ledger, earlier, mine = ExecutionLedger(), uuid4(), uuid4()
+        ledger.squashed(earlier)
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        ledger.forget_order()
+        assert ledger.states([state("a", "executing", earlier)], fresh=True) == []
+        assert ledger.states([state("a", OK, earlier)]) == []
+        assert ledger.states([state("a", OK, mine)]) == [("token", "a")]
+
+    def test_the_last_word_of_a_reload_is_none_on_what_is_asked_for_after_it(self):
+        ledger, mine = ExecutionLedger(), uuid4()
+        ledger.squashed(uuid4())
+        ledger.forget_order()
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        assert ledger.states([state("a", OK, uuid4())], fresh=True) == []
+
     def test_two_runs_of_one_cell_end_one_after_the_other(self):
         ledger, one, two = ExecutionLedger(), uuid4(), uuid4()
         for run in (one, two):
