@@ -13,7 +13,7 @@ from pydantic import Field
 from ..base import Model
 from ..kernels import CellState
 from ..runs import Run
-from .base import BaseRTURequest, BaseRTUResponse
+from .base import BaseRTURequest, BaseRTUResponse, BooleanReplyData
 
 __all__ = [
     "AttachReply",
@@ -21,14 +21,12 @@ __all__ = [
     "AttachRequest",
     "AttachRequestData",
     "InputReplyReply",
-    "InputReplyReplyData",
     "InputReplyRequest",
     "InputReplyRequestData",
     "InputRequestEvent",
     "InputRequestEventData",
     "RunStateEvent",
     "ScratchReply",
-    "ScratchReplyData",
     "ScratchRequest",
     "ScratchRequestData",
 ]
@@ -53,11 +51,9 @@ class AttachRequest(BaseRTURequest):
     data: AttachRequestData
 
 
-class AttachReplyData(Model):
+class AttachReplyData(BooleanReplyData):
     """Whether that is so. ``run`` is None unless it was asked for and the run is known."""
 
-    success: bool
-    message: str | None = Field(default=None, exclude_if=lambda v: v is None)
     run: Run | None = None
 
 
@@ -102,18 +98,11 @@ class InputReplyRequest(BaseRTURequest):
     data: InputReplyRequestData
 
 
-class InputReplyReplyData(Model):
-    """Whether the answer reached the kernel."""
-
-    success: bool
-    message: str | None = Field(default=None, exclude_if=lambda v: v is None)
-
-
 class InputReplyReply(BaseRTUResponse):
-    """Answers an `InputReplyRequest`."""
+    """Says whether the answer reached the kernel."""
 
     event: Literal["input_reply_reply"] = "input_reply_reply"
-    data: InputReplyReplyData
+    data: BooleanReplyData
 
 
 class ScratchRequestData(Model):
@@ -121,6 +110,8 @@ class ScratchRequestData(Model):
 
     ``asks`` says whether it may ask for input, ``keep`` is that of `AttachRequestData`, ``forget``
     says that neither it nor its outputs are kept once it has ended. The asker is attached.
+    ``expression`` says that it is one expression: an IPython kernel evaluates that without taking
+    the text apart as it does a cell's, which takes long if much data stands in it.
     """
 
     execution_id: UUID
@@ -128,6 +119,7 @@ class ScratchRequestData(Model):
     asks: bool = True
     keep: bool = False
     forget: bool = False
+    expression: bool = False
 
 
 class ScratchRequest(BaseRTURequest):
@@ -137,18 +129,11 @@ class ScratchRequest(BaseRTURequest):
     data: ScratchRequestData
 
 
-class ScratchReplyData(Model):
-    """Whether the code is queued."""
-
-    success: bool
-    message: str | None = Field(default=None, exclude_if=lambda v: v is None)
-
-
 class ScratchReply(BaseRTUResponse):
-    """Answers a `ScratchRequest`."""
+    """Says whether the code is queued."""
 
     event: Literal["scratch_reply"] = "scratch_reply"
-    data: ScratchReplyData
+    data: BooleanReplyData
 
 
 class RunStateEvent(BaseRTUResponse):
