@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import ClientClosed
 from ..widgets.status_state import Strip, line_of
 
 if TYPE_CHECKING:
@@ -61,5 +62,5 @@ def watch(session: Session) -> None:
             while session.open:
                 time.sleep(0.25)
                 live.update(session.call(drawn()))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ClientClosed):  # also just while it is asked
             return
