@@ -39,7 +39,8 @@ from .mirror_cells import (
     state_op,
     type_of,
 )
-from .mirror_ops import Edit, Fixed, Op, Text, Whole, nothing, same_state
+from .mirror_ops import Edit, Fixed, Op, Text, Whole, same_state
+from .mirror_pending import Pending
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -51,7 +52,6 @@ PART = 42_000  # below what is sent at one time, also with its quotes and newlin
 OUTPUT_ROOM = 400_000  # characters of outputs that a snapshot holds; the rest is asked for
 
 Message = dict[str, Any]
-_OUTPUT_KEYS = ("out", "new", "txt")
 
 
 class MirrorState:
@@ -86,9 +86,7 @@ class MirrorState:
         self._states: dict[str, m.CellState] = {}
         self._people: dict[UUID, Any] = {}
         self._connection = (session.connection, "")
-        # Operations that are not sent yet, in order; those that others may be merged into by key.
-        self._ops: list[Callable[[], Op | None]] = []
-        self._open: dict[tuple[str, ...], int] = {}
+        self._pending = Pending()
         self._snapshot: list[Message] | None = None
         self._began = False  # before the first snapshot nobody knows anything
 
@@ -99,9 +97,7 @@ class MirrorState:
         with self._lock:
             messages = self._snapshot or []
             self._snapshot = None
-            ops = [op for make in self._ops if (op := make()) is not None]
-            self._ops.clear()
-            self._open.clear()
+            ops = self._pending.take()
             if ops:
                 self.seq += 1
                 messages.append({"t": "patch", "seq": self.seq, "ops": ops})
@@ -115,8 +111,7 @@ class MirrorState:
         builder = session.client.builder
         shown = [c for c in builder.cells if self.chosen is None or c.id in self.chosen]
         with self._lock:
-            self._ops.clear()
-            self._open.clear()
+            self._pending.clear()
             self._sources = {cell.id: cell.source for cell in shown}
             self._states = dict(session.cell_states)
             for cell in shown:
@@ -171,23 +166,12 @@ class MirrorState:
                 self.refresh()  # what happened meanwhile came as no event
             return
         with self._lock:
-            before = len(self._ops)
             handler = _HANDLERS.get(type(event))
             if handler is not None:
                 handler(self, event)
-            changed = len(self._ops) != before or bool(self._open)
+            changed = bool(self._pending)
         if changed:
             self._changed()
-
-    def _put(self, make: Callable[[], Op | None], *key: str) -> None:
-        """Add an operation; one with the same key takes the place of the earlier one."""
-        if key:
-            at = self._open.get(key)
-            if at is not None:
-                self._ops[at] = make
-                return
-            self._open[key] = len(self._ops)
-        self._ops.append(make)
 
     def _shows(self, cell_id: str) -> bool:
         return cell_id in self._sources
@@ -211,12 +195,12 @@ class MirrorState:
             cell_id = delta.properties.id
             if self._shows(cell_id):
                 after = self._before(cell_id)
-                self._put(lambda: ["mv", cell_id, after])
+                self._pending.put(lambda: ["mv", cell_id, after])
         elif isinstance(delta, m.CellMetadataReplace):
             self._on_type(delta.resource_id)
         elif isinstance(delta, m.NBMetadataUpdate):
             language = notebook_language(self.session)
-            self._put(lambda: ["info", {"language": language}], "info")
+            self._pending.put(lambda: ["info", {"language": language}], "info")
 
     def _on_source(self, delta: m.CellContentsUpdate | m.CellContentsReplace) -> None:
         cell_id = delta.resource_id
@@ -226,12 +210,11 @@ class MirrorState:
         cell = self.session.client.builder.cell(cell_id)
         self._sources[cell_id] = cell.source
         author = None if delta.created_by_id is None else str(delta.created_by_id)
-        at = self._open.get(("src", cell_id))
-        if at is not None:
-            edit: Edit = self._ops[at]  # type: ignore[assignment]  # what that key stands for
+        edit: Edit | None = self._pending.get("src", cell_id)
+        if edit is not None:
             edit.author = author
             return
-        self._put(Edit(self._sources, cell_id, before, author), "src", cell_id)
+        self._pending.put(Edit(self._sources, cell_id, before, author), "src", cell_id)
 
     def _before(self, cell_id: str) -> str | None:
         """Return the shown cell before this one, None at the top."""
@@ -252,7 +235,7 @@ class MirrorState:
         state = self._states.get(cell_id)
         known = self.board.outputs(cell_id) if cell.cell_type == "code" else []
         view, _ = cell_view(cell, state, self._clock, known, room=PART)
-        self._put(lambda: ["add", after, view])
+        self._pending.put(lambda: ["add", after, view])
 
     def _on_delete(self, cell_id: str) -> None:
         if not self._shows(cell_id):
@@ -260,20 +243,15 @@ class MirrorState:
         del self._sources[cell_id]
         self._clock.forget(cell_id)
         self.board.forget(cell_id)
-        self._close(cell_id)
-        self._put(lambda: ["del", cell_id])
-
-    def _close(self, cell_id: str) -> None:
-        """Let nothing more be merged into this cell's operations."""
-        for key in [key for key in self._open if cell_id in key]:
-            del self._open[key]
+        self._pending.seal(cell_id)
+        self._pending.put(lambda: ["del", cell_id])
 
     def _on_type(self, cell_id: str) -> None:
         if not self._shows(cell_id):
             return
         cell = self.session.client.builder.cell(cell_id)
         op = ["type", cell_id, type_of(cell), language_of(cell)]
-        self._put(lambda: op)
+        self._pending.put(lambda: op)
         if isinstance(cell, m.CodeCell):
             self.board.add(cell)
             self._whole_outputs(cell_id)
@@ -289,7 +267,7 @@ class MirrorState:
                 continue
             if state is not None:
                 self._clock.note(cell_id, state.state)
-            self._put(partial(self.state_op, cell_id), "st", cell_id)
+            self._pending.put(partial(self.state_op, cell_id), "st", cell_id)
             if state is not None and state.state.startswith("finished"):
                 self.board.finished(cell_id)
 
@@ -297,12 +275,8 @@ class MirrorState:
 
     def _whole_outputs(self, cell_id: str) -> None:
         """Send all outputs of a cell anew, instead of whatever else of them is not sent yet."""
-        self._drop_outputs(cell_id)
-        self._put(lambda: self._outs_op(cell_id), "outs", cell_id)
-
-    def _drop_outputs(self, cell_id: str) -> None:
-        for key in [key for key in self._open if key[0] in _OUTPUT_KEYS and key[1] == cell_id]:
-            self._ops[self._open.pop(key)] = nothing
+        self._pending.drop_outputs(cell_id)
+        self._pending.put(lambda: self._outs_op(cell_id), "outs", cell_id)
 
     def _outs_op(self, cell_id: str) -> Op | None:
         outputs = self.board.outputs(cell_id)
@@ -315,24 +289,23 @@ class MirrorState:
             return
         if isinstance(event, OutputAppended):
             view = self.board.append(cell_id, output)
-            if view is not None and ("outs", cell_id) not in self._open:
-                self._put(Whole("out+", cell_id, view), "out", cell_id, view["id"])
+            if view is not None and ("outs", cell_id) not in self._pending:
+                self._pending.put(Whole("out+", cell_id, view), "out", cell_id, view["id"])
             return
         grown = self.board.grow(cell_id, output)
         if grown is None or self._goes_out_whole(cell_id, grown[0]):
             return
         view, text = grown
-        at = self._open.get(("txt", cell_id, view["id"]))
-        if at is not None:
-            more: Text = self._ops[at]  # type: ignore[assignment]  # what that key stands for
+        more: Text | None = self._pending.get("txt", cell_id, view["id"])
+        if more is not None:
             more.add(text)
             return
-        self._put(Text(cell_id, view, text), "txt", cell_id, view["id"])
+        self._pending.put(Text(cell_id, view, text), "txt", cell_id, view["id"])
 
     def _goes_out_whole(self, cell_id: str, view: dict[str, Any]) -> bool:
         """Return whether an output is sent as it is by then anyway."""
-        return ("outs", cell_id) in self._open or any(
-            (kind, cell_id, view["id"]) in self._open for kind in ("out", "new")
+        return ("outs", cell_id) in self._pending or any(
+            (kind, cell_id, view["id"]) in self._pending for kind in ("out", "new")
         )
 
     def _on_cleared(self, event: OutputsCleared) -> None:
@@ -344,19 +317,19 @@ class MirrorState:
     def _on_updated(self, event: OutputsUpdated) -> None:
         for cell_id, view in self.board.update(event):
             if self._shows(cell_id) and not self._goes_out_whole(cell_id, view):
-                self._put(Whole("out=", cell_id, view), "new", cell_id, view["id"])
+                self._pending.put(Whole("out=", cell_id, view), "new", cell_id, view["id"])
 
     def outputs_loaded(self, cell_id: str, views: list[dict[str, Any]]) -> None:
         """Send a cell's outputs, which were fetched; on the background thread."""
         with self._lock:
             if not self._shows(cell_id) or not self._began:
                 return
-            self._drop_outputs(cell_id)
+            self._pending.drop_outputs(cell_id)
             if self.board.outputs(cell_id) is not None:
                 self._whole_outputs(cell_id)  # what comes until then goes along
             else:
                 op = ["outs", cell_id, [dict(view) for view in views]]
-                self._put(Fixed(op), "outs", cell_id)
+                self._pending.put(Fixed(op), "outs", cell_id)
         self._changed()
 
     # ------------------------------------------------------------------ everything else
@@ -365,22 +338,22 @@ class MirrorState:
         before, now = self._people, event.people
         self._people = dict(now)
         for user_id in before.keys() - now.keys():
-            self._put(Fixed(["bye", str(user_id)]), "who", str(user_id))
+            self._pending.put(Fixed(["bye", str(user_id)]), "who", str(user_id))
         for user_id, person in now.items():
             old = before.get(user_id)
             if old is None or person_view(old) != person_view(person):
-                self._put(Fixed(["who", person_view(person)]), "who", str(user_id))
+                self._pending.put(Fixed(["who", person_view(person)]), "who", str(user_id))
 
     def _on_kernel(self, event: KernelChanged) -> None:
         view = kernel_view(event.status, "")
-        self._put(lambda: ["ker", view], "ker")
+        self._pending.put(lambda: ["ker", view], "ker")
 
     def _on_connection(self, event: ConnectionChanged) -> None:
         self._connection = (event.state, event.detail)
-        self._put(lambda: ["conn", event.state, event.detail], "conn")
+        self._pending.put(lambda: ["conn", event.state, event.detail], "conn")
 
     def _on_role(self, event: RoleChanged) -> None:
-        self._put(lambda: ["role", event.role], "role")
+        self._pending.put(lambda: ["role", event.role], "role")
 
     def state_op(self, cell_id: str) -> Op:
         """Return the operation that gives a cell its present state."""
