@@ -2,11 +2,12 @@
 // the reader wants; where messages come from and go to is no concern of its.
 
 import { CellView, stateName } from "./cell.js";
-import { isDark, parseColour, personColour } from "./colour.js";
-import { article, Doing } from "./doing.js";
+import { Doing } from "./doing.js";
 import { h, textButton } from "./dom.js";
+import { Head } from "./head.js";
 import { VirtualList } from "./list.js";
 import { MirrorStore } from "./store.js";
+import { Theme } from "./theme.js";
 
 export { MirrorStore };
 
@@ -14,10 +15,6 @@ const NEED_DELAY = 40; // ms: cells that come into sight together ask for their 
 const NEED_AGAIN = 8_000;
 const TICK = 250;
 const JUMP = "rtu-magics:jump";
-const KERNEL = {
-  idle: "kernel idle", busy: "kernel busy", starting: "kernel starting", requested: "kernel starting",
-  restarting: "kernel restarting", shutdown: "kernel stopped", failed: "kernel failed", culled: "kernel stopped",
-};
 
 /**
  * Show a mirror.
@@ -51,23 +48,17 @@ class MirrorView extends Doing {
     this._needTimer = 0;
     this._ticker = 0;
 
-    this.title = h("span", { class: "rtu-title" });
-    this.status = h("span", { class: "rtu-status" });
-    this.people = h("div", { class: "rtu-people", role: "group", "aria-label": "People here" });
-    this.head = h("div", { class: "rtu-head" }, h("span", { class: "rtu-dot", "aria-hidden": "true" }),
-      this.title, this.status, this.people);
-    this.bar = h("div", { class: "rtu-banner", role: "status" });
-    this.bar.hidden = true;
+    this.head = new Head(store, (user) => this.follow(user));
     this.feed = h("div", { class: "rtu-feed", role: "feed", "aria-label": "Cells of the remote notebook" });
     this.scroller = h("div", { class: "rtu-scroll", tabindex: "0", role: "region", "aria-label": "Remote notebook" }, this.feed);
     this.scroller.style.maxHeight = height;
     this.live = h("div", { class: "rtu-sr", "aria-live": "polite" });
     // JupyterLab's and Notebook's own shortcuts keep out of an element that says so.
     this.root = h("section", { class: "rtu-mirror", "data-lm-suppress-shortcuts": "true", "aria-label": "Live mirror" },
-      this.head, this.bar, this.scroller, this.live);
+      this.head.element, this.head.banner, this.scroller, this.live);
     host.append(this.root);
 
-    this.readTheme();
+    this._themes = new Theme(this.root, () => this._themeChanged());
     this.list = new VirtualList(this.scroller, this.feed, {
       create: (id) => this._create(id),
       remove: (id) => this._remove(id),
@@ -84,30 +75,22 @@ class MirrorView extends Doing {
       if (detail?.file_id === store.info.file && detail.cell_id) this.jump(detail.cell_id);
     };
     window.addEventListener(JUMP, this._onJump);
-    this._themeWatch = new MutationObserver(() => this._themeChanged());
-    for (const element of [document.documentElement, document.body]) {
-      this._themeWatch.observe(element, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-name", "data-jp-theme-light", "data-vscode-theme-id", "data-theme"] });
-    }
-    // What a widget is drawn into comes to its place only later, or into another tab.
-    this._placed = new ResizeObserver(() => this._themeChanged());
-    this._placed.observe(this.root);
-    this._scheme = window.matchMedia?.("(prefers-color-scheme: dark)");
-    this._onScheme = () => this._themeChanged();
-    this._scheme?.addEventListener("change", this._onScheme);
     this._drawAll();
   }
 
   destroy() {
     this._unsubscribe();
-    this._themeWatch.disconnect();
-    this._placed.disconnect();
-    this._scheme?.removeEventListener("change", this._onScheme);
+    this._themes.destroy();
     window.removeEventListener(JUMP, this._onJump);
     clearTimeout(this._needTimer);
     clearInterval(this._ticker);
     clearTimeout(this._sayTimer);
     this.list.destroy();
     this.root.remove();
+  }
+
+  get theme() {
+    return this._themes.now;
   }
 
   // What the reader has unfolded in a cell.
@@ -152,7 +135,7 @@ class MirrorView extends Doing {
         this.list.touch();
       }
       if (change.status) this._drawStatus();
-      if (change.people || change.status) this._drawPeople();
+      if (change.people || change.status) this.head.drawPeople(this.following);
     }
     if (change.people && this.following) this._follow();
     this._tick();
@@ -161,12 +144,17 @@ class MirrorView extends Doing {
   _drawAll() {
     this._forget();
     this._drawStatus();
-    this._drawPeople();
+    this.head.drawPeople(this.following);
     this.list.setIds([...this.store.order]);
     for (const view of this.views.values()) view.update(new Set(["type", "src", "outs", "state", "people"]));
     this.list.touch();
     this._empty();
     this._tick();
+  }
+
+  _themeChanged() {
+    for (const view of this.views.values()) view.update(new Set(["src", "outs"]));
+    this.list.touch();
   }
 
   _empty() {
@@ -186,19 +174,8 @@ class MirrorView extends Doing {
     for (const [id, draft] of this.drafts) {
       if (this.store.cells.has(id)) continue;
       this.drafts.delete(id);
-      if (draft.text !== draft.base) this._keepLost(draft.text);
+      if (draft.text !== draft.base) this.head.offerLost(() => this._copy(draft.text, "Your text is copied."));
     }
-  }
-
-  _keepLost(text) {
-    this.bar.hidden = false;
-    this.bar.classList.add("rtu-bad");
-    this.bar.replaceChildren(
-      "The cell that you were editing was deleted. ",
-      textButton("Copy your text", () => this._copy(text, "Your text is copied.")),
-      " ",
-      textButton("Close", () => { this.bar.hidden = true; }),
-    );
   }
 
   _create(id) {
@@ -240,55 +217,11 @@ class MirrorView extends Doing {
 
   _drawStatus() {
     const { store } = this;
-    const { state, detail } = store.connection;
-    const shown = !store.alive ? "ended" : state;
-    this.root.dataset.connection = shown;
+    this.root.dataset.connection = this.head.connection;
     this.root.dataset.role = store.role ?? "";
     this.root.dataset.kernel = store.kernel?.state ?? "";
-    const path = store.info.path ?? "";
-    const name = path.split("/").pop() || "remote notebook";
-    this.title.textContent = name;
-    this.title.title = path;
-    const words = [shown === "live" ? "live" : shown === "ended" ? "ended" : `${shown} …`];
-    words.push(store.kernel ? (KERNEL[store.kernel.state] ?? `kernel ${store.kernel.state}`) : "no kernel");
-    if (store.role && store.role !== "owner") words.push(`you are ${article(store.role)} here`);
-    this.status.textContent = words.join(" · ");
-    this.status.title = detail ?? "";
-    if (!store.alive) this._banner("This mirror has ended: the kernel that fed it was restarted or is gone. %rtu_connect and %rtu_mirror show the notebook again.");
-    else if (state === "closed") this._banner(`This mirror has ended${detail ? `: ${detail}` : ""}. %rtu_connect and %rtu_mirror show the notebook again.`);
-    else if (state === "reconnecting") this._banner("The connection is lost; reconnecting …");
-    else this.bar.hidden = this._bannerText ? true : this.bar.hidden;
-    if (store.alive && state !== "closed" && state !== "reconnecting") this._bannerText = "";
+    this.head.drawStatus();
     for (const view of this.views.values()) view.update(new Set(["role"]));
-  }
-
-  _banner(text) {
-    if (this._bannerText === text) return;
-    this._bannerText = text;
-    this.bar.hidden = false;
-    this.bar.classList.remove("rtu-bad");
-    this.bar.textContent = text;
-  }
-
-  _drawPeople() {
-    const { store } = this;
-    const others = [...store.people.values()].filter((person) => person.id !== store.info.me);
-    this.people.hidden = !others.length;
-    this.people.replaceChildren(
-      ...others.map((person) => {
-        const followed = this.following === person.id;
-        const place = person.cell ? store.position(person.cell) + 1 : 0;
-        const name = person.name || "somebody";
-        const where = place ? `, in cell ${place}` : "";
-        const chip = h("button", {
-          type: "button", class: `rtu-person${followed ? " rtu-followed" : ""}`, text: followed ? `⤓ ${name}` : name,
-          "aria-pressed": String(followed), title: `${followed ? "Stop following" : "Follow"} ${name}${person.role ? ` (${person.role})` : ""}${where}`,
-          on: { click: () => this.follow(followed ? null : person.id) },
-        });
-        chip.style.backgroundColor = personColour(person.id);
-        return chip;
-      }),
-    );
   }
 
   _announce(id) {
@@ -321,25 +254,6 @@ class MirrorView extends Doing {
     }
   }
 
-  // ---------------------------------------------------------------- theme
-
-  readTheme() {
-    const dark = isDark(this.root.parentElement ?? document.body);
-    this.root.classList.toggle("rtu-dark", dark);
-    const style = getComputedStyle(this.root);
-    const foreground = style.color || (dark ? "#ddd" : "#222");
-    const background = parseColour(style.backgroundColor) ?? (dark ? [17, 17, 17] : [255, 255, 255]);
-    this.theme = { dark, foreground, background, key: `${dark}${foreground}${background}` };
-  }
-
-  _themeChanged() {
-    const before = this.theme.key;
-    this.readTheme();
-    if (this.theme.key === before) return;
-    for (const view of this.views.values()) view.update(new Set(["src", "outs"]));
-    this.list.touch();
-  }
-
   // ---------------------------------------------------------------- moving
 
   jump(id) {
@@ -357,7 +271,7 @@ class MirrorView extends Doing {
     this.following = user;
     const person = this.store.people.get(user);
     this.root.dataset.following = user ?? "";
-    this._drawPeople();
+    this.head.drawPeople(this.following);
     if (user) {
       this._speak(`Following ${person?.name ?? "somebody"}`);
       this._follow();
