@@ -340,6 +340,7 @@ class Executor:
             # has to fail at once instead of waiting for somebody who will never come.
             ask if running.live.asks else None,
             store_history=not running.plan.scratch,
+            is_expression=running.target.is_expression,
         )
         if not running.plan.scratch:
             run.on_reply = partial(self._store_early, running)

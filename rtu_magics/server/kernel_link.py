@@ -17,7 +17,7 @@ from jupyter_core.utils import ensure_async
 
 from .gateway_client import ChannelsClient, behind_gateway, why_unreachable
 from .kernel_death import BEHIND_GATEWAY, cause_of_death
-from .kernel_messages import getter, receive, value_in
+from .kernel_messages import EXPRESSION, getter, receive, value_in
 from .kernel_run import KernelRun, OnMessage, OnQuestion
 
 __all__ = ["KernelLink"]
@@ -97,6 +97,7 @@ class KernelLink:
         on_question: OnQuestion | None = None,
         *,
         store_history: bool = True,
+        is_expression: bool = False,
     ) -> KernelRun:
         """Ask the kernel to run code; the run before has to have ended.
 
@@ -110,11 +111,14 @@ class KernelLink:
             Called when the code asks for input; without it such code fails at once.
         store_history
             Whether it counts, and stands in the kernel's history.
+        is_expression
+            Whether it is an expression to evaluate; its value is not shown.
         """
         if not self.ready:
             return KernelRun.lost(self._lost or "the kernel is not running")
         message_id = self._client.execute(
-            code,
+            "" if is_expression else code,
+            user_expressions={EXPRESSION: code} if is_expression else None,
             store_history=store_history,
             allow_stdin=on_question is not None,
             stop_on_error=False,
@@ -138,7 +142,7 @@ class KernelLink:
             "",
             silent=True,
             store_history=False,
-            user_expressions={"value": expression},
+            user_expressions={EXPRESSION: expression},
             allow_stdin=False,
             stop_on_error=False,
         )

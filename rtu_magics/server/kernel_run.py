@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .kernel_messages import expression_in
+
 __all__ = ["ExecuteReply", "KernelRun", "OnMessage", "OnQuestion"]
 
 _IDLE_GRACE = 5.0  # a kernel that replied but whose idle got lost is taken as idle after this
@@ -163,7 +165,10 @@ class KernelRun:
     def _read(self, content: Mapping[str, Any]) -> ExecuteReply:
         status = content.get("status", "ok")
         cause = None
-        if status == "error":
+        expression = expression_in(content)
+        if status == "ok" and expression.get("status") == "error":
+            status, cause = "error", _one_line(expression)
+        elif status == "error":
             cause = _one_line(content)
         elif status != "ok" and self._executing:
             # So says a kernel that was interrupted, the bash kernel for one: to be run once more

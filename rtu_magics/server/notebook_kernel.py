@@ -159,11 +159,18 @@ class NotebookKernel:
         on_question: OnQuestion | None = None,
         *,
         store_history: bool = True,
+        is_expression: bool = False,
     ) -> KernelRun:
         """Ask the kernel to run code; see `KernelLink.start_run`."""
         if self._link is None:
             return KernelRun.lost("the kernel is not running")
-        return self._link.start_run(code, on_message, on_question, store_history=store_history)
+        return self._link.start_run(
+            code,
+            on_message,
+            on_question,
+            store_history=store_history,
+            is_expression=is_expression,
+        )
 
     def answer(self, value: str) -> None:
         """Answer what the code that runs has asked."""

@@ -31,6 +31,7 @@ class Target:
     cell_id: str
     source: str
     is_sql: bool = False
+    is_expression: bool = False
 
 
 @dataclass(slots=True)
@@ -110,7 +111,8 @@ def scratch_plan(
     *,
     asks: bool = True,
     forget: bool = False,
+    is_expression: bool = False,
 ) -> Plan:
     """Return the plan for code without a cell."""
-    targets = deque([Target(SCRATCH_CELL, source)])
+    targets = deque([Target(SCRATCH_CELL, source, is_expression=is_expression)])
     return Plan(execution_id, file_id, author, targets, scratch=True, asks=asks, forget=forget)

@@ -82,6 +82,7 @@ def _run_scratch(
             wanted.source,
             asks=wanted.asks,
             forget=wanted.forget,
+            is_expression=wanted.expression,
         )
         room.executor.accept(plan)
     elif not (known.scratch and known.author == person.id):

@@ -72,7 +72,13 @@ class RunVerbs(KernelVerbs):
         return self.call(begin())
 
     def start_scratch(
-        self, source: str, *, asks: bool = False, background: bool = False, forget: bool = False
+        self,
+        source: str,
+        *,
+        asks: bool = False,
+        background: bool = False,
+        forget: bool = False,
+        expression: bool = False,
     ) -> Execution:
         """Run code in the notebook's kernel without a cell; only this session sees its outputs.
 
@@ -84,6 +90,8 @@ class RunVerbs(KernelVerbs):
             As in `start`.
         forget
             Whether the server keeps neither the run nor its outputs once it has ended.
+        expression
+            Whether it is one expression, see `models.ScratchRequestData`; its value is not shown.
 
         Raises
         ------
@@ -100,6 +108,7 @@ class RunVerbs(KernelVerbs):
             asks=asks,
             keep=background,
             forget=forget,
+            expression=expression,
         )
         message = m.ScratchRequest(channel=self.client.file_channel, data=data)
 

@@ -171,8 +171,7 @@ class TransferVerbs(RunVerbs):
 
     def _answers(self, name: str, done: str, call: dict[str, Any]) -> list[dict[str, Any]]:
         """Let the remote kernel do one thing; returns what it answers."""
-        source = _source(call)
-        execution = self.start_scratch(source, forget=True)
+        execution = self.start_scratch(_source(call), forget=True, expression=True)
         answers: list[dict[str, Any]] = []
         try:
             for event in execution:
@@ -208,7 +207,7 @@ def _call(op: str, key: str, **more: Any) -> dict[str, Any]:
 
 
 def _source(call: dict[str, Any]) -> str:
-    """Return code that leaves no name behind in the remote kernel."""
+    """Return an expression that leaves no name behind in the remote kernel."""
     text = inspect.getsource(packing)
     names = {"name": f"_rtu_transfer_{packing.checksum(text.encode())[:12]}", "text": text}
     return f"exec({_START!r}, {names | {'call': call}!r})"

@@ -64,6 +64,23 @@ async def test_scratch_is_its_starters_alone(shared_server, write_notebook):
         assert not seen & {"append_output_event", "run_state_event", "new_delta_event"}
 
 
+async def test_an_expression_is_evaluated_and_its_value_not_shown(shared_server, write_notebook):
+    write_notebook(shared_server.root / "expression.ipynb", "1")
+    file_id = await open_notebook(shared_server, "expression.ipynb")
+    async with follow(shared_server, file_id) as me:
+        await launch(shared_server, me)
+        run_id = await scratch(me, "print('seen') or 6 * 7", expression=True)
+        state = await scratch_over(me, run_id)
+        assert state["state"] == "finished_with_no_error"
+        outputs = [m["data"] for m in me.log if m["event"] == "append_output_event"]
+        assert [o["type"] for o in outputs] == ["stream"]
+        assert texts({"outputs": outputs}) == "seen\n"
+        failing = await scratch(me, "{}['there is no such key']", expression=True)
+        state = await scratch_over(me, failing)
+        assert state["state"] == "finished_with_error"
+        assert state["cause"] == "KeyError: 'there is no such key'"
+
+
 async def test_scratch_waits_for_its_turn_and_asks(shared_server, write_notebook):
     write_notebook(shared_server.root / "turn.ipynb", SLOW.format(0.5))
     file_id = await open_notebook(shared_server, "turn.ipynb")
