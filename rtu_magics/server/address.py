@@ -14,7 +14,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["AddressFile", "local_url"]
+__all__ = ["AddressFile", "listening_port", "local_url"]
+
+
+def listening_port(serverapp: Any) -> int:
+    """Return the port that a Jupyter Server listens on.
+
+    Before version 2.20 it shows the 0 by which it was asked for a free one.
+    """
+    sockets = getattr(getattr(serverapp, "http_server", None), "_sockets", {})
+    if serverapp.port == 0 and sockets:
+        return int(next(iter(sockets.values())).getsockname()[1])
+    return int(serverapp.port)
 
 
 def local_url(serverapp: Any) -> str | None:
@@ -28,7 +39,7 @@ def local_url(serverapp: Any) -> str | None:
     ip = str(serverapp.ip)
     host = "127.0.0.1" if ip in ("", "*", "0.0.0.0", "::", "localhost") else ip
     host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{serverapp.port}{serverapp.base_url}"
+    return f"http://{host}:{listening_port(serverapp)}{serverapp.base_url}"
 
 
 class AddressFile:

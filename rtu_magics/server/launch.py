@@ -113,6 +113,7 @@ def serve(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("rtu_magics.server").setLevel(logging.INFO)
 
+    from .address import listening_port
     from .own_app import OwnServerApp, make_config
     from .store import StoreError
 
@@ -147,7 +148,7 @@ def serve(
     def say_ready() -> None:
         shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
         shown = f"[{shown}]" if ":" in shown else shown
-        origin = f"{shown}:{app.port}"
+        origin = f"{shown}:{listening_port(app)}"
         prefix = service.api_prefix
         secure = "s" if certfile else ""
         ready(
