@@ -115,7 +115,7 @@ class Executor:
         queued = plan.states()
         self.runs.add(plan)
         self._queue.append(plan)
-        if self._running is None:
+        if self._running is None and self._task is not None and not self._task.done():
             # The kernel is at work while the rest is told, and what the run sends when it begins
             # goes out in the same write.
             self._begin()
