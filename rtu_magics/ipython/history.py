@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from .base import (
-    MagicsBase,
-    argument,
-    guarded,
-    line_magic,
-    magic_arguments,
-    magics_class,
-    quiet_argument,
-    session_argument,
-)
+from .base import MagicsBase, argument, magics_class
+from .declaring import session_magic
 
 __all__ = ["HistoryMagics"]
 
@@ -22,14 +15,12 @@ __all__ = ["HistoryMagics"]
 class HistoryMagics(MagicsBase):
     """What became of the notebook."""
 
-    @magic_arguments()
-    @argument("cell", nargs="?", metavar="CELL", help="only this cell; every one by default")
-    @argument("-n", "--limit", type=int, default=20, metavar="N", help="how many (20)")
-    @argument("--runs", action="store_true", help="show who ran what, too")
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_history(self, line: str) -> None:
+    @session_magic(
+        argument("cell", nargs="?", metavar="CELL", help="only this cell; every one by default"),
+        argument("-n", "--limit", type=int, default=20, metavar="N", help="how many (20)"),
+        argument("--runs", action="store_true", help="show who ran what, too"),
+    )
+    def rtu_history(self, args: Any) -> None:
         """Show who changed what and when, with what was there before; the latest comes last.
 
         It goes back as far as the server keeps single changes; versions go back further.
@@ -43,7 +34,6 @@ class HistoryMagics(MagicsBase):
         from .render import cell_labels
         from .render_history import history_text
 
-        args = self.parse(self.rtu_history, line)
         session = self.session(args)
         changes = session.history(args.cell, limit=args.limit, runs=args.runs)
         label = cell_labels(session.cells())
@@ -51,11 +41,8 @@ class HistoryMagics(MagicsBase):
         today = datetime.now().astimezone().date()
         self.say(history_text(changes, label, session.client.user_id, today, colour=colour))
 
-    @magic_arguments()
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_versions(self, line: str) -> None:
+    @session_magic()
+    def rtu_versions(self, args: Any) -> None:
         """List the saved versions, the latest first.
 
         Examples::
@@ -64,19 +51,16 @@ class HistoryMagics(MagicsBase):
         """
         from .render_history import version_table
 
-        args = self.parse(self.rtu_versions, line)
         session = self.session(args)
         versions = session.versions()
         names = {person.user_id: person.name for person in session.who()}
         self.say(version_table(versions, names, datetime.now().astimezone().date()))
 
-    @magic_arguments()
-    @argument("version", metavar="VERSION", help="its number or its name, see %%rtu_versions")
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_restore(self, line: str) -> None:
+    @session_magic(
+        argument("version", metavar="VERSION", help="its number or its name, see %%rtu_versions"),
+        quiet=True,
+    )
+    def rtu_restore(self, args: Any) -> None:
         """Make the notebook what it was in a version, for everybody who has it open.
 
         What it was until now is kept as a version, too. Only an owner can do this.
@@ -86,7 +70,6 @@ class HistoryMagics(MagicsBase):
             %rtu_restore 3
             %rtu_restore "before the exercise"
         """
-        args = self.parse(self.rtu_restore, line)
         session = self.session(args)
         restored, made = session.restore(args.version)
         name = f" ({restored.name})" if restored.name else ""
@@ -96,12 +79,8 @@ class HistoryMagics(MagicsBase):
             f"now is version {kept}"
         )
 
-    @magic_arguments()
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_undo(self, line: str) -> None:
+    @session_magic(quiet=True)
+    def rtu_undo(self, args: Any) -> None:
         """Take back the last edit that you made here, as a new change; again: the one before.
 
         Refused where others have changed the same since.
@@ -110,14 +89,10 @@ class HistoryMagics(MagicsBase):
 
             %rtu_undo
         """
-        args = self.parse(self.rtu_undo, line)
         self.say(self.session(args).undo())
 
-    @magic_arguments()
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_vars(self, line: str) -> None:
+    @session_magic()
+    def rtu_vars(self, args: Any) -> None:
         """List the variables of the remote kernel: type, shape, size, and how they begin.
 
         Examples::
@@ -126,5 +101,4 @@ class HistoryMagics(MagicsBase):
         """
         from .render_history import variable_table
 
-        args = self.parse(self.rtu_vars, line)
         self.say(variable_table(self.session(args).variables()))

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from .base import (
-    MagicsBase,
-    argument,
-    guarded,
-    line_magic,
-    magic_arguments,
-    magics_class,
-    quiet_argument,
-    session_argument,
-)
+from .base import MagicsBase, argument, magics_class
+from .declaring import session_magic
 from .runs import cleared_line
 
 if TYPE_CHECKING:
@@ -30,15 +22,13 @@ ACTIONS = ("start", "restart", "interrupt", "stop", "status")
 class KernelMagics(MagicsBase):
     """The remote kernel."""
 
-    @magic_arguments()
-    @argument("action", nargs="?", choices=ACTIONS, default="status", help="what to do")
-    @argument("--name", metavar="K", help="start, restart: the kernel to run, such as python3")
-    @argument("--clear", action="store_true", help="restart: clear all outputs, too")
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_kernel(self, line: str) -> None:
+    @session_magic(
+        argument("action", nargs="?", choices=ACTIONS, default="status", help="what to do"),
+        argument("--name", metavar="K", help="start, restart: the kernel to run, such as python3"),
+        argument("--clear", action="store_true", help="restart: clear all outputs, too"),
+        quiet=True,
+    )
+    def rtu_kernel(self, args: Any) -> None:
         """Start, restart, interrupt or stop the remote kernel, or show how it is.
 
         The kernel belongs to the notebook: everybody who is connected uses the same one.
@@ -52,7 +42,6 @@ class KernelMagics(MagicsBase):
             %rtu_kernel restart --name ir
             %rtu_kernel interrupt
         """
-        args = self.parse(self.rtu_kernel, line)
         if args.name is not None and args.action not in ("start", "restart"):
             raise UsageError("--name goes with start and restart")
         if args.clear and args.action != "restart":

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from .base import (
-    MagicsBase,
-    argument,
-    guarded,
-    line_magic,
-    magic_arguments,
-    magics_class,
-    quiet_argument,
-    session_argument,
-)
+from typing import Any
+
+from .base import MagicsBase, argument, magics_class
+from .declaring import session_magic
 
 __all__ = ["NotebookMagics"]
 
@@ -20,11 +14,8 @@ __all__ = ["NotebookMagics"]
 class NotebookMagics(MagicsBase):
     """The notebooks on the server of a session."""
 
-    @magic_arguments()
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_ls(self, line: str) -> None:
+    @session_magic()
+    def rtu_ls(self, args: Any) -> None:
         """List the notebooks on the session's server.
 
         Examples::
@@ -35,7 +26,6 @@ class NotebookMagics(MagicsBase):
         from ..session import sessions
         from .render import notebook_table
 
-        args = self.parse(self.rtu_ls, line)
         session = self.session(args)
         names = {s.file.id: s.name for s in sessions if s.server_url == session.server_url}
         files = session.notebooks()
@@ -44,14 +34,14 @@ class NotebookMagics(MagicsBase):
         if other is not None:
             self.say(f"to open one: %rtu_connect {session.target(other.path)}")
 
-    @magic_arguments()
-    @argument("path", metavar="PATH", help="its path below the server's directory, with slashes")
-    @argument("--open", action="store_true", help="connect to it at once")
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_new(self, line: str) -> None:
+    @session_magic(
+        argument(
+            "path", metavar="PATH", help="its path below the server's directory, with slashes"
+        ),
+        argument("--open", action="store_true", help="connect to it at once"),
+        quiet=True,
+    )
+    def rtu_new(self, args: Any) -> None:
         """Make an empty notebook on the session's server.
 
         Examples::
@@ -61,7 +51,6 @@ class NotebookMagics(MagicsBase):
         """
         from ..session import connect
 
-        args = self.parse(self.rtu_new, line)
         session = self.session(args)
         target = session.target(session.new_notebook(args.path).path)
         if not args.open:
@@ -71,13 +60,13 @@ class NotebookMagics(MagicsBase):
         opened = connect(target.strip('"'), token=token, say=self.say)
         self.say(f"created {args.path} and connected to it as {opened.name!r}")
 
-    @magic_arguments()
-    @argument("--name", metavar="N", help="keep it as a version of this name, for %%rtu_restore")
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_save(self, line: str) -> None:
+    @session_magic(
+        argument(
+            "--name", metavar="N", help="keep it as a version of this name, for %%rtu_restore"
+        ),
+        quiet=True,
+    )
+    def rtu_save(self, args: Any) -> None:
         """Have the server write the notebook to its file now; it does so by itself, too.
 
         Examples::
@@ -85,7 +74,6 @@ class NotebookMagics(MagicsBase):
             %rtu_save
             %rtu_save --name "before the exercise"
         """
-        args = self.parse(self.rtu_save, line)
         session = self.session(args)
         if args.name is None:
             self.say(f"saved {session.save()}")
@@ -93,13 +81,11 @@ class NotebookMagics(MagicsBase):
         version = session.save_version(args.name)
         self.say(f"saved {session.save()} as version {version.number} ({version.name})")
 
-    @magic_arguments()
-    @argument("path", metavar="PATH", help="its new path below the server's directory")
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_rename(self, line: str) -> None:
+    @session_magic(
+        argument("path", metavar="PATH", help="its new path below the server's directory"),
+        quiet=True,
+    )
+    def rtu_rename(self, args: Any) -> None:
         """Give the notebook another name or folder; who has it open stays connected.
 
         Examples::
@@ -107,7 +93,6 @@ class NotebookMagics(MagicsBase):
             %rtu_rename lesson-1.ipynb
             %rtu_rename week1/lesson.ipynb
         """
-        args = self.parse(self.rtu_rename, line)
         session = self.session(args)
         old = session.path
         self.say(f"{old} is now {session.rename(args.path)}")

@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from .base import (
-    MagicsBase,
-    argument,
-    guarded,
-    line_magic,
-    magic_arguments,
-    magics_class,
-    quiet_argument,
-    session_argument,
-)
+from .base import MagicsBase, argument, magics_class
+from .declaring import session_magic
 
 if TYPE_CHECKING:
     from ..models import Invite
@@ -31,18 +23,22 @@ ROLES = ("viewer", "executor", "contributor", "owner")
 class SharingMagics(MagicsBase):
     """Who may come to the notebook, and who is there."""
 
-    @magic_arguments()
-    @argument("--role", choices=ROLES, help="what they may do: viewer by default")
-    @argument("--expires", metavar="D", help="how long the link is good for: 2h, 3d; 7d by default")
-    @argument("--name", metavar="N", help="what the person is called in the notebook")
-    @argument("--change", metavar="INVITE", help="give an invitation the role of --role instead")
-    @argument("--list", action="store_true", help="list the invitations instead")
-    @argument("-o", "--output", metavar="VAR", help="put the link into a variable, do not print it")
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_share(self, line: str) -> None:
+    @session_magic(
+        argument("--role", choices=ROLES, help="what they may do: viewer by default"),
+        argument(
+            "--expires", metavar="D", help="how long the link is good for: 2h, 3d; 7d by default"
+        ),
+        argument("--name", metavar="N", help="what the person is called in the notebook"),
+        argument(
+            "--change", metavar="INVITE", help="give an invitation the role of --role instead"
+        ),
+        argument("--list", action="store_true", help="list the invitations instead"),
+        argument(
+            "-o", "--output", metavar="VAR", help="put the link into a variable, do not print it"
+        ),
+        quiet=True,
+    )
+    def rtu_share(self, args: Any) -> None:
         """Make a link that lets somebody into this notebook, with a role.
 
         A viewer reads, an executor also runs, a contributor also edits, an owner also shares,
@@ -56,7 +52,6 @@ class SharingMagics(MagicsBase):
             %rtu_share --list
             %rtu_share --change Ann --role viewer
         """
-        args = self.parse(self.rtu_share, line)
         session = self.session(args)
         if args.list:
             MagicsBase.quiet = False  # there is nothing to do but to speak
@@ -103,14 +98,12 @@ class SharingMagics(MagicsBase):
                 "other machines start one with: rtu-magics serve --host 0.0.0.0"
             )
 
-    @magic_arguments()
-    @argument("invite", nargs="*", metavar="INVITE", help="names or ids of invitations")
-    @argument("--all", action="store_true", help="every open one")
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_revoke(self, line: str) -> None:
+    @session_magic(
+        argument("invite", nargs="*", metavar="INVITE", help="names or ids of invitations"),
+        argument("--all", action="store_true", help="every open one"),
+        quiet=True,
+    )
+    def rtu_revoke(self, args: Any) -> None:
         """Take invitations back. Whoever is connected with one is told, and out at once.
 
         Examples::
@@ -119,7 +112,6 @@ class SharingMagics(MagicsBase):
             %rtu_revoke 1f0c2a7e
             %rtu_revoke --all
         """
-        args = self.parse(self.rtu_revoke, line)
         if args.all == bool(args.invite):
             raise UsageError("say what to take back: %rtu_revoke INVITE, or --all")
         session = self.session(args)
@@ -132,11 +124,8 @@ class SharingMagics(MagicsBase):
         for invite in revoked:
             self.say(f"the invitation of {_called(invite)} ({invite.role}) is revoked")
 
-    @magic_arguments()
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_who(self, line: str) -> None:
+    @session_magic()
+    def rtu_who(self, args: Any) -> None:
         """Show who is in the notebook, with what role, and in which cell.
 
         Examples::
@@ -146,7 +135,6 @@ class SharingMagics(MagicsBase):
         from .render import cell_labels
         from .render_people import people_table
 
-        args = self.parse(self.rtu_who, line)
         session = self.session(args)
         people, label = session.who(), cell_labels(session.cells())
         now = datetime.now(timezone.utc)

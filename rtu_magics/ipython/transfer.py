@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .base import (
-    MagicsBase,
-    argument,
-    guarded,
-    line_magic,
-    magic_arguments,
-    magics_class,
-    quiet_argument,
-    session_argument,
-)
+from .base import MagicsBase, argument, magics_class
+from .declaring import session_magic
 
 if TYPE_CHECKING:
     from ..session.transfer import Copied
@@ -25,13 +17,11 @@ __all__ = ["TransferMagics"]
 class TransferMagics(MagicsBase):
     """Copying data."""
 
-    @magic_arguments()
-    @argument("names", nargs="+", metavar="VARIABLE", help="variables of this kernel")
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_push(self, line: str) -> None:
+    @session_magic(
+        argument("names", nargs="+", metavar="VARIABLE", help="variables of this kernel"),
+        quiet=True,
+    )
+    def rtu_push(self, args: Any) -> None:
         """Copy variables of this kernel into the remote kernel, under the same names.
 
         Plain values (numbers, text, bytes, and lists, tuples, sets and dicts of them), NumPy
@@ -45,7 +35,6 @@ class TransferMagics(MagicsBase):
         """
         from ..errors import RTUError
 
-        args = self.parse(self.rtu_push, line)
         session = self.session(args)
         for name in args.names:
             if name not in self.shell.user_ns:
@@ -55,13 +44,11 @@ class TransferMagics(MagicsBase):
             copied = session.push(name, self.shell.user_ns[name], limit=self._limit)
             self.say(_line("sent", copied))
 
-    @magic_arguments()
-    @argument("names", nargs="+", metavar="NAME", help="variables of the remote kernel")
-    @session_argument
-    @quiet_argument
-    @line_magic
-    @guarded
-    def rtu_get(self, line: str) -> None:
+    @session_magic(
+        argument("names", nargs="+", metavar="NAME", help="variables of the remote kernel"),
+        quiet=True,
+    )
+    def rtu_get(self, args: Any) -> None:
         """Copy variables of the remote kernel into this kernel, under the same names.
 
         What can be copied: see %rtu_push?
@@ -71,7 +58,6 @@ class TransferMagics(MagicsBase):
             %rtu_get result
             %rtu_get frame weights -s lesson
         """
-        args = self.parse(self.rtu_get, line)
         session = self.session(args)
         for name in args.names:
             copied = session.get(name, limit=self._limit)

@@ -8,15 +8,8 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from ..errors import RTUError
-from .base import (
-    MagicsBase,
-    argument,
-    guarded,
-    line_magic,
-    magic_arguments,
-    magics_class,
-    session_argument,
-)
+from .base import MagicsBase, argument, magics_class
+from .declaring import session_magic
 
 __all__ = ["WidgetMagics", "has_front_end", "show_status"]
 
@@ -37,13 +30,11 @@ def show_status(session: Any) -> None:
 class WidgetMagics(MagicsBase):
     """Live views of the remote notebook."""
 
-    @magic_arguments()
-    @argument("--text", action="store_true", help="as text, once")
-    @argument("--live", action="store_true", help="in a terminal: stay and update until Ctrl-C")
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_status(self, line: str) -> None:
+    @session_magic(
+        argument("--text", action="store_true", help="as text, once"),
+        argument("--live", action="store_true", help="in a terminal: stay and update until Ctrl-C"),
+    )
+    def rtu_status(self, args: Any) -> None:
         """Show connection, kernel and cells of a session, live.
 
         In a notebook this is a widget; no cell waits for it. In a terminal it is text.
@@ -57,7 +48,6 @@ class WidgetMagics(MagicsBase):
         """
         from .render import status_text
 
-        args = self.parse(self.rtu_status, line)
         if args.text and args.live:
             raise UsageError("--text and --live exclude each other")
         session = self.session(args)
@@ -70,13 +60,13 @@ class WidgetMagics(MagicsBase):
         else:
             self.say(status_text(session.status()))
 
-    @magic_arguments()
-    @argument("cells", nargs="*", metavar="CELL", help="the cells to show; all by default")
-    @argument("--height", metavar="H", default="", help="the largest height as CSS, such as 400px")
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_mirror(self, line: str) -> None:
+    @session_magic(
+        argument("cells", nargs="*", metavar="CELL", help="the cells to show; all by default"),
+        argument(
+            "--height", metavar="H", default="", help="the largest height as CSS, such as 400px"
+        ),
+    )
+    def rtu_mirror(self, args: Any) -> None:
         """Show the remote notebook, live, below this cell.
 
         Each cell has buttons to run it, to edit it in place, and to pull it into your next cell.
@@ -87,7 +77,6 @@ class WidgetMagics(MagicsBase):
             %rtu_mirror 2 3 -1
             %rtu_mirror --height 400px
         """
-        args = self.parse(self.rtu_mirror, line)
         session = self.session(args)
         if not has_front_end(self.shell):
             from .render import cell_text
@@ -99,12 +88,10 @@ class WidgetMagics(MagicsBase):
 
         Mirror(session, args.cells or None, height=args.height).show()
 
-    @magic_arguments()
-    @argument("who", nargs="?", metavar="NAME", help="a person who is here; nobody ends it")
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_follow(self, line: str) -> None:
+    @session_magic(
+        argument("who", nargs="?", metavar="NAME", help="a person who is here; nobody ends it"),
+    )
+    def rtu_follow(self, args: Any) -> None:
         """Let the session's mirrors scroll with somebody; without a name, end that.
 
         Examples::
@@ -112,7 +99,6 @@ class WidgetMagics(MagicsBase):
             %rtu_follow Ada
             %rtu_follow
         """
-        args = self.parse(self.rtu_follow, line)
         session = self.session(args)
         mirrors = [] if "rtu_magics.widgets.mirror" not in sys.modules else _mirrors(session)
         if not mirrors:
@@ -121,12 +107,12 @@ class WidgetMagics(MagicsBase):
             mirror.follow(args.who)
         self.say(f"the mirror follows {args.who}" if args.who else "the mirror follows nobody")
 
-    @magic_arguments()
-    @argument("-n", "--limit", type=int, default=1000, metavar="N", help="how many steps (1000)")
-    @session_argument
-    @line_magic
-    @guarded
-    def rtu_replay(self, line: str) -> None:
+    @session_magic(
+        argument(
+            "-n", "--limit", type=int, default=1000, metavar="N", help="how many steps (1000)"
+        ),
+    )
+    def rtu_replay(self, args: Any) -> None:
         """Slide through the notebook's past, or let it play: who changed what, in whose colour.
 
         It goes back as far as the server keeps single changes. Nothing of the notebook is changed.
@@ -136,7 +122,6 @@ class WidgetMagics(MagicsBase):
             %rtu_replay
             %rtu_replay -n 200
         """
-        args = self.parse(self.rtu_replay, line)
         session = self.session(args)
         if not has_front_end(self.shell):
             raise RTUError("the past is played in a notebook; here, %rtu_history tells it")
