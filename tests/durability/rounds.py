@@ -13,7 +13,6 @@ import json
 import os
 import random
 import secrets
-import socket
 import sys
 import tempfile
 import time
@@ -32,7 +31,7 @@ from rtu_magics.protocol import Backoff
 from tests.durability.checks import Findings, Ledger, chain_of_dead, chain_of_live, content
 from tests.durability.editors import SHARED_JOURNAL, Editor
 from tests.durability.variants import BROKEN, SOUND, VARIANT_ENV
-from tests.helpers.server import RunningServer, start_server
+from tests.helpers.server import RunningServer, free_port, start_server
 
 SETTLE = 60.0  # seconds that the clients have to come back and to finish
 _RUNS_FOR = (0.05, 0.8)  # seconds from the first edit to the kill
@@ -78,7 +77,7 @@ class Server:
     def __init__(self, root: Path, broken: str | None = None) -> None:
         self.root = root
         self.token = secrets.token_hex(16)
-        self.port = _free_port()
+        self.port = free_port()
         self._broken = broken
         self._starts = 0
         self._running: RunningServer | None = None
@@ -114,12 +113,6 @@ class Server:
     def stop(self) -> None:
         if self._running is not None:
             self._running.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -16,13 +15,9 @@ import pytest
 from rtu_magics.embedded import STATE_DIR, find_server, open_server
 from rtu_magics.errors import EmbeddedServerError
 
+from ..helpers.server import free_port
+
 pytestmark = pytest.mark.server
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -62,6 +63,12 @@ class RunningServer:
 def _close(process: subprocess.Popen[str]) -> None:
     if process.stdout is not None:
         process.stdout.close()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def child_pids(pid: int) -> list[int]:

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from ..helpers.rtu import NotebookClient, call, follow, get, open_notebook, post
-from ..helpers.server import RunningServer, child_pids
+from ..helpers.server import RunningServer, child_pids, free_port
 from .test_execution import launch
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel]
@@ -61,7 +61,7 @@ def jupyter_server(root: Path, *options: str) -> Iterator[subprocess.Popen[bytes
 
 def answer(root: Path, path: str, url: str, token: str) -> httpx.Response:
     """Wait until a server answers."""
-    for _ in range(300):
+    for _ in range(600):
         try:
             return httpx.get(url + path, headers={"Authorization": f"token {token}"}, timeout=10)
         except httpx.TransportError:
@@ -69,12 +69,12 @@ def answer(root: Path, path: str, url: str, token: str) -> httpx.Response:
     raise AssertionError((root / "jupyter.log").read_text())
 
 
-def written(root: Path, pattern: str) -> dict[str, str]:
-    """Wait for a file in which a server says where it is."""
+def written(root: Path) -> dict[str, str]:
+    """Wait for the file in which a server says where it is."""
+    path = root / ".rtu_magics" / "server.json"
     for _ in range(600):
-        for found in root.glob(pattern):
-            if text := found.read_text():
-                return json.loads(text)
+        if path.exists():
+            return json.loads(path.read_text())
         time.sleep(0.05)
     raise AssertionError((root / "jupyter.log").read_text())
 
@@ -147,19 +147,18 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     there, here = tmp_path_factory.mktemp("gateway"), tmp_path_factory.mktemp("root")
-    secret, token = secrets.token_hex(8), secrets.token_hex(8)
+    secret, token, port = secrets.token_hex(8), secrets.token_hex(8), free_port()
     with ExitStack() as stack:
         gateway = stack.enter_context(
             jupyter_server(
                 there,
-                "--port=0",
+                f"--port={port}",
                 f"--IdentityProvider.token={secret}",
                 "--ZMQChannelsWebsocketConnection.limit_rate=False",
             )
         )
-        url = written(there, ".runtime/jpserver-*.json")["url"]
-        assert answer(there, "api/kernels", url, secret).json() == []
-        wire = stack.enter_context(Wire(int(url.strip("/").rpartition(":")[2])))
+        assert answer(there, "api/kernels", f"http://127.0.0.1:{port}/", secret).json() == []
+        wire = stack.enter_context(Wire(port))
         process = stack.enter_context(
             jupyter_server(
                 here,
@@ -170,7 +169,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 f"--GatewayClient.auth_token={secret}",
             )
         )
-        url = written(here, ".rtu_magics/server.json")["url"]
+        url = written(here)["url"]
         assert answer(here, "rtu/api/info", url, token).status_code == 200
         yield Pair(
             RunningServer(

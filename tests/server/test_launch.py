@@ -208,16 +208,15 @@ async def test_as_an_extension_of_a_plain_jupyter_server(tmp_path, write_noteboo
         "--ServerApp.allow_unauthenticated_access=False",
     ]
     log = (tmp_path / "jupyter.log").open("w")
-    runtime = tmp_path / ".runtime"
-    environment = {**os.environ, "JUPYTER_RUNTIME_DIR": str(runtime)}
+    environment = {**os.environ, "JUPYTER_RUNTIME_DIR": str(tmp_path / ".runtime")}
     process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=environment)
     try:
         for _ in range(200):
-            if any(runtime.glob("jpserver-*.json")):
+            if (tmp_path / ".rtu_magics" / "server.json").exists():
                 break
             time.sleep(0.1)
-        time.sleep(0.3)
-        url = json.loads(next(runtime.glob("jpserver-*.json")).read_text())["url"].rstrip("/")
+        said = json.loads((tmp_path / ".rtu_magics" / "server.json").read_text())
+        url = said["url"].rstrip("/")
         headers = {"Authorization": "token secret"}
         response = httpx.get(f"{url}/rtu/api/info", headers=headers, timeout=10)
         assert response.status_code == 200, (tmp_path / "jupyter.log").read_text()
