@@ -253,9 +253,7 @@ class ExecutingClient(FollowingClient):
         if isinstance(delta, CellExecuteDelta):
             self._ledger.squashed(delta.id)
         elif isinstance(delta, NBCellsDelete):
-            cell_id = delta.properties.id
-            for future in self._ledger.cell_gone(cell_id):
-                _fail(future, CellNotFound(f"cell {cell_id} was deleted before its run ended"))
+            self._cell_gone(delta.properties.id)
 
     def _take_states(self, msg: FileSubscribeReply) -> None:
         self._take_kernel(msg.data.kernel_session)
@@ -263,6 +261,13 @@ class ExecutingClient(FollowingClient):
 
     def _caught_up(self, msg: FileSubscribeReply) -> None:
         self._resolve(msg.data.cell_states, fresh=True)
+        for cell_id in self._ledger.cell_ids:
+            if cell_id not in self.builder:  # it went while nobody here could be told
+                self._cell_gone(cell_id)
+
+    def _cell_gone(self, cell_id: str) -> None:
+        for future in self._ledger.cell_gone(cell_id):
+            _fail(future, CellNotFound(f"cell {cell_id} was deleted before its run ended"))
 
     def _reloaded(self) -> None:
         self._ledger.forget_order()

@@ -314,18 +314,21 @@ class FollowingClient(SquashingClient):
 
     async def _on_inconsistent_state(self, msg: InconsistentStateEvent) -> None:
         if self._subscription.state is not SubscriptionState.IDLE:
-            self._lose_step(f"the server says: {msg.data.message}")
+            self._lose_step(f"the server says: {msg.data.message}", told=self.is_live)
 
-    def _lose_step(self, reason: str) -> None:
-        """Stop following, and load the notebook anew."""
+    def _lose_step(self, reason: str, *, told: bool = False) -> None:
+        """Stop following, and load the notebook anew; `told`: the server asks for it."""
         if self._halted or not self.manager.is_running:
             return
+        now = asyncio.get_running_loop().time()
+        # A server that says so again and again is asked no more often than this.
+        pause = _RELOAD_PAUSE if told and self._subscription.live_for(now) < 1 else 0.0
         self._subscription.ended()
         self.deltas_to_apply_event.clear()
         self._stop_subscribe_timeout()
         if self.reload_hook is None:
             self._fail(InconsistentState(f"{reason}: connect again to load the notebook anew"))
-        elif not self._subscription.may_reload(asyncio.get_running_loop().time()):
+        elif not self._subscription.may_reload(now, told=told):
             self._fail(
                 InconsistentState(
                     f"{reason}; loading the notebook anew did not help: connect again, "
@@ -334,9 +337,10 @@ class FollowingClient(SquashingClient):
             )
         else:
             self._set_state("reconnecting", f"{reason}; loading the notebook anew")
-            self._reload_task = self._aside(self._reload(reason, self.reload_hook))
+            self._reload_task = self._aside(self._reload(reason, self.reload_hook, pause))
 
-    async def _reload(self, reason: str, hook: ReloadHook) -> None:
+    async def _reload(self, reason: str, hook: ReloadHook, pause: float) -> None:
+        await asyncio.sleep(pause)
         pause = _RELOAD_PAUSE
         while True:
             try:

@@ -42,6 +42,11 @@ class ExecutionLedger(Generic[T]):
     def __len__(self) -> int:
         return sum(map(len, self._waits.values()))
 
+    @property
+    def cell_ids(self) -> list[str]:
+        """The cells that are waited for."""
+        return list(self._waits)
+
     def squashed(self, execution_id: UUID) -> None:
         """Note the next execute delta of the chain, anybody's."""
         self._count += 1

@@ -95,15 +95,25 @@ class Subscription:
         self.state = SubscriptionState.IDLE
         self.transaction_id = None
 
-    def may_reload(self, now: float) -> bool:
+    def live_for(self, now: float) -> float:
+        """Return for how long (seconds) it has been live, 0 if it is not."""
+        if self.state is not SubscriptionState.LIVE or self._live_since is None:
+            return 0.0
+        return now - self._live_since
+
+    def may_reload(self, now: float, *, told: bool = False) -> bool:
         """Count a reload; return False once there were too many in a row.
 
         Parameters
         ----------
         now
             A monotonic time in seconds.
+        told
+            The server asked for it, of a copy that was live: then nothing is wrong here, and
+            earlier reloads do not count. People may go to and fro between versions.
         """
-        if self._live_since is not None and now - self._live_since >= self.settled_after:
+        settled = self._live_since is not None and now - self._live_since >= self.settled_after
+        if settled or told:
             self.reloads = 0
         self._live_since = None
         self.reloads += 1

@@ -68,3 +68,16 @@ def test_one_that_held_only_briefly_does_not():
         subscription.accepted(now)
         allowed.append(subscription.may_reload(now + 1))
     assert allowed == [True, True, False]
+
+
+def test_reloads_that_the_server_asks_for_do_not_count():
+    subscription = Subscription(max_reloads=2, settled_after=10)
+    for now in range(5):
+        subscription.requested(uuid4())
+        subscription.accepted(now)
+        assert subscription.live_for(now + 0.5) == 0.5
+        assert subscription.may_reload(now + 0.5, told=True)
+        subscription.ended()
+        assert subscription.live_for(now + 0.5) == 0
+    assert subscription.may_reload(now=6)
+    assert not subscription.may_reload(now=6)

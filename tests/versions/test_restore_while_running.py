@@ -10,7 +10,7 @@ import random
 import pytest
 
 from rtu_magics.client import APIClient
-from rtu_magics.errors import RTUError
+from rtu_magics.errors import CellNotFound, RTUError
 from rtu_magics.models import (
     BulkCellStateUpdateResponse,
     CellStateName,
@@ -68,14 +68,14 @@ class Lesson:
     def go(self):
         (self.root / f"{self.name}.go").touch()
 
-    async def restore(self):
-        """Restore the first version, and wait until everybody has it."""
+    async def restore(self, version=None):
+        """Restore a version, by default the first, and wait until everybody has it."""
         states = asyncio.Queue()
         stop = [
             client.register_connection_callback(lambda state, detail: states.put_nowait(state))
             for client in self.clients
         ]
-        await self.api.restore_version(self.file.id, self.first.id)
+        await self.api.restore_version(self.file.id, (version or self.first).id)
         live = 0
         while live < len(self.clients):
             live += await asyncio.wait_for(states.get(), PATIENCE) == "live"
@@ -236,3 +236,37 @@ async def test_again_and_again(lesson, seed):
     assert lesson.sources().keys() == {"one", "two", "three", "four"}
     assert lesson.sources() == await lesson.on_disk()
     assert await lesson.run("two") == "two\n"
+
+
+async def test_to_and_fro_between_versions(lesson):
+    """Whoever tries out versions is not taken for a client that loads anew in vain."""
+    await lesson.open(one="1")
+    await lesson.clients[0].replace_cell_content("one", "2")
+    now = await lesson.api.create_version(lesson.file.id)
+    for version in (lesson.first, now) * 3:
+        await lesson.restore(version)
+    assert [client.connection_state for client in lesson.clients] == ["live", "live"]
+    assert [client.builder.cell("one").source for client in lesson.clients] == ["2", "2"]
+
+
+async def test_a_cell_that_went_while_its_client_was_away(lesson, monkeypatch):
+    await lesson.open(one="1")
+    me, _ = lesson.clients
+    await me.add_cell(cell=CodeCell(id="slow", source=SLOW.format(name=lesson.name)))
+    slow = await me.queue_execution("slow")
+    await lesson.begun()
+    restored = asyncio.Event()
+    connect = me.manager._connect
+
+    async def connect_later(*args, **kwargs):
+        await restored.wait()
+        return await connect(*args, **kwargs)
+
+    monkeypatch.setattr(me.manager, "_connect", connect_later)
+    await me.manager.slot.connection.close()
+    await until(lambda: me.connection_state != "live")
+    await lesson.api.restore_version(lesson.file.id, lesson.first.id)
+    restored.set()
+    lesson.go()
+    assert isinstance((await ended(slow))["slow"], CellNotFound)
+    await until(lambda: me.connection_state == "live")
