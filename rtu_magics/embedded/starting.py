@@ -170,7 +170,7 @@ def _child_env(token: str) -> dict[str, str]:
 def _start(root: Path, state: Path, say: Say) -> EmbeddedServer:
     say(f"starting a server for {root} …")
     began = time.monotonic()
-    token = secrets.token_urlsafe(32)
+    token = secrets.token_hex(32)
     log = log_path(root)
     ready = state / f"ready-{secrets.token_hex(4)}"
     command = [sys.executable, "-m", "rtu_magics.server"]

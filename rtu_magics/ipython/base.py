@@ -45,6 +45,8 @@ _COMMENT = re.compile(
     re.VERBOSE,
 )
 
+_VALUE_MISSING = re.compile(r"argument (?:-\w/)?(--[\w-]+): expected one argument")
+
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
 
@@ -161,6 +163,9 @@ class MagicsBase(_magic.Magics):
             args = _args.parse_argstring(magic, line)
         except UsageError as exc:
             text = str(exc).replace("\n", " ")
+            option = _VALUE_MISSING.match(text)
+            if option is not None and f"{option[1]} -" in line:
+                text = f"a value that begins with - is written {option[1]}=-…"
             raise UsageError(f"{text}; see %{magic.__name__}?") from None
         except ValueError as exc:  # an open quote
             raise UsageError(f"{exc}; see %{magic.__name__}?") from None

@@ -59,7 +59,7 @@ class AddressFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._written = False
-        self.token = secrets.token_urlsafe(32)
+        self.token = secrets.token_hex(32)
 
     def write(self, url: str, root: Path) -> None:
         """Write the file in one step.

@@ -117,7 +117,7 @@ def serve(
     from .own_app import OwnServerApp, make_config
     from .store import StoreError
 
-    token = token or secrets.token_urlsafe(32)
+    token = token or secrets.token_hex(32)
     app = OwnServerApp.instance(
         config=make_config(
             root,

@@ -51,6 +51,10 @@ from .shells import Shell
             "UsageError: argument --timeout: invalid float value: 'soon'; see %rtu_exec?",
         ),
         (
+            "%rtu_connect http://127.0.0.1:1/ --token -x",
+            "UsageError: a value that begins with - is written --token=-…; see %rtu_connect?",
+        ),
+        (
             "%rtu_exec 1 -o 1x",
             "UsageError: -o takes the name of a variable, and '1x' is none",
         ),
