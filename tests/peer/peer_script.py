@@ -23,6 +23,11 @@ async def wait(awaitable, seconds=30):
     return await asyncio.wait_for(awaitable, seconds)
 
 
+async def until(true):
+    while not true():
+        await asyncio.sleep(0.01)
+
+
 async def resources(api, project_id):
     """Users, spaces, projects, files, versions, sharing."""
     user = await api.user_info()
@@ -66,6 +71,7 @@ async def edit(api, file):
     assert {cell.source for cell in both} >= {"# A fine title!"}
     doomed = await wait(two.add_cell(source="gone"))
     await wait(two.delete_cell(doomed.id))
+    await wait(until(lambda: doomed.id not in one.cell_ids))  # or `one` would add below it
     sql = await wait(one.add_cell(source="select 1"))
     await wait(one.change_cell_type(sql.id, "sql"))
     await wait(one.delete_cell(sql.id))
