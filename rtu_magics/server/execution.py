@@ -375,11 +375,9 @@ class Executor:
     ) -> None:
         plan, cell_id = running.plan, running.target.cell_id
         self.runs.withdraw(running.live)
-        count = collection.execution_count if collection else None
-        done = running.done(count, cause)
-        dropped: list[CellState] = []
-        if cause is not None:
-            dropped = plan.failed(EARLIER_FAILED)
+        done = running.done(collection.execution_count if collection else None, cause)
+        dropped = [] if cause is None else plan.failed(EARLIER_FAILED)
+        if dropped:
             plan.targets.clear()
         kept = None if plan.scratch else collection
         self._set_states([done, *dropped], kept, running.stored)

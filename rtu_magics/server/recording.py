@@ -385,20 +385,15 @@ def load_collection(
     found = LiveCollection(
         row.id, row.file_id, row.cell_id, row.execution_id, link=link, created_at=row.created_at
     )
-    found.execution_count = row.execution_count
     stored = runs.output_bodies(connection, collection_id)
     for _, body, _, _ in stored:
         if body["output_type"] == "stream":
             body["text"] = body["text"].replace(STORED_BASE, LINK_BASE)
     found.adopt([body for _, body, _, _ in stored])
-    for recorded, (output_id, _, created_at, updated_at) in zip(
-        found._outputs, stored, strict=True
-    ):
-        recorded.id, recorded.created_at, recorded.updated_at = output_id, created_at, updated_at
+    for recorded, (output_id, _, created, updated) in zip(found._outputs, stored, strict=True):
+        recorded.id, recorded.created_at, recorded.updated_at = output_id, created, updated
         recorded.stored, recorded.unsent, recorded.unstored = True, [], []
         recorded.stored_once = True
-    found.execution_count = row.execution_count
-    found.updated_at = row.updated_at
-    found._events = []
-    found._dirty = False
+    found.execution_count, found.updated_at = row.execution_count, row.updated_at
+    found._events, found._dirty = [], False
     return found

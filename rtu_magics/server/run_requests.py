@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..models import AttachRequest, InputReplyRequest, ScratchRequest
+from ..models import (
+    AttachRequest,
+    CellExecuteDelta,
+    InputReplyRequest,
+    NewDeltaRequestData,
+    ScratchRequest,
+)
 from .broadcast import Connection
 from .people import Person
 from .plans import scratch_plan
 from .room import Room
 
-__all__ = ["RunRequest", "answer_to"]
+__all__ = ["RunRequest", "answer_to", "attach_starter"]
 
 RunRequest = AttachRequest | InputReplyRequest | ScratchRequest
 
@@ -43,6 +49,12 @@ def answer_to(
     else:
         data = _run_scratch(request, room, connection, person)
     return _REPLIES[type(request)], data
+
+
+def attach_starter(data: NewDeltaRequestData, room: Room, connection: Connection) -> None:
+    """Attach whoever asks for cells to run, if they want that."""
+    if data.attach is not None and isinstance(data.delta, CellExecuteDelta):
+        room.executor.runs.attach(connection, data.delta.id, data.attach == "keep")
 
 
 def _refused(why: str) -> dict[str, Any]:

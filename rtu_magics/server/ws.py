@@ -17,7 +17,6 @@ from ..models import (
     AttachRequest,
     AuthenticateRequest,
     BaseRTURequest,
-    CellExecuteDelta,
     FileSubscribeRequest,
     FileUnsubscribeRequest,
     InputReplyRequest,
@@ -42,7 +41,7 @@ from .locks import needed_for
 from .outside_view import base_of
 from .people import Action, NotRecognised, Person, Role, authorise, nobody, refusal
 from .room import Room
-from .run_requests import RunRequest, answer_to
+from .run_requests import RunRequest, answer_to, attach_starter
 from .sealing import digest_of
 from .service import NotANotebook, Service
 
@@ -294,9 +293,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     def _submit(self, request: NewDeltaRequest, person: Person, room: Room) -> None:
         if self._may(room, request, person, needed_for(request.data.delta)):
             delta = request.data.delta
-            if request.data.attach is not None and isinstance(delta, CellExecuteDelta):
-                keep = request.data.attach == "keep"
-                room.executor.runs.attach(self._connection, delta.id, keep)
+            attach_starter(request.data, room, self._connection)
             room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
             copy_outputs(room, request.data, person)
 
