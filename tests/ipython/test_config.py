@@ -130,7 +130,8 @@ def test_default_session_and_grace(lab: Shell) -> None:
 
 
 CLIENT = """
-import asyncio, rtu_magics
+import asyncio, time
+import rtu_magics
 from rtu_magics.client import APIClient
 
 known = rtu_magics.connect("nested.ipynb")
@@ -144,6 +145,8 @@ async def work():
     return cell.id
 
 cell_id = asyncio.run(work())
+while cell_id not in known.client.cell_ids:  # another connection told the server
+    time.sleep(0.01)
 """
 
 

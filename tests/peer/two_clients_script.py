@@ -233,7 +233,7 @@ async def run(api, file, one, two):
     last = await outputs(api, two, "after")
     assert last[0] != after["after"][0]
     assert last[1] == after["after"][1]
-    assert one.cell_states == two.cell_states, (one.cell_states, two.cell_states)
+    await until(lambda: one.cell_states == two.cell_states)
     await api.shutdown_kernel(session.id)
     return {
         "first": first,
