@@ -106,7 +106,11 @@ class WebSocketConnection:
 
     async def close(self) -> None:
         """Close the websocket."""
-        await self._ws.close()
+        try:
+            await self._ws.close()
+        finally:
+            # To Python 3.10 TLS that the other side has ended is open until it is told otherwise.
+            self._ws.transport.close()
 
 
 async def connect(
