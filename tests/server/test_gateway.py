@@ -89,6 +89,7 @@ class Wire(threading.Thread):
         self._listening = threading.Event()
         self.port = 0
         self.cuts = 0
+        self.down = False
 
     def __enter__(self) -> Wire:
         self.start()
@@ -112,6 +113,9 @@ class Wire(threading.Thread):
         self._cut()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.down:
+            writer.transport.abort()
+            return
         there, to = await asyncio.open_connection("127.0.0.1", self._to)
         self._open |= {writer, to}
         await asyncio.gather(self._pump(reader, to), self._pump(there, writer))
@@ -129,7 +133,12 @@ class Wire(threading.Thread):
             writer.transport.abort()
 
     def cut(self) -> None:
+        """End all connections, and let none come before `mend`."""
+        self.down = True
         self._loop.call_soon_threadsafe(self._cut)
+
+    def mend(self) -> None:
+        self.down = False
 
 
 @dataclass
@@ -138,10 +147,22 @@ class Pair:
 
     server: RunningServer
     gateway: subprocess.Popen[bytes]
+    gateway_url: str
+    secret: str
     wire: Wire
 
     def kernels(self) -> list[int]:
         return child_pids(self.gateway.pid)
+
+    async def nobody_listens(self) -> None:
+        """Wait until the gateway knows that nobody is connected to its kernels."""
+        headers = {"Authorization": f"token {self.secret}"}
+        async with httpx.AsyncClient(headers=headers, trust_env=False) as gateway:
+            while True:
+                kernels = (await gateway.get(f"{self.gateway_url}api/kernels")).json()
+                if all(kernel["connections"] == 0 for kernel in kernels):
+                    return
+                await asyncio.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +178,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 "--ZMQChannelsWebsocketConnection.limit_rate=False",
             )
         )
-        assert answer(there, "api/kernels", f"http://127.0.0.1:{port}/", secret).json() == []
+        gateway_url = f"http://127.0.0.1:{port}/"
+        assert answer(there, "api/kernels", gateway_url, secret).json() == []
         wire = stack.enter_context(Wire(port))
         process = stack.enter_context(
             jupyter_server(
@@ -185,6 +207,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 process=process,  # type: ignore[arg-type]
             ),
             gateway,
+            gateway_url,
+            secret,
             wire,
         )
 
@@ -276,18 +300,35 @@ async def test_a_death_is_told_and_the_next_run_works(pair, write_notebook):
         assert (await client.finished("c2"))["state"] == "finished_with_no_error"
 
 
-async def test_nothing_is_lost_when_the_connection_breaks(pair, write_notebook):
-    server = pair.server
-    write_notebook(
-        server.root / "cut.ipynb",
-        "import time\nfor i in range(20):\n    print(i, flush=True)\n    time.sleep(0.05)\n'end'",
-    )
+GATED = """import pathlib, time
+print(0, flush=True)
+while not pathlib.Path({go!r}).exists():
+    time.sleep(0.01)
+for i in range(1, 20):
+    print(i, flush=True)
+    time.sleep(0.01)
+pathlib.Path({went!r}).touch()
+'end'"""
+
+
+async def test_nothing_is_lost_when_the_connection_breaks(pair, write_notebook, tmp_path):
+    """What the kernel says while nobody is connected to it comes when somebody is again.
+
+    What is on the wire at that moment is another matter: Jupyter's websockets acknowledge nothing.
+    """
+    server, go, went = pair.server, tmp_path / "go", tmp_path / "went"
+    write_notebook(server.root / "cut.ipynb", GATED.format(go=str(go), went=str(went)))
     file_id = await open_notebook(server, "cut.ipynb")
     async with follow(server, file_id) as client:
         await launch(server, client)
         await client.execute("c1")
         await printed(client, "0")
         pair.wire.cut()
+        await asyncio.wait_for(pair.nobody_listens(), 20)
+        go.touch()
+        while not went.exists():
+            await asyncio.sleep(0.01)
+        pair.wire.mend()
         assert (await client.finished("c1"))["state"] == "finished_with_no_error"
         outputs = [m["data"] for m in client.log if m["event"] == "append_output_event"]
         shown = "".join(output["content"]["raw"] for output in outputs)
