@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+
+from ..helpers.server import free_port
 
 ARTEFACTS = Path(__file__).parent / "artefacts"
 START_TIMEOUT = 60.0
@@ -68,9 +69,7 @@ def running_lab(home: Path) -> Iterator[Lab]:
     """Start JupyterLab in a directory of its own; its kernels end with it."""
     root = home / "work"
     root.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = home / "config.py"
     config.write_text(_CONFIG.format(root=str(root), port=port))
     settings = home / "jupyter" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"

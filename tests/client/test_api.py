@@ -1,7 +1,6 @@
 """`APIClient` against answers made by hand."""
 
 import json
-import socket
 from uuid import uuid4
 
 import httpx
@@ -19,6 +18,8 @@ from rtu_magics.errors import (
     TargetError,
 )
 from rtu_magics.models import CodeCell, Notebook, utcnow
+
+from ..helpers.server import free_port
 
 BASE = "http://server.test/rtu/api"
 NOW = utcnow().isoformat()
@@ -338,9 +339,7 @@ class TestErrors:
         await api.aclose()
 
     async def test_really_nothing_there(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         async with APIClient("secret", f"http://127.0.0.1:{port}/rtu/api") as api:
             error = await failure(api.info())
         assert str(error) == (

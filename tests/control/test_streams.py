@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from ..helpers.server import start_server
+from ..helpers.server import free_port, start_server
 from ..ipython.kernels import Kernel
 
 pytestmark = [pytest.mark.kernel, pytest.mark.server]
@@ -51,9 +50,7 @@ def test_the_first_line_comes_before_the_last_is_printed(kernel: Kernel, work: P
 def test_a_server_that_restarts_under_a_run(kernel: Kernel, tmp_path: Path) -> None:
     root = tmp_path / "served"
     root.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = start_server(root, port=port)
     try:
         (root / "x.ipynb").write_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -65,10 +66,17 @@ def _close(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
+# The system hands out those above to whoever asks for any, kernels and connections among them: one
+# of these may be gone before the server listens for which it was meant.
+_PORTS = range(18_000, 30_000)
+
+
 def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port of this machine that nothing listens on, nor will by chance."""
+    for port in random.SystemRandom().sample(_PORTS, 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no port is free")
 
 
 def child_pids(pid: int) -> list[int]:

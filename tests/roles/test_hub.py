@@ -10,7 +10,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,8 @@ import pytest
 
 from rtu_magics.client import APIClient
 from rtu_magics.errors import AuthenticationFailed, NotPermitted
+
+from ..helpers.server import free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
@@ -86,7 +87,7 @@ class Hub:
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     root = tmp_path_factory.mktemp("hub")
-    front, port, server = free_ports(3)
+    front, port, server = (free_port() for _ in range(3))
     token = secrets.token_hex(16)
     config = root / "jupyterhub_config.py"
     config.write_text(CONFIG.format(front=front, hub=port, server=server, root=root, token=token))
@@ -119,17 +120,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(20)
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def answers(http: httpx.Client, path: str) -> bool:

@@ -9,6 +9,8 @@ from websockets.asyncio.server import serve
 from rtu_magics.errors import ConnectFailed, ConnectionLost
 from rtu_magics.transport import websocket
 
+from ..helpers.server import free_port
+
 
 @contextlib.asynccontextmanager
 async def websocket_server(handler, **options):
@@ -119,9 +121,7 @@ async def failure(url, **options):
 
 
 async def test_nothing_listens():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     text = await failure(f"ws://127.0.0.1:{port}/v1/rtu?token=secret")
     assert text == (
         f"nothing listens at ws://127.0.0.1:{port}/v1/rtu: "
@@ -130,9 +130,7 @@ async def test_nothing_listens():
 
 
 async def test_nothing_listens_at_any_address_of_the_host():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     assert "nothing listens" in await failure(f"ws://localhost:{port}/v1/rtu")
 
 
