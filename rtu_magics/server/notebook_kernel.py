@@ -205,9 +205,12 @@ class NotebookKernel:
             info = await self._sessions.find(self._path())
             if info is None:
                 if self._info is not None:
-                    self._lose("the kernel was shut down")
+                    # Jupyter also drops the session of a kernel that dies again and again.
+                    died = self._reason if self._state == KernelStateName.RESTARTING else None
+                    self._lose(died or "the kernel was shut down")
                     await self._drop_link()
-                    self._forget(KernelStateName.SHUTDOWN, None)
+                    state = KernelStateName.SHUTDOWN if died is None else KernelStateName.FAILED
+                    self._forget(state, died)
             else:
                 await self._follow(info)
 

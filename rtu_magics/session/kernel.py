@@ -157,8 +157,7 @@ class KernelVerbs(SessionBase):
             elif state not in READY_STATES:
                 left = True
                 if state not in KERNEL_ALIVE_STATES and state != "shutting down":
-                    why = event.status.reason or state
-                    ready.set_exception(KernelDied(f"the remote kernel did not start: {why}"))
+                    ready.set_exception(KernelDied(_not_started(event.status)))
 
         stop = self.hub.subscribe(watch)
         try:
@@ -284,3 +283,12 @@ class KernelVerbs(SessionBase):
             return str(response.json()["kernel"]["id"])
         finally:
             await rest.aclose()
+
+
+def _not_started(status: KernelStatusUpdate) -> str:
+    why = status.reason or status.kernel.execution_state
+    return (
+        f"the remote kernel {status.kernel.name} did not start: {why}; "
+        "see that the command of its kernelspec runs there (jupyter kernelspec list), or start "
+        "another one: %rtu_kernel start --name NAME"
+    )
