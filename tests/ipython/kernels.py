@@ -144,9 +144,20 @@ class Kernel(RunningKernel):
     """A kernel of our own, in a directory of its own."""
 
     def __init__(self, cwd: Path, env: dict[str, str]) -> None:
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=str(cwd), env=env)
-        super().__init__(self.manager.blocking_client())
+        for last in (False, False, True):
+            self.manager = KernelManager(kernel_name="python3")
+            self.manager.start_kernel(cwd=str(cwd), env=env)
+            try:
+                super().__init__(self.manager.blocking_client())
+                break
+            except RuntimeError:
+                # Jupyter chooses a kernel's ports before the kernel listens there: at times
+                # somebody else has one of them by then, and the kernel ends.
+                self.client.stop_channels()
+                self.manager.shutdown_kernel(now=True)
+                self.manager.cleanup_resources()
+                if last:
+                    raise
 
     def interrupt(self) -> None:
         """What the stop button does."""
