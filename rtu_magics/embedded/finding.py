@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -48,6 +49,23 @@ class EmbeddedServer:
     def api_url(self) -> str:
         """The base URL of its REST API."""
         return f"{self.url.rstrip('/')}/rtu/api"
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process has ended for sure."""
+        return process_ended(self.pid)
+
+
+def process_ended(pid: int) -> bool:
+    """Return whether there is no such process any more; False where that cannot be known."""
+    if sys.platform == "win32":
+        return False  # os.kill(pid, 0) ends the process there
+    try:
+        os.kill(pid, 0)
+        status = Path(f"/proc/{pid}/stat")
+        return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:  # or it is another user's, who got the number
+        return True
 
 
 def log_path(root: Path) -> Path:

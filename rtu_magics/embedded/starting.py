@@ -15,7 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import EmbeddedServerError
-from .finding import STATE_DIR, EmbeddedServer, find_server, log_path, read_address
+from .finding import (
+    STATE_DIR,
+    EmbeddedServer,
+    find_server,
+    log_path,
+    process_ended,
+    read_address,
+)
 from .leases import Lease
 from .locking import locked
 
@@ -137,16 +144,9 @@ def _wait_gone(pid: int) -> None:
     to another process.
     """
     if sys.platform == "win32":
-        return  # os.kill(pid, 0) ends the process there
+        return
     deadline = time.monotonic() + GOING_TIMEOUT
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-            status = Path(f"/proc/{pid}/stat")
-            if status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z":
-                return
-        except OSError:
-            return
+    while time.monotonic() < deadline and not process_ended(pid):
         time.sleep(0.05)
 
 

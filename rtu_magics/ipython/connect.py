@@ -86,7 +86,7 @@ class ConnectMagics(MagicsBase):
             %rtu_connect https://hub.example/rtu/f/<id> -s shared
             %rtu_connect https://hub.example/rtu/f/<id>?invite=<a link from %rtu_share>
         """
-        from ..session import connect
+        from ..session import connect, sessions
         from ..session.targets import RemoteTarget, parse_target
 
         args = self.parse(self.rtu_connect, line)
@@ -101,6 +101,7 @@ class ConnectMagics(MagicsBase):
                 else "note: the token stays in this cell, the history and the saved notebook; "
                 "next time set RTU_TOKEN, or leave it out and be asked"
             )
+        before = list(sessions)
         session = connect(
             args.target,
             name=args.session,
@@ -113,9 +114,10 @@ class ConnectMagics(MagicsBase):
         count = len(session.cells())
         kernel = "running" if session.kernel_alive else "starts with the first execution"
         guest = f"; {_what_it_may(session.role)}" if session.role not in (None, "owner") else ""
+        new = f"connected to {session.path} as {session.name!r}: "
         self.say(
-            f"connected to {session.path} as {session.name!r}: {count} cell"
-            f"{'' if count == 1 else 's'}, kernel {kernel}{guest}"
+            f"{'' if session in before else new}{count} cell{'' if count == 1 else 's'}, "
+            f"kernel {kernel}{guest}"
         )
         wanted = self.settings.status_widget and not args.no_widget and not args.quiet
         if wanted and has_front_end(self.shell):

@@ -180,6 +180,8 @@ class _Watch:
         how, progress = self.how, self.how.progress
         if event is None:
             self.show.idle()
+            if self._lost is not None:
+                self.execution.session.check_server()
             if progress is not None:
                 progress.tick()
         elif isinstance(event, CellStarted):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from .. import models as m
-from ..errors import ClientClosed, RTUError
+from ..errors import APIError, ClientClosed, ConnectionLost, RTUError
 from ..protocol import resolve_cell
 from .changes import cell_of
 from .events import (
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["RECONNECTING", "Cell", "SessionBase", "short_ids"]
 
 T = TypeVar("T")
+
+SERVER_GRACE = 5.0  # seconds that a server which has ended gets to be started again
 Cell = m.CodeCell | m.MarkdownCell | m.RawCell
 
 RECONNECTING = "the connection is lost, reconnecting … (Ctrl-C stops waiting)"
@@ -72,6 +76,7 @@ class SessionBase:
         self.edited_by: dict[str, UUID | None] = {}  # cells by whom others changed them last
         self._notices: deque[str] = deque()  # filled on the loop, emptied by whoever asks
         self._closed = False
+        self._server_gone: float | None = None  # since when, in seconds of the monotonic clock
         self._asides: set[Future[None]] = set()
         self._why_closed = ""
         self.opened_at = time.time()
@@ -118,14 +123,53 @@ class SessionBase:
         def on_turn() -> None:
             nonlocal lost
             state = self.client.connection_state
-            if state == "reconnecting" and lost is None:
-                lost = time.monotonic()
-                self.say(RECONNECTING)
+            if state == "reconnecting":
+                if lost is None:
+                    lost = time.monotonic()
+                    self.say(RECONNECTING)
+                self.check_server()
             elif state == "live" and lost is not None:
                 self.say(f"reconnected after {time.monotonic() - lost:.1f} s")
                 lost = None
 
-        return background().run(coro, timeout, on_turn if aloud else None)
+        try:
+            return background().run(coro, timeout, on_turn if aloud else None)
+        except APIError:
+            self.check_server(at_once=True)  # "nothing listens" is true as well, and helps less
+            raise
+
+    @property
+    def server_ended(self) -> bool:
+        """Whether the server on this machine that keeps the session has ended."""
+        return (
+            self.lease is not None and self.connection == "reconnecting" and self.lease.server.ended
+        )
+
+    def check_server(self, *, at_once: bool = False) -> None:
+        """Raise if it is no use to wait for the connection.
+
+        Parameters
+        ----------
+        at_once
+            Leave no time in which somebody may start it again.
+
+        Raises
+        ------
+        ConnectionLost
+            The server on this machine that keeps the session has ended, and stayed away.
+        """
+        if not self.server_ended:
+            self._server_gone = None
+            return
+        now = time.monotonic()
+        if self._server_gone is None:
+            self._server_gone = now
+        if self.lease is not None and (at_once or now - self._server_gone >= SERVER_GRACE):
+            where = os.path.relpath(self.lease.server.root_dir / self.path)
+            raise ConnectionLost(
+                f"the server of {self.path} has ended; %rtu_connect {shlex.quote(where)} starts "
+                "one anew (what it had acknowledged is kept)"
+            ) from None
 
     def aside(self, coro: Coroutine[Any, Any, None]) -> None:
         """Let something run on the loop that nobody waits for; it ends with the session."""

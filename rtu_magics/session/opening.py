@@ -90,8 +90,15 @@ def connect(
         found = next((s for s in sessions if s.name == name), None)
         if found is not None and not _same(found, parsed, as_name):
             sessions.check_free(name)
-    known = _reuse(parsed, name, say, as_name)
-    if known is not None:
+    known = _reuse(parsed, name, as_name)
+    if known is not None and known.server_ended:
+        say(f"the server of {known.path} has ended")
+        name = known.name
+        known.close()
+    elif known is not None:
+        lost = "; the connection is lost, reconnecting …" if known.connection != "live" else ""
+        say(f"already connected to {known.path} as {known.name!r}{lost}")
+        sessions.add(known)  # the newest again
         return known
     if isinstance(parsed, LocalTarget):
         return _connect_local(parsed, name, say, as_name)
@@ -134,14 +141,11 @@ def _same(session: Session, parsed: LocalTarget | RemoteTarget, as_name: str | N
 def _reuse(
     parsed: LocalTarget | RemoteTarget,
     name: str | None,
-    say: Callable[[str], object],
     as_name: str | None,
 ) -> Session | None:
     """Return the open session on the same notebook, if there is one of the wanted name."""
     for session in sessions:
         if session.open and _same(session, parsed, as_name) and name in (None, session.name):
-            say(f"already connected to {session.path} as {session.name!r}")
-            sessions.add(session)  # the newest again
             return session
     return None
 
