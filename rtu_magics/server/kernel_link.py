@@ -25,6 +25,7 @@ __all__ = ["KernelLink"]
 logger = logging.getLogger(__name__)
 
 _STDIN_TIME = 0.5  # seconds; connecting takes a few milliseconds
+_BEGIN_TIME = 2.0  # seconds that a kernel gets to begin with a cell before it is interrupted
 _ASK_AFTER = 2.0  # seconds of a run until it is asked whether the kernel is at it still
 _ALIVE_LOCAL = 0.5
 _ALIVE_REMOTE = 5.0
@@ -169,6 +170,12 @@ class KernelLink:
     def executing(self) -> bool:
         """Whether the kernel is at work for us."""
         return self._run is not None and self._run.executing
+
+    async def wait_begun(self) -> None:
+        """Return once the kernel is at what it was asked last: until then it ignores interrupts."""
+        if self._run is not None:
+            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+                await asyncio.wait_for(self._run.begun(), _BEGIN_TIME)
 
     def interrupted(self) -> None:
         """Note that an interrupt was sent to the kernel."""

@@ -66,6 +66,8 @@ class KernelRun:
         self.on_reply: Callable[[ExecuteReply], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
+        self._begun = asyncio.Event()
+        self._ended.add_done_callback(lambda _: self._begun.set())
         self._reply: ExecuteReply | None = None
         self._idle = self._executing = self._interrupted = False
         self._count: int | None = None
@@ -95,6 +97,10 @@ class KernelRun:
         """Whether nothing of it is taken any more."""
         return self._ended.done()
 
+    async def begun(self) -> None:
+        """Return once the kernel has said that it is at it, or how it ended."""
+        await self._begun.wait()
+
     async def reply(self) -> ExecuteReply:
         """Return how it ended, once all its messages have been handed on."""
         return await self._ended
@@ -105,6 +111,7 @@ class KernelRun:
         kind, content = message.get("msg_type"), message.get("content") or {}
         if kind == "execute_input":
             self._executing, self._count = True, content.get("execution_count")
+            self._begun.set()
         elif kind == "error":
             self._error = _one_line(content)
         self.on_message(message)

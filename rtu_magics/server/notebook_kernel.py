@@ -120,6 +120,8 @@ class NotebookKernel:
 
     async def interrupt(self) -> None:
         """Interrupt what runs; a kernel that only just starts runs nothing, and would die of it."""
+        if self._link is not None:
+            await self._link.wait_begun()
         if self._info is None or self._fresh:
             return
         manager = self._sessions.manager(self._info.kernel_id)

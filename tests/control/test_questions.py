@@ -195,6 +195,30 @@ async def test_interrupt_ends_the_question(shared_server, write_notebook):
         assert (await me.finished("c2"))["state"] == "finished_with_no_error"
 
 
+async def test_interrupt_right_behind_the_beginning(shared_server, write_notebook):
+    """A kernel that has been asked and has not begun yet would ignore it."""
+    from ..helpers.rtu import call
+
+    write_notebook(shared_server.root / "early.ipynb", "import time; time.sleep(60)")
+    file_id = await open_notebook(shared_server, "early.ipynb")
+    async with started(shared_server, file_id) as me:
+        session = await get(shared_server, f"/v1/files/{file_id}/session")
+        for _ in range(8):
+            run_id = await me.execute("c1")
+
+            def begins(message, run_id=run_id):
+                states = message["data"]["cell_states"]
+                return any(
+                    s["execution_id"] == run_id and s["state"] == "executing" for s in states
+                )
+
+            await me.wait_for("bulk_cell_state_update_event", begins)
+            await call(shared_server, "POST", f"/v1/sessions/{session['session_id']}/interrupt")
+            state = await me.finished("c1", 20)
+            assert state["execution_id"] == run_id
+            assert state["cause"].startswith("KeyboardInterrupt")
+
+
 async def test_end_of_file(shared_server, write_notebook):
     source = "try:\n    input()\nexcept EOFError:\n    print('end')"
     write_notebook(shared_server.root / "eof.ipynb", source)
