@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _STDIN_TIME = 0.5  # seconds; connecting takes a few milliseconds
 _BEGIN_TIME = 2.0  # seconds that a kernel gets to begin with a cell before it is interrupted
+_ASK_AGAIN = 5.0  # seconds that a kernel which starts gets to answer
 _ASK_AFTER = 2.0  # seconds of a run until it is asked whether the kernel is at it still
 _ALIVE_LOCAL = 0.5
 _ALIVE_REMOTE = 5.0
@@ -208,13 +209,16 @@ class KernelLink:
                 self._begin(loop())
             # The output channel subscribes in its own time: ask until something is heard there. A
             # kernel that somebody else keeps busy takes its time; one that is dead is noticed.
-            pause = 0.05
+            pause, clock = 0.05, asyncio.get_running_loop().time
             self._client.kernel_info()
+            asked = clock()
             while not (self._heard.is_set() and self._answered.is_set()):
                 await asyncio.sleep(pause)
-                if self._answered.is_set() and not self._heard.is_set():
+                # An interrupt that hits a kernel which only just starts costs it the question.
+                lost = not self._answered.is_set() and clock() - asked > _ASK_AGAIN
+                if lost or (self._answered.is_set() and not self._heard.is_set()):
                     self._client.kernel_info()
-                    pause = 0.1
+                    asked, pause = clock(), 0.1
             await self._open_stdin()
         except Exception as exc:
             logger.exception("cannot connect to the kernel")

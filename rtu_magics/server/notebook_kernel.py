@@ -120,9 +120,10 @@ class NotebookKernel:
 
     async def interrupt(self) -> None:
         """Interrupt what runs; a kernel that only just starts runs nothing, and would die of it."""
-        if self._link is not None:
-            await self._link.wait_begun()
-        if self._info is None or self._fresh:
+        link = self._link
+        if link is not None:
+            await link.wait_begun()
+        if self._info is None or self._fresh or self._link is not link:
             return
         manager = self._sessions.manager(self._info.kernel_id)
         state = getattr(manager, "execution_state", None)
