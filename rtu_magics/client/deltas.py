@@ -68,8 +68,12 @@ class DeltaRequestCallbackManager:
         self.result: asyncio.Future[FileDeltaBase] = asyncio.get_running_loop().create_future()
         self._cause_timer: asyncio.TimerHandle | None = None
         # The types are right already, so nothing is validated a second time.
-        fields: dict[str, Any] = {"delta": delta, "output_collection_id_to_copy": None}
-        data = NewDeltaRequestData.model_construct(**fields, attach=attach)
+        fields: dict[str, Any] = {
+            "delta": delta,
+            "output_collection_id_to_copy": None,
+            "attach": attach,
+        }
+        data = NewDeltaRequestData.model_construct(**fields)
         self.request = NewDeltaRequest(channel=client.file_channel, data=data)
         client.in_flight.add(self.request.transaction_id, delta.id, self)
         self.delta_cb_ref = DeltaCallback(

@@ -379,8 +379,7 @@ class Executor:
         dropped = [] if cause is None else plan.failed(EARLIER_FAILED)
         if dropped:
             plan.targets.clear()
-        kept = None if plan.scratch else collection
-        self._set_states([done, *dropped], kept, running.stored)
+        self._set_states([done, *dropped], None if plan.scratch else collection, running.stored)
         if plan.forget:
             self.runs.forget(running.live)
         later, self._after_running = self._after_running, []
