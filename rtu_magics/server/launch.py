@@ -22,6 +22,8 @@ TOKEN_ENV = "RTU_SERVER_TOKEN"
 
 Ready = dict[str, Any]
 
+_END_WITHIN = float(os.environ.get("RTU_END_WITHIN") or 30.0)  # seconds from SIGTERM to the end
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
@@ -114,6 +116,7 @@ def serve(
     logging.getLogger("rtu_magics.server").setLevel(logging.INFO)
 
     from .address import listening_port
+    from .last_resort import end_within
     from .own_app import OwnServerApp, make_config
     from .store import StoreError
 
@@ -164,9 +167,17 @@ def serve(
             }
         )
 
+    end_within(_END_WITHIN, lambda: _kernel_processes(app.kernel_manager))
     app.io_loop.add_callback(say_ready)
     app.start()
     return 0
+
+
+def _kernel_processes(kernels: Any) -> list[int]:
+    """Return the ids of the processes of the kernels that a kernel manager started."""
+    managers = [kernels.get_kernel(kernel_id) for kernel_id in kernels.list_kernel_ids()]
+    found = [getattr(getattr(one, "provisioner", None), "pid", None) for one in managers]
+    return [pid for pid in found if isinstance(pid, int)]
 
 
 def _why_no_tls(certfile: str, keyfile: str) -> str:

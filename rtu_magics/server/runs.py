@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveRun", "Runs"]
 
-_KEPT = 200  # runs
+_KEPT = 200  # runs, beside those that have not ended
 _ANNOUNCED = 100  # attachments to runs that have not begun
 _LOOK_EVERY = 0.5  # seconds between two looks whether the one who is asked is still there
 
@@ -129,6 +129,7 @@ class Runs:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._runs: OrderedDict[UUID, LiveRun] = OrderedDict()
+        self._ended: OrderedDict[UUID, LiveRun] = OrderedDict()  # of these, in the order of ends
         # Those who attached to a run before it was asked for, as its starter does.
         self._announced: OrderedDict[UUID, tuple[list[Connection], bool]] = OrderedDict()
 
@@ -181,20 +182,12 @@ class Runs:
             keep=keep,
         )
         self._runs[run.execution_id] = run
-        while len(self._runs) > _KEPT:
-            self._forget_oldest()
         return run
-
-    def _forget_oldest(self) -> None:
-        oldest = next(iter(self._runs.values()))
-        if oldest.ended_at is None:
-            self._runs.move_to_end(oldest.execution_id)
-        else:
-            self.forget(oldest)
 
     def forget(self, run: LiveRun) -> None:
         """Keep a run no longer, nor what it put out if that was its starter's alone."""
         self._runs.pop(run.execution_id, None)
+        self._ended.pop(run.execution_id, None)
         if run.scratch:
             for collection_id in run.collections.values():
                 self._room.service.collections.drop(collection_id)
@@ -203,8 +196,13 @@ class Runs:
         """Take new states of cells."""
         for state in states:
             run = self._runs.get(state.execution_id) if state.execution_id else None
-            if run is not None and state.cell_id in run.states:
-                run.note(state)
+            if run is None or state.cell_id not in run.states:
+                continue
+            run.note(state)
+            if run.ended_at is not None:
+                self._ended[run.execution_id] = run
+        while len(self._ended) > _KEPT:
+            self.forget(next(iter(self._ended.values())))
 
     # Attaching
 
