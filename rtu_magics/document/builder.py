@@ -297,7 +297,7 @@ class NotebookBuilder:
         # Straight into the model's dict: the text needs no validation, and the cell may be one of
         # thousands that the processor has to fetch from memory piece by piece.
         fields = self._node(delta.resource_id).cell.__dict__
-        fields["source"] = apply_patch(fields["source"], delta.properties.patch)
+        fields["source"] = apply_patch(fields["source"], delta.properties.patch, bounded=strict)
 
     def _replace_contents(self, delta: CellContentsReplace, strict: bool) -> None:
         self._node(delta.resource_id).cell.source = delta.properties.source

@@ -9,6 +9,9 @@ from .patch import apply_patch
 
 __all__ = ["make_patch", "merge_text"]
 
+# After this a comparison settles for a coarser patch, which says the same.
+_DIFF_SECONDS = 0.25
+
 
 def make_patch(old: str, new: str) -> str:
     r"""Return the patch that turns one text into another, in diff-match-patch's text format.
@@ -33,6 +36,7 @@ def make_patch(old: str, new: str) -> str:
     if old == new:
         return ""
     library = diff_match_patch()
+    library.Diff_Timeout = _DIFF_SECONDS
     patch = str(library.patch_toText(library.patch_make(old, new)))
     try:
         if apply_patch(old, patch) == new:
@@ -63,7 +67,7 @@ def merge_text(base: str, mine: str, theirs: str) -> str:
     Raises
     ------
     PatchFailed
-        The edits touch the same place.
+        The edits touch the same place, or it takes too much work to fit them into each other.
 
     Examples
     --------
@@ -72,4 +76,4 @@ def merge_text(base: str, mine: str, theirs: str) -> str:
     """
     if theirs in (base, mine):
         return mine
-    return apply_patch(theirs, make_patch(base, mine))
+    return apply_patch(theirs, make_patch(base, mine), bounded=True)

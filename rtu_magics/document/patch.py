@@ -22,12 +22,11 @@ Offsets count code points.
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
-from diff_match_patch import diff_match_patch
-
 from ..errors import PatchFailed
+from .fuzzy import apply_with_library
 
 __all__ = ["Hunk", "apply_patch", "parse_patch"]
 
@@ -39,6 +38,8 @@ _ONE_CHANGE = re.compile(
 ).fullmatch
 _ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+").sub
 _unescaped: dict[str, str] = {}  # "%0A" → "\n", …: the same few come again and again
+_MOST_LINES = 100_000  # of a patch; line ends of the text are escaped in it
+_PASSES = 50  # over the text, for hunks that are out of order
 _MARGIN = 4  # Patch_Margin of diff-match-patch: the context that it wants around a change
 
 _DELETE, _INSERT, _EQUAL = -1, 1, 0
@@ -169,78 +170,49 @@ def _splice_one_change(text: str, patch_text: str) -> str | None:
 
 
 def _splice(text: str, hunks: list[Hunk]) -> str | None:
-    """Apply hunks that stand exactly where they should; None if one does not."""
+    """Apply hunks that stand exactly where they should; None if one does not.
+
+    Hunks come in ascending order, so what lies before one is done with: the work is in proportion
+    to the text and the patch. One that goes back begins another pass, and there are few of these.
+    """
     last = len(hunks) - 1
+    done: list[str] = []  # pieces of the new text, `length` characters, up to `at` of `text`
+    length = at = passes = 0
     for number, (_, _, start, _, diffs) in enumerate(hunks):
-        old, new, changes = "", "", False
+        if start < length:
+            passes += 1
+            if passes > _PASSES:
+                return None
+            text = "".join(done) + text[at:]
+            done, length, at = [], 0, 0
+        olds, news, changes = [], [], False
         for operation, piece in diffs:
-            if operation == _EQUAL:
-                old += piece
-                new += piece
-            else:
-                changes = True
-                if operation == _DELETE:
-                    old += piece
-                else:
-                    new += piece
-        if not changes or start < 0 or not text.startswith(old, start):
+            if operation != _INSERT:
+                olds.append(piece)
+            if operation != _DELETE:
+                news.append(piece)
+            changes = changes or operation != _EQUAL
+        old, new = "".join(olds), "".join(news)
+        here = at + start - length
+        if not changes or start < 0 or not text.startswith(old, here):
             return None
-        end = start + len(old)
+        end = here + len(old)
         # Too little context at the ends of the patch is allowed only at the ends of the text.
         if number == 0 and start and not _has_context(diffs[0]):
             return None
         if number == last and end != len(text) and not _has_context(diffs[-1]):
             return None
-        text = text[:start] + new + text[end:]
-    return text
+        done += (text[at:here], new)
+        length += here - at + len(new)
+        at = end
+    return "".join(done) + text[at:]
 
 
 def _has_context(diff: tuple[int, str]) -> bool:
     return diff[0] == _EQUAL and len(diff[1]) >= _MARGIN
 
 
-class _Pieces(list[Any]):
-    """The library's patches, each remembering which hunk it was cut from."""
-
-    def __init__(self, patches: list[Any]) -> None:
-        super().__init__(patches)
-        self.numbers = list(range(1, len(patches) + 1))
-        self._cut = 0
-
-    def __delitem__(self, index: Any) -> None:
-        self._cut = self.numbers.pop(index)
-        super().__delitem__(index)
-
-    def insert(self, index: Any, patch: Any) -> None:
-        self.numbers.insert(index, self._cut)
-        super().insert(index, patch)
-
-
-class _Library(diff_match_patch):  # type: ignore[misc]  # the library is not typed
-    pieces: _Pieces
-
-    def patch_deepCopy(self, patches: list[Any]) -> _Pieces:
-        self.pieces = _Pieces(super().patch_deepCopy(patches))
-        return self.pieces
-
-
-def _apply_with_library(text: str, patch_text: str) -> str:
-    library = _Library()
-    try:
-        patched, applied = library.patch_apply(library.patch_fromText(patch_text), text)
-    except Exception as exc:  # a patch can be built so that the library stumbles over it
-        raise PatchFailed(f"the text patch is malformed ({type(exc).__name__})") from exc
-    if not all(applied):
-        hunk = library.pieces.numbers[applied.index(False)]
-        raise PatchFailed(
-            f"hunk {hunk} of the text patch does not apply: the text there has changed; "
-            "look at the present text and edit again",
-            hunk,
-        )
-    return str(patched)
-
-
-def apply_patch(text: str, patch_text: str) -> str:
+def apply_patch(text: str, patch_text: str, *, bounded: bool = False) -> str:
     r"""Apply a patch to a text.
 
     Parameters
@@ -249,6 +221,9 @@ def apply_patch(text: str, patch_text: str) -> str:
         The present text.
     patch_text
         A patch in diff-match-patch's text format; an empty one changes nothing.
+    bounded
+        Whether to refuse what takes too much work to fit in (`rtu_magics.document.fuzzy`), as who
+        decides about a patch does. One that was accepted is applied without a bound.
 
     Raises
     ------
@@ -265,6 +240,16 @@ def apply_patch(text: str, patch_text: str) -> str:
     rtu_magics.errors.PatchFailed: hunk 1 of the text patch does not apply: ...
     """
     spliced = _splice_one_change(text, patch_text)
-    if spliced is None:
-        spliced = _splice(text, parse_patch(patch_text))
-    return _apply_with_library(text, patch_text) if spliced is None else spliced
+    if spliced is not None:
+        return spliced
+    if bounded and patch_text.count("\n") > _MOST_LINES:
+        raise PatchFailed(f"the text patch has more than {_MOST_LINES} lines; replace the text")
+    hunks = parse_patch(patch_text)
+    spliced = _splice(text, hunks)
+    if spliced is not None:
+        return spliced
+    # A long deletion stays in one piece.
+    most = {_EQUAL: len(patch_text), _DELETE: 100, _INSERT: 0}
+    size = sum(min(len(piece), most[sign]) for hunk in hunks for sign, piece in hunk.diffs)
+    parts = sum(len(hunk.diffs) + 1 for hunk in hunks)
+    return apply_with_library(text, patch_text, size, parts, bounded)

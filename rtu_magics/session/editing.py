@@ -7,6 +7,7 @@ they touch different places, and otherwise the user decides.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from difflib import SequenceMatcher
 
 from ..errors import DeltaRejected
@@ -16,6 +17,7 @@ __all__ = ["EditConflict", "three_way"]
 _TOKEN = re.compile(r"\w+|[^\w\n]|\n")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _MANY_TOKENS = 4_000  # above this, texts are compared by line: comparing is quadratic
+_MANY_PAIRS = 300_000  # the same, where every line is like every other
 
 Edit = tuple[int, int, tuple[str, ...]]  # tokens from … to … of the base become these
 
@@ -78,9 +80,27 @@ def three_way(base: str, mine: str, theirs: str) -> str | None:
 
 
 def _edits(old: list[str], new: list[str]) -> list[Edit]:
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    """Return what was changed; between the first and the last change as one, if there is much."""
+    start = _same(old, new)
+    end = _same(old[start:][::-1], new[start:][::-1])
+    gone, come = old[start : len(old) - end], new[start : len(new) - end]
+    if _pairs(gone, come) > _MANY_PAIRS:
+        return [(start, start + len(gone), tuple(come))]
+    matcher = SequenceMatcher(None, gone, come, autojunk=False)
     return [
-        (i1, i2, tuple(new[j1:j2]))
+        (start + i1, start + i2, tuple(come[j1:j2]))
         for tag, i1, i2, j1, j2 in matcher.get_opcodes()
         if tag != "equal"
     ]
+
+
+def _same(one: list[str], other: list[str]) -> int:
+    """Return how many tokens two lists begin with in common."""
+    pairs = zip(one, other, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def _pairs(one: list[str], other: list[str]) -> int:
+    """Return how many pairs of equal tokens there are, each of which `SequenceMatcher` looks at."""
+    counts = Counter(other)
+    return sum(counts[token] for token in one)

@@ -65,3 +65,14 @@ def test_long_texts_are_compared_by_line() -> None:
     mine = base.replace("line 10\n", "line ten\n")
     theirs = base.replace("line 1990\n", "")
     assert three_way(base, mine, theirs) == mine.replace("line 1990\n", "")
+
+
+def test_texts_whose_lines_are_all_alike_are_merged_without_comparing_each_with_each() -> None:
+    base = "\n" * 60_000
+    mine, theirs = "x = 1\n" + base, base + "y = 1\n"
+    assert three_way(base, mine, theirs) == f"x = 1\n{base}y = 1\n"
+    # Both in the middle of it, at places far apart: which of the lines stayed would be a guess.
+    left, right = "\n" * 20_000, "\n" * 40_000
+    many = left + "a\n" + left + "b\n" + left
+    assert three_way(base, many, left + "c\n" + right) is None
+    assert three_way(base, many, many) == many

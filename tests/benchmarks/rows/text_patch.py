@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from diff_match_patch import diff_match_patch
 
 from rtu_magics.document import apply_patch, make_patch
+from rtu_magics.errors import PatchFailed
 
 from ..harness import Bench, Row, timed
 
@@ -43,3 +44,33 @@ def rows(bench: Bench) -> Iterator[Row]:
                 timed(by_library, repeat=repeat, number=number),
                 timed(by_us, repeat=repeat, number=number),
             )
+    yield from _dear(bench, library)
+
+
+def _dear(bench: Bench, library: diff_match_patch) -> Iterator[Row]:
+    """A patch whose hunks are all a little off, as the server decides about it."""
+    rng = random.Random(1)
+    text = "".join(rng.choice("abcdefghij ") for _ in range(20_000))
+    hunks = []
+    for at in range(0, 18_000, 60):
+        old = f"{text[at : at + 9]}ZZZZ{text[at + 13 : at + 24]}"
+        span = f"{at + 1},24"
+        hunks.append(f"@@ -{span} +{span} @@\n {old[:8]}\n-{old[8:16]}\n+ABCDEFGH\n {old[16:]}\n")
+    patch = "".join(hunks)
+
+    def by_library() -> None:
+        library.patch_apply(library.patch_fromText(patch), text)
+
+    def by_us() -> None:
+        try:
+            apply_patch(text, patch, bounded=True)
+        except PatchFailed:
+            return
+        raise AssertionError("it was not refused")
+
+    yield Row(
+        f"refusing {len(hunks)} hunks that are not quite there",
+        "applying them",
+        timed(by_library, repeat=bench.repeat(3)),
+        timed(by_us, repeat=bench.repeat(9)),
+    )
