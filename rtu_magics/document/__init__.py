@@ -14,6 +14,7 @@ from .outputs import (
     Updated,
 )
 from .patch import apply_patch
+from .plain import still_cell
 
 __all__ = [
     "Appended",
@@ -32,5 +33,6 @@ __all__ = [
     "merge_text",
     "mime_text",
     "normalise_notebook",
+    "still_cell",
     "valid_bundle",
 ]

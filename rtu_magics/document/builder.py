@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from ..errors import CellNotFound, SquashError
@@ -44,12 +44,23 @@ VALID_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CELL_CLASSES: dict[str, type[Cell]] = {"code": CodeCell, "markdown": MarkdownCell, "raw": RawCell}
 
 
+class _View(NamedTuple):
+    """The notebook in one order of its cells; never changed, only replaced by the next one."""
+
+    number: int
+    nb: Notebook
+    places: dict[str, int]
+
+
 class NotebookBuilder:
     """Keeps a notebook and squashes deltas into it.
 
     Squashing one takes the same time whatever the number of cells. The builder owns its cells:
     nothing passed in is kept or changed, and the cells that it hands out are its own live ones, to
     be read and not written.
+
+    One thread squashes. Others that read meanwhile find the cells in an order that there was, never
+    half of a change; what stands *in* a live cell may change under their eyes (see `copy_cell`).
 
     Parameters
     ----------
@@ -105,7 +116,7 @@ class NotebookBuilder:
                 "cells": [],
             }
         )
-        self._index: dict[str, int] | None = None  # None: positions in _nb and here are out of date
+        self._last_view: _View | None = None  # out of date as soon as the order has another number
 
     @classmethod
     def from_nbformat(cls, nb: Any) -> NotebookBuilder:
@@ -130,8 +141,7 @@ class NotebookBuilder:
     @property
     def nb(self) -> Notebook:
         """The notebook. Its list of cells is a new one after each change of their order."""
-        self._positions()
-        return self._nb
+        return self._view().nb
 
     @property
     def cells(self) -> Iterator[Cell]:
@@ -148,6 +158,11 @@ class NotebookBuilder:
 
     def __len__(self) -> int:
         return len(self.nb.cells)
+
+    @property
+    def order_number(self) -> int:
+        """A number that changes whenever cells come, go, move or change their type."""
+        return self._order.changes
 
     def index_of(self, cell_id: str) -> int:
         """Return the 0-based position of a cell.
@@ -167,8 +182,11 @@ class NotebookBuilder:
         CellNotFound
             The notebook has no such cell.
         """
-        cell = self.cell(cell_id)
-        return self._positions()[cell_id], cell
+        view = self._view()
+        index = view.places.get(cell_id)
+        if index is None:
+            raise self._not_found(cell_id)
+        return index, view.nb.cells[index]
 
     def cell(self, cell_id: str) -> Cell:
         """Return a cell, in the same time whatever the number of cells.
@@ -180,18 +198,22 @@ class NotebookBuilder:
         """
         node = self._nodes.get(cell_id)
         if node is None:
-            raise CellNotFound(f"{self._unknown(cell_id)}; list the cells to see those there are")
+            raise self._not_found(cell_id)
         return node.cell
 
     def dumps(self, indent: bool = True) -> bytes:
         """Return the notebook as JSON in nbformat 4.5, in UTF-8."""
         return self.nb.__pydantic_serializer__.to_json(self.nb, indent=1 if indent else None)
 
-    def _positions(self) -> dict[str, int]:
-        if self._index is None:
-            cells = self._nb.cells = list(self._order)
-            self._index = {cell.id: at for at, cell in reversed(list(enumerate(cells)))}
-        return self._index
+    def _view(self) -> _View:
+        view = self._last_view
+        if view is None or view.number != self._order.changes:
+            number, cells = self._order.snapshot()
+            places = {cell.id: at for at, cell in reversed(list(enumerate(cells)))}
+            view = _View(number, self._nb.model_copy(update={"cells": cells}), places)
+            # Another thread may keep an older one here after us; its number tells.
+            self._last_view = view
+        return view
 
     # Squashing
 
@@ -234,6 +256,9 @@ class NotebookBuilder:
             raise SquashError(self._unknown(cell_id))
         return node
 
+    def _not_found(self, cell_id: str) -> CellNotFound:
+        return CellNotFound(f"{self._unknown(cell_id)}; list the cells to see those there are")
+
     def _unknown(self, cell_id: str) -> str:
         gone = "was deleted" if cell_id in self.deleted_cell_ids else "is not in the notebook"
         return f"cell {cell_id[:80]!r} {gone}"
@@ -273,7 +298,6 @@ class NotebookBuilder:
             raise SquashError(f"the new cell cannot be stored: {exc}") from None
         cell.id = new.id
         self._nodes[new.id] = self._order.insert_after(anchor, cell)
-        self._index = None
 
     def _delete(self, delta: NBCellsDelete, strict: bool) -> None:
         cell_id = delta.properties.id
@@ -284,14 +308,12 @@ class NotebookBuilder:
         else:
             del self._nodes[cell_id]
             self.deleted_cell_ids.add(cell_id)
-        self._index = None
 
     def _move(self, delta: NBCellsMove, strict: bool) -> None:
         node, anchor = self._node(delta.properties.id), self._anchor(delta.properties.after_id)
         if node is anchor:
             raise SquashError(f"cell {delta.properties.id!r} cannot be moved after itself")
         self._order.move_after(node, anchor)
-        self._index = None
 
     def _patch_contents(self, delta: CellContentsUpdate, strict: bool) -> None:
         # Straight into the model's dict: the text needs no validation, and the cell may be one of
@@ -323,8 +345,7 @@ class NotebookBuilder:
         if language:
             rtu_metadata(node.cell)["cell_type"] = language
         if cell_type and cell_type != node.cell.cell_type:
-            node.cell = _change_type(node.cell, _CELL_CLASSES[cell_type])
-            self._index = None
+            self._order.replace(node, _change_type(node.cell, _CELL_CLASSES[cell_type]))
 
     def _replace_output_collection(self, delta: CellOutputCollectionReplace, strict: bool) -> None:
         if not self._is_gone(delta, strict):

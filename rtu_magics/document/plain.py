@@ -9,7 +9,7 @@ from pydantic_core import to_jsonable_python
 from ..models import CodeCell, DisplayDataOutput, ErrorOutput, ExecuteResultOutput
 from .order import Cell
 
-__all__ = ["MAX_DEPTH", "copy_cell", "copy_json"]
+__all__ = ["MAX_DEPTH", "copy_cell", "copy_json", "still_cell"]
 
 MAX_DEPTH = 100
 """How deep values may be nested. Beyond about 200 levels JSON parsers, ours among them, give up,
@@ -69,6 +69,24 @@ def copy_cell(cell: Cell) -> Cell:
             copy.outputs = [_copy_output(output) for output in copy.outputs]
     elif copy.attachments is not None:
         copy.attachments = copy_json(copy.attachments)
+    return copy
+
+
+def still_cell(cell: Cell) -> Cell:
+    """Return a cell as it is now, which later deltas do not change.
+
+    Shares with it what squashing never writes into: outputs and attachments.
+
+    Examples
+    --------
+    >>> live = CodeCell(id="a", source="x", metadata={"tags": []})
+    >>> still = still_cell(live)
+    >>> live.source, live.metadata["name"] = "y", "b"
+    >>> still.source, still.metadata
+    ('x', {'tags': []})
+    """
+    copy = cell.model_copy()
+    copy.metadata = copy_json(cell.metadata)
     return copy
 
 

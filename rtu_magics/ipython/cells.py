@@ -135,7 +135,7 @@ class CellMagics(MagicsBase):
         from ..session import EditConflict
         from .render import conflict
 
-        before = session.client.builder.get_cell(cell_id)[1].source
+        before = session.source_of(cell_id)
         try:
             edited = session.edit(cell_id, source)
         except EditConflict as exc:

@@ -9,7 +9,7 @@ from .editing import EditConflict
 from .events import InputRequested
 from .execution import Execution
 from .hints import cell_hints, invite_hints, kernel_hints, version_hints
-from .loop import background, stop_background
+from .loop import background, on_loop, stop_background
 from .opening import connect
 from .registry import sessions
 from .run_events import CellFinished, CellStarted, Finished, Reconnected, Reconnecting
@@ -34,6 +34,7 @@ __all__ = [
     "connect",
     "invite_hints",
     "kernel_hints",
+    "on_loop",
     "sessions",
     "stop_background",
     "version_hints",

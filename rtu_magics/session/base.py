@@ -30,13 +30,14 @@ from .events import (
     feed,
     people_of,
 )
-from .loop import background
+from .loop import background, on_loop
+from .positions import LatestPositions, Positions
 
 if TYPE_CHECKING:
     from ..client import APIClient, RTUClient
     from ..embedded import Lease
 
-__all__ = ["RECONNECTING", "Cell", "SessionBase", "short_ids"]
+__all__ = ["RECONNECTING", "Cell", "SessionBase"]
 
 T = TypeVar("T")
 
@@ -70,6 +71,7 @@ class SessionBase:
         self.local_path = local_path
         self.say = say
         self.hub = EventHub()
+        self._latest_positions = LatestPositions(client)
         self.seen: dict[str, str] = {}
         self.cell_states: dict[str, m.CellState] = dict(client.cell_state_details)
         self._last_touched: str | None = None
@@ -265,14 +267,27 @@ class SessionBase:
     def _find(self, ref: str | int) -> str:
         return resolve_cell(str(ref), self.client.cell_ids, self.last_touched)
 
+    def positions(self) -> Positions:
+        """Return where the cells stand now; from any thread."""
+        return self._latest_positions()
+
     def label(self, cell_id: str) -> str:
         """Return how to show a cell to people: its position and the beginning of its id."""
-        ids = list(self.client.cell_ids)
-        short = short_ids(ids).get(cell_id, cell_id[:8])
-        return f"{ids.index(cell_id) + 1} ({short})" if cell_id in ids else short
+        return self.positions().label(cell_id)
+
+    def source_of(self, cell_id: str) -> str:
+        """Return a cell's text; unlike with `Session.cell`, it does not count as seen by that.
+
+        Raises
+        ------
+        CellNotFound
+            The notebook has no such cell.
+        """
+        return on_loop(lambda: self._get(cell_id).source)
 
     def _get(self, cell_id: str) -> Cell:
-        found: Cell = self.client.builder.get_cell(cell_id)[1]
+        """Return the live cell; on the loop, which it must not leave."""
+        found: Cell = self.client.builder.cell(cell_id)
         return found
 
     def collection_of(self, cell_id: str) -> UUID | None:
@@ -288,28 +303,3 @@ def _role_notice(role: str | None) -> str:
     if role is None:
         return "this notebook is no longer shared with you; ask its owner for a new link"
     return f"your role here is now {role}"
-
-
-def short_ids(ids: list[str], least: int = 8) -> dict[str, str]:
-    """Return for each cell id as much of its beginning as names it.
-
-    Examples
-    --------
-    >>> short_ids(["0123456789ab", "0123456799ab", "1"])
-    {'0123456789ab': '012345678', '0123456799ab': '012345679', '1': '1'}
-    """
-    ordered = sorted(ids)
-    found: dict[str, str] = {}
-    for before, cell_id, after in zip(["", *ordered], ordered, [*ordered[1:], ""], strict=False):
-        same = max(_common(cell_id, before), _common(cell_id, after))
-        found[cell_id] = cell_id[: max(least, same + 1)]
-    return {cell_id: found[cell_id] for cell_id in ids}
-
-
-def _common(one: str, other: str) -> int:
-    length = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        length += 1
-    return length

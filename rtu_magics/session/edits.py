@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import models as m
-from ..document import make_patch
+from ..document import make_patch, still_cell
 from ..errors import DeltaRejected, NotPermitted, RTUError, SquashError
 from .base import Cell
 from .editing import EditConflict, three_way
@@ -52,7 +52,7 @@ class EditVerbs(UndoVerbs):
             cell: Cell = await self.client.add_cell(cell=new, **place)
             self._touched(cell)
             self._remember(Added(cell.id, cell.model_copy(deep=True)))
-            return cell
+            return still_cell(cell)
 
         return self.call(add())
 
@@ -89,7 +89,7 @@ class EditVerbs(UndoVerbs):
                 merged = self._merge(cell_id, source, now)
                 if merged == now:
                     self._touched(self._get(cell_id))
-                    return self._get(cell_id)
+                    return still_cell(self._get(cell_id))
                 try:
                     cell: Cell = await self.client.update_cell_content(
                         cell_id, make_patch(now, merged)
@@ -101,7 +101,7 @@ class EditVerbs(UndoVerbs):
                     continue
                 self._touched(cell)
                 self._remember(Edited(cell_id, now, merged))
-                return cell
+                return still_cell(cell)
             raise DeltaRejected(
                 f"the server did not take the edit of cell {self.label(cell_id)} ({why}); "
                 f"look at it with %rtu_show and edit again"
@@ -174,7 +174,7 @@ class EditVerbs(UndoVerbs):
             await self._change_type(cell_id, cell_type)
             cell = self._get(cell_id)
             self._remember(Retyped(cell_id, before, cell.model_copy(deep=True)))
-            return cell
+            return still_cell(cell)
 
         return self.call(change())
 

@@ -12,8 +12,8 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RTUError
-from .base import short_ids
 from .loop import background
+from .positions import short_ids
 
 if TYPE_CHECKING:
     from .session import Session

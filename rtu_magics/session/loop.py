@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from ..errors import ClientClosed, RTUError
 
-__all__ = ["LoopThread", "background", "stop_background"]
+__all__ = ["LoopThread", "background", "on_loop", "stop_background"]
 
 T = TypeVar("T")
 
@@ -41,6 +41,11 @@ class LoopThread:
         """Whether the thread is there, in this very process."""
         thread = self._thread
         return thread is not None and thread.is_alive() and self._pid == os.getpid()
+
+    @property
+    def here(self) -> bool:
+        """Whether the caller is on the thread."""
+        return threading.current_thread() is self._thread
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -101,7 +106,7 @@ class LoopThread:
         TimeoutError
             The time is up; the coroutine was cancelled.
         """
-        if threading.current_thread() is self._thread:
+        if self.here:
             coro.close()
             raise RTUError("a synchronous verb was called on the background thread; await instead")
         future = self.submit(coro)
@@ -165,6 +170,29 @@ _background = LoopThread()
 def background() -> LoopThread:
     """Return the process's loop thread."""
     return _background
+
+
+def on_loop(read: Callable[[], T]) -> T:
+    """Call a function where the document stands still meanwhile, and wait for what it returns.
+
+    That is the loop's thread; without one nothing moves, and it is called here.
+
+    Parameters
+    ----------
+    read
+        Something short that does not wait.
+    """
+    loop = _background
+    if loop.here or not loop.running:
+        return read()
+
+    async def do() -> T:
+        return read()
+
+    try:
+        return loop.run(do())
+    except ClientClosed:  # the thread has just ended
+        return read()
 
 
 def stop_background() -> None:

@@ -11,8 +11,9 @@ import contextlib
 from typing import Any
 
 from .. import models as m
+from ..document import still_cell
 from ..errors import RTUError
-from .base import Cell, short_ids
+from .base import Cell
 from .edits import EditVerbs
 from .events import ConnectionChanged
 from .history import HistoryVerbs
@@ -77,12 +78,12 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
         return self.call(self._cells())
 
     async def _cells(self) -> list[CellView]:
-        short = short_ids(self.client.cell_ids)
+        short = self.positions().short
         return [
             CellView(
                 position=index + 1,
                 short_id=short[cell.id],
-                cell=cell,
+                cell=still_cell(cell),
                 state=self.cell_states.get(cell.id),
             )
             for index, cell in enumerate(self.client.builder.nb.cells)

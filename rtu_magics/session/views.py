@@ -22,7 +22,7 @@ class CellView:
     short_id
         As much of the id as names it.
     cell
-        The live cell; read it, don't change it.
+        The cell as it was then.
     state
         What the server last said of it, None if it never ran.
     """

@@ -19,7 +19,9 @@ import anywidget
 import traitlets
 
 from ..errors import RTUError
+from ..session import on_loop
 from .history_steps import Past, past_of
+from .mirror_cells import notebook_language
 from .standin import stand_in
 from .writer import Writer, writer
 
@@ -111,8 +113,7 @@ class History(anywidget.AnyWidget):
         self._begin()
 
     def _told(self, session: Session, found: Past) -> list[str]:
-        metadata = session.client.builder.nb.metadata
-        language = metadata.get("language_info", {}).get("name", "python")
+        language = on_loop(lambda: notebook_language(session))
         text = json.dumps(
             {
                 "t": "past",
@@ -129,9 +130,12 @@ class History(anywidget.AnyWidget):
         return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
 
     def _begin(self) -> None:
-        """Send everything, from the first piece on."""
+        """Send everything, from the first piece on; from any thread."""
+        self._writer.schedule((id(self), "send"), self._send_first)
+
+    def _send_first(self) -> None:
         self._next = 0
-        self._writer.schedule((id(self), "send"), self._send_piece)
+        self._send_piece()
 
     def _send_piece(self) -> None:
         if self._ended or self._next >= len(self._pieces):

@@ -18,7 +18,7 @@ import anywidget
 import traitlets
 
 from ..errors import RTUError
-from ..session import background
+from ..session import background, on_loop
 from ..session.events import (
     CellStatesChanged,
     ConnectionChanged,
@@ -125,7 +125,6 @@ class Mirror(anywidget.AnyWidget):
         self.cells = chosen
         self._display_ids: list[str] = []
         self._ended = False
-        self._static_shown = ""
         self._place: tuple[str, str] | None = None
         self._picture_timer: asyncio.TimerHandle | None = None
         if writer is None:
@@ -207,12 +206,14 @@ class Mirror(anywidget.AnyWidget):
         raise RTUError(f"nobody called {who!r} is here; here: {names}")
 
     def static(self) -> str:
-        """Return the mirror as it is now, as HTML that needs nothing else."""
-        return static_html(
-            self.session,
-            self.cells,
-            outputs=self._feed.state.board.outputs,
-            mirror_id=self.model_id or "",
+        """Return the mirror as it is now, as HTML that needs nothing else; from any thread."""
+        return on_loop(
+            lambda: static_html(
+                self.session,
+                self.cells,
+                outputs=self._feed.state.board.outputs,
+                mirror_id=self.model_id or "",
+            )
         )
 
     def show(self) -> None:
@@ -227,9 +228,8 @@ class Mirror(anywidget.AnyWidget):
         display_id = f"rtu-mirror-{uuid4().hex[:12]}"
         self._display_ids.append(display_id)
         display(self, display_id=f"{display_id}-live")
-        self._static_shown = self.static()
         display(
-            {"text/html": self._static_shown, "text/plain": f"Mirror of {self.session.path}"},
+            {"text/html": self.static(), "text/plain": f"Mirror of {self.session.path}"},
             raw=True,
             display_id=f"{display_id}-static",
         )
@@ -266,14 +266,8 @@ class Mirror(anywidget.AnyWidget):
         timer = self._picture_timer
         if timer is not None and background().running:
             background().loop.call_soon_threadsafe(timer.cancel)
-        self._show_picture(self._last_picture())
+        self._show_picture(self.static())
         super().close()
-
-    def _last_picture(self) -> str:
-        for _ in range(3):
-            with contextlib.suppress(RuntimeError):  # a cell came while they were counted
-                return self.static()
-        return self._static_shown
 
     def _show_picture(self, picture: str) -> None:
         from IPython import get_ipython

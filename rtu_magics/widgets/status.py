@@ -24,7 +24,7 @@ import traitlets
 
 from .. import models as m
 from ..errors import KernelNotStarted, RTUError
-from ..session import background
+from ..session import background, on_loop
 from ..session.events import (
     CellStatesChanged,
     ConnectionChanged,
@@ -98,7 +98,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
         self._strip_state = Strip(session)
         self._load: UsageChanged | None = None
         self._out: deque[dict[str, Any]] = deque()
-        self._line: Line = line_of(session)
+        self._line: Line = on_loop(lambda: line_of(session))
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._display_ids: list[str] = []
@@ -137,7 +137,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
         if isinstance(event, UsageChanged):
             self._load = event
         if isinstance(event, ConnectionChanged) and event.state == "closed":
-            self._collect()
+            on_loop(self._collect)  # whoever closed the session did so on a thread of theirs
             self._writer.schedule((id(self), "end"), self._end)
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(PACE, self._collect)
@@ -164,8 +164,9 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
 
     def _send_out(self) -> None:
         with contextlib.suppress(Exception):  # the front end or the comm may just have gone
-            while self._out:
-                self._strip.send(self._out.popleft())
+            with contextlib.suppress(IndexError):  # the loop may take back what waits
+                while True:
+                    self._strip.send(self._out.popleft())
             self._words.value = _line_html(self._line)
             self._allow()
 

@@ -21,6 +21,7 @@ def test_the_public_names_are_what_we_promise() -> None:
         "merge_text",
         "mime_text",
         "normalise_notebook",
+        "still_cell",
         "valid_bundle",
     ]
     for name in rtu_magics.document.__all__:
