@@ -33,10 +33,13 @@
     └── EmbeddedServerError         the server on this machine did not start
 
 A message says what happened and what to do next, in one line. IPython shows exactly that line,
-without a traceback, because `RTUError` defines ``_render_traceback_``.
+without a traceback, because `RTUError` defines ``_render_traceback_``. What it quotes of other
+people's text is shown as text (`rtu_magics.foreign`).
 """
 
 from __future__ import annotations
+
+from .foreign import shown
 
 __all__ = [
     "APIError",
@@ -73,6 +76,10 @@ __all__ = [
 
 class RTUError(Exception):
     """Base of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        """Return the message: names, causes and answers of others are quoted in it."""
+        return shown(super().__str__())
 
     def _render_traceback_(self) -> list[str]:
         """Show one line in IPython instead of our own frames."""

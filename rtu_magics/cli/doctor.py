@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..foreign import shown
+
 __all__ = ["CHECKS", "Finding", "Grade", "doctor"]
 
 _ENOUGH_DISK = 100 * 1024 * 1024  # bytes
@@ -358,6 +360,6 @@ def doctor(directory: str, checks: tuple[Check, ...] = CHECKS) -> int:
 
 
 def _show(finding: Finding) -> None:
-    print(f"{finding.grade.value:<5} {finding.what}", flush=True)
+    print(f"{finding.grade.value:<5} {shown(finding.what)}", flush=True)
     if finding.todo:
-        print(f"      → {finding.todo}", flush=True)
+        print(f"      → {shown(finding.todo)}", flush=True)

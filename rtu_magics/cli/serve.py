@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EmbeddedServerError, TargetError
+from ..foreign import shown
 
 __all__ = ["serve"]
 
@@ -119,7 +120,11 @@ def _announce(info: dict[str, Any], notebook: str | None, as_json: bool) -> bool
             file_id = _open(info, notebook)
             info = {**info, "file_id": file_id, "link": f"{info['url']}rtu/f/{file_id}"}
     except OSError as exc:
-        print(f"rtu-magics: cannot open {notebook}: {_reason(exc)}", file=sys.stderr, flush=True)
+        print(
+            shown(f"rtu-magics: cannot open {notebook}: {_reason(exc)}"),
+            file=sys.stderr,
+            flush=True,
+        )
         return False
     if as_json:
         print(json.dumps(info), flush=True)

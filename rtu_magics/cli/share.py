@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from ..foreign import shown
 from ..session.targets import RemoteTarget
 from .reaching import reach
 
@@ -49,15 +50,16 @@ def share(
     seconds = None if expires is None else parse_duration(expires)
     where, token = reach(target, token)
     invite = asyncio.run(_invite(where, token, cafile, role=role, seconds=seconds, name=name))
-    print(invite.url, flush=True)
+    print(shown(invite.url), flush=True)
     until = invite.expires_at.astimezone().strftime("%Y-%m-%d %H:%M")
     article = "an" if invite.role[0] in "eo" else "a"
     print(
-        f"whoever has this link is {article} {invite.role} there until {until}: %rtu_connect LINK",
+        f"whoever has this link is {article} {shown(invite.role)} there until {until}: "
+        "%rtu_connect LINK",
         file=sys.stderr,
     )
     if invite.message:
-        print(f"note: {invite.message}", file=sys.stderr)
+        print(f"note: {shown(invite.message)}", file=sys.stderr)
     return 0
 
 

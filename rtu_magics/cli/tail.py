@@ -14,6 +14,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..foreign import shown
 from ..session.targets import RemoteTarget, mask
 from .reaching import reach
 
@@ -160,7 +161,7 @@ class _Printer:
             return
         try:
             print(
-                summary(masked(message), datetime.now(), full=self._full),
+                shown(summary(masked(message), datetime.now(), full=self._full)),
                 file=self._out,
                 flush=True,
             )
@@ -238,7 +239,7 @@ class _Connection:
 
 
 def _say(text: str) -> None:
-    print(f"-- {text}", file=sys.stderr, flush=True)
+    print(f"-- {shown(text)}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

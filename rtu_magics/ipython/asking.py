@@ -12,6 +12,7 @@ from typing import Any
 from IPython.core.error import StdinNotImplementedError
 
 from ..errors import RTUError
+from ..foreign import shown
 from ..session import Execution, InputRequested
 from ..session.execution import END_OF_FILE
 
@@ -81,7 +82,7 @@ class Asker:
             try:
                 # Looked up at each call: a kernel puts its own in their places.
                 ask = getpass.getpass if event.password else builtins.input
-                return ask(event.prompt)
+                return ask(shown(event.prompt, lines=True, colours=True))
             finally:
                 with self._lock:
                     self._asking = False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ..errors import RTUError
+from ..foreign import shown
 from ..session import Execution
 from .replay import Replay
 from .result import RunResult
@@ -76,6 +77,7 @@ class _Area(Replay):
             owns_cell=owns_cell,
             fetch=session.fetch,
         )
+        self._in_terminal = False
         self._publisher = publisher
         self._headline = headline
         self._display_id = f"rtu-run-{uuid4().hex}"
@@ -196,14 +198,14 @@ class BackgroundRun:
     def headline(self) -> str:
         """How it is, in one line."""
         if not self.done:
-            return (
+            return shown(
                 f"{self.name}: {self.what} of {self.session.path}, {self.state} in the background"
             )
         error = f": {self.result.error}" if self.result.error is not None else ""
-        return f"{self.name}: {self.what}, {self.state} after {self.seconds:.1f} s{error}"
+        return shown(f"{self.name}: {self.what}, {self.state} after {self.seconds:.1f} s{error}")
 
     def __repr__(self) -> str:
-        return (
+        return shown(
             f"<{self.name}: {self.what} of {self.session.path}, {self.state}, {self.seconds:.0f} s>"
         )
 

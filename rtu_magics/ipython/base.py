@@ -17,6 +17,7 @@ from IPython.core import magic_arguments as _arguments
 from IPython.core.error import UsageError
 
 from ..errors import RTUError
+from ..foreign import shown
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -199,12 +200,30 @@ class MagicsBase(_magic.Magics):
         return session
 
     def say(self, line: str) -> None:
-        """Print one line into the calling cell, secrets masked; with ``-q`` only if it matters."""
+        """Print one line into the calling cell, secrets masked; with ``-q`` only if it matters.
+
+        Whatever others have a part in is shown as text.
+        """
         from ..session.targets import mask
 
         if self.quiet and not line.startswith(_MATTERS):
             return
-        print(mask(line), flush=True)
+        print(mask(shown(line)), flush=True)
+
+    def show(self, text: str, *, colours: bool = False) -> None:
+        """Print what was asked for, secrets masked, in as many lines as it has; not with ``-q``.
+
+        Parameters
+        ----------
+        text
+            A table, or another text.
+        colours
+            Whether it may be coloured.
+        """
+        from ..session.targets import mask
+
+        if not self.quiet:
+            print(mask(shown(text, lines=True, colours=colours)), flush=True)
 
 
 def body(text: str) -> str:

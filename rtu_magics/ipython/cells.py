@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -22,6 +23,7 @@ from .base import (
 __all__ = ["CellMagics"]
 
 CELL_HELP = "a cell: its id or the beginning of it, a position (3, -1 for the last), or ."
+_NAME = re.compile(r"[\w-]+")
 TYPES = ("code", "markdown", "raw", "sql")
 
 
@@ -44,7 +46,7 @@ class CellMagics(MagicsBase):
         from .render import cell_table
 
         args = self.parse(self.rtu_cells, line)
-        self.say(cell_table(self.session(args).cells()))
+        self.show(cell_table(self.session(args).cells()))
 
     @magic_arguments()
     @argument("cell", metavar="CELL", help=CELL_HELP)
@@ -169,6 +171,8 @@ class CellMagics(MagicsBase):
         label = session.label(cell.id)
         # By its id: the position may be another one when the edit is run.
         name = label.rpartition("(")[2].rstrip(")")
+        if _NAME.fullmatch(name) is None:  # it would be read as more than a name
+            name = label.partition(" ")[0]
         where = f" -s {_quoted(session.name)}" if args.session else ""
         self.shell.set_next_input(f"%%rtu_edit {name}{where}\n{cell.source}", replace=False)
         self.say(f"cell {label} is in the next cell; change it there and run it")

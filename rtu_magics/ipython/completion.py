@@ -18,6 +18,8 @@ from typing import Any
 
 from IPython.core import completer as _completer
 
+from ..foreign import shown
+
 __all__ = ["MagicCompleter", "pending"]
 
 logger = logging.getLogger("rtu_magics")
@@ -168,6 +170,13 @@ class MagicCompleter:
             hidden = self.shell.user_ns_hidden
             names = sorted(n for n in self.shell.user_ns if n not in hidden and n[0] != "_")
             yield from ((name, "variable") for name in names)
+        yield from (
+            found for found in self._of_session(action, words, session_module) if _typable(found[0])
+        )
+
+    def _of_session(
+        self, action: Any, words: list[str], session_module: Any
+    ) -> Iterator[tuple[str, str]]:
         if session_module is None:
             return
         sessions = session_module.sessions
@@ -180,9 +189,9 @@ class MagicCompleter:
             return
         session = named[-1]
         if action.metavar == "CELL":
-            shown = session_module.cell_hints(session)[:_CELLS_SHOWN]
-            yield from ((str(number), "cell") for number in range(1, len(shown) + 1))
-            yield from ((short, "cell") for short in shown)
+            hints = session_module.cell_hints(session)[:_CELLS_SHOWN]
+            yield from ((str(number), "cell") for number in range(1, len(hints) + 1))
+            yield from ((short, "cell") for short in hints)
         elif action.metavar == "K":
             yield from ((kernel, "kernel") for kernel in session_module.kernel_hints(session))
         elif action.metavar == "INVITE":
@@ -202,6 +211,11 @@ def _named_session(words: list[str]) -> str | None:
             found = value if equals else "".join(words[at + 1 : at + 2])
             return found.strip("\"'") or None
     return None
+
+
+def _typable(text: str) -> bool:
+    """Whether a name, which others may have given, is nothing but text."""
+    return shown(text) == text
 
 
 def _quoted(text: str) -> str:

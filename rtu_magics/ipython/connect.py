@@ -164,4 +164,4 @@ class ConnectMagics(MagicsBase):
         from .render import session_table
 
         self.parse(self.rtu_sessions, line)
-        self.say(session_table(list(sessions)))
+        self.show(session_table(list(sessions)))

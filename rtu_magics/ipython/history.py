@@ -39,7 +39,10 @@ class HistoryMagics(MagicsBase):
         label = cell_labels(session.cells())
         colour = str(self.shell.colors).lower() != "nocolor"
         today = datetime.now().astimezone().date()
-        self.say(history_text(changes, label, session.client.user_id, today, colour=colour))
+        self.show(
+            history_text(changes, label, session.client.user_id, today, colour=colour),
+            colours=colour,
+        )
 
     @session_magic()
     def rtu_versions(self, args: Any) -> None:
@@ -54,7 +57,7 @@ class HistoryMagics(MagicsBase):
         session = self.session(args)
         versions = session.versions()
         names = {person.user_id: person.name for person in session.who()}
-        self.say(version_table(versions, names, datetime.now().astimezone().date()))
+        self.show(version_table(versions, names, datetime.now().astimezone().date()))
 
     @session_magic(
         argument("version", metavar="VERSION", help="its number or its name, see %%rtu_versions"),
@@ -101,4 +104,4 @@ class HistoryMagics(MagicsBase):
         """
         from .render_history import variable_table
 
-        self.say(variable_table(self.session(args).variables()))
+        self.show(variable_table(self.session(args).variables()))

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import ClientClosed
+from ..foreign import shown
 from ..widgets.status_state import Strip, line_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def picture(session: Session) -> Group:
     line = line_of(session)
     strip = Strip(session).whole()["cells"]
     table = Table.grid(padding=(0, 2))
-    connection, where, kernel, *rest = line.words
+    connection, where, kernel, *rest = map(shown, line.words)
     table.add_row("connection", Text(connection, _COLOURS.get(line.connection, "red")))
     table.add_row("notebook", Text(where))
     table.add_row(

@@ -29,7 +29,7 @@ class NotebookMagics(MagicsBase):
         session = self.session(args)
         names = {s.file.id: s.name for s in sessions if s.server_url == session.server_url}
         files = session.notebooks()
-        self.say(notebook_table(files, names))
+        self.show(notebook_table(files, names))
         other = next((file for file in files if file.id not in names), None)
         if other is not None:
             self.say(f"to open one: %rtu_connect {session.target(other.path)}")

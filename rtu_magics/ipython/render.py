@@ -1,12 +1,13 @@
-"""Sessions, cells and outputs as text. Pure: strings in, strings out."""
+"""Sessions, cells and outputs as text, fit to be shown. Pure: strings in, strings out."""
 
 from __future__ import annotations
 
 import re
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from ..foreign import shown
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -21,12 +22,12 @@ __all__ = [
     "conflict",
     "notebook_table",
     "output_text",
-    "plain",
     "session_table",
     "status_text",
     "table",
 ]
 
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 _STATE_WORDS = {
     "": "",
     "not_run": "",
@@ -35,11 +36,10 @@ _STATE_WORDS = {
     "finished_with_no_error": "ok",
     "finished_with_error": "failed",
 }
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return rows as columns of text.
+    """Return rows as columns of text; whatever stands in them is shown as text in one line.
 
     Examples
     --------
@@ -48,29 +48,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     1   one
     10  ten
     """
-    lines = [list(head), *(list(row) for row in rows)]
+    lines = [list(head), *([shown(text) for text in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
-
-
-def plain(text: str) -> str:
-    r"""Return other people's text in one line as what it is, not as orders to a terminal.
-
-    Examples
-    --------
-    >>> plain("a\x1b[2Jb")
-    'a·[2Jb'
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\t" else _stand_in(c) for c in text)
-
-
-def _stand_in(character: str) -> str:
-    return " " if unicodedata.category(character) == "Zs" else "·"
 
 
 def first_line(source: str, width: int = 60) -> str:
@@ -84,7 +67,7 @@ def first_line(source: str, width: int = 60) -> str:
     lines = [line for line in source.splitlines() if line.strip()]
     if not lines:
         return ""
-    text = " ".join(lines[0].split())
+    text = " ".join(shown(lines[0]).split())
     more = len(lines) > 1
     if len(text) > width:
         text, more = text[: width - 2], True
@@ -102,8 +85,8 @@ def state_word(view: CellView) -> str:
 
 def cell_labels(views: Sequence[CellView]) -> Callable[[str], str]:
     """Return a function from a cell's id to how people name it; cells that are gone go by id."""
-    shown = {view.id: f"{view.position} ({view.short_id})" for view in views}
-    return lambda cell_id: shown.get(cell_id, cell_id[:8])
+    labels = {view.id: f"{view.position} ({shown(view.short_id)})" for view in views}
+    return lambda cell_id: labels.get(cell_id, shown(cell_id[:8]))
 
 
 def cell_table(views: Sequence[CellView]) -> str:
@@ -128,16 +111,15 @@ def status_text(status: SessionStatus) -> str:
         cells += f", running or queued: {numbers}"
     if status.failed:
         cells += f", failed: {', '.join(str(v.position) for v in status.failed)}"
-    return "\n".join(
-        [
-            f"session     {status.name}",
-            f"notebook    {status.path} at {status.server_url}",
-            f"connection  {status.connection}",
-            f"kernel      {kernel}",
-            f"cells       {cells}",
-            *([f"your role   {status.role}"] if status.role not in (None, "owner") else []),
-        ]
-    )
+    lines = [
+        f"session     {status.name}",
+        f"notebook    {status.path} at {status.server_url}",
+        f"connection  {status.connection}",
+        f"kernel      {kernel}",
+        f"cells       {cells}",
+        *([f"your role   {status.role}"] if status.role not in (None, "owner") else []),
+    ]
+    return "\n".join(map(shown, lines))
 
 
 def session_table(sessions: Sequence[Session]) -> str:
@@ -170,7 +152,8 @@ def notebook_table(files: Sequence[File], open_as: Mapping[UUID, str]) -> str:
 def cell_text(session: Session, ref: str | int) -> str:
     """Return a cell with its source and outputs as text; from then on it counts as seen."""
     cell = session.cell(ref)
-    lines = [f"# cell {session.label(cell.id)}, {cell.cell_type}", cell.source]
+    head = f"# cell {session.label(cell.id)}, {cell.cell_type}"
+    lines = [shown(head), shown(cell.source, lines=True)]
     outputs = session.outputs(cell.id)
     if outputs:
         lines.append("# outputs")
@@ -194,10 +177,10 @@ def output_text(output: Any, *, colour: bool = True) -> str:
         if text is None:
             content = output.content
             text = content.raw if content and content.raw is not None else _linked(content)
-        return str(text)
+        return _overprinted(str(text))
     if kind == "error":
         text = "\n".join(output.traceback or [f"{output.ename}: {output.evalue}"])
-        return text if colour else _ANSI.sub("", text)
+        return shown(text, lines=True, colours=True) if colour else _uncoloured(text)
     data = output.data or {}
     if not data and getattr(output, "content", None) is not None:
         content = output.content
@@ -205,8 +188,23 @@ def output_text(output: Any, *, colour: bool = True) -> str:
     if "text/plain" in data:
         others = [mimetype for mimetype in data if mimetype != "text/plain"]
         more = f"  [also {', '.join(others)}]" if others else ""
-        return f"{_joined(data['text/plain'])}{more}"
-    return f"[{', '.join(data) or 'empty output'}]"
+        return f"{shown(_joined(data['text/plain']), lines=True, colours=colour)}{shown(more)}"
+    return shown(f"[{', '.join(data) or 'empty output'}]")
+
+
+def _overprinted(text: str) -> str:
+    """Return a stream's text as a terminal leaves it: a progress bar is its last state."""
+    if "\r" in text:
+        text = "\n".join(_last_state(line) for line in text.replace("\r\n", "\n").split("\n"))
+    return shown(text, lines=True, colours=True)
+
+
+def _last_state(line: str) -> str:
+    return next((part for part in reversed(line.split("\r")) if part.strip()), "")
+
+
+def _uncoloured(text: str) -> str:
+    return shown(_COLOURS.sub("", text), lines=True)
 
 
 def _joined(value: Any) -> str:
@@ -221,10 +219,10 @@ def conflict(label: str, mine: str, theirs: str) -> str:
     """Return both texts of an edit that cannot be merged."""
     return "\n".join(
         [
-            f"──── cell {label} as it is now ────",
-            theirs,
+            shown(f"──── cell {label} as it is now ────"),
+            shown(theirs, lines=True),
             "──── your text, not sent ────",
-            mine,
+            shown(mine, lines=True),
             "────────────────────",
         ]
     )

@@ -8,7 +8,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .render import plain, table
+from ..foreign import shown
+from .render import table
 
 if TYPE_CHECKING:
     from ..models import FileVersion, Variable
@@ -59,7 +60,7 @@ def history_text(
     for change in changes:
         who = "you" if change.author_id is not None and change.author_id == me else change.author
         lines.append(
-            f"{paint(_time(change.at, today), _DIM)}  {paint(plain(who), _BOLD)}  "
+            f"{paint(_time(change.at, today), _DIM)}  {paint(shown(who), _BOLD)}  "
             f"{_sentence(change, label)}"
         )
         lines += [f"    {line}" for line in _diff(change.before, change.after, paint)]
@@ -67,7 +68,7 @@ def history_text(
 
 
 def _sentence(change: Change, label: Callable[[str], str]) -> str:
-    what = plain(change.what)
+    what = shown(change.what)
     if change.cell_id is None:
         return f"{what} of the notebook" if what.startswith("set ") else what
     cell = f"cell {label(change.cell_id)}"
@@ -99,7 +100,7 @@ def _diff(before: str, after: str, paint: Callable[[str, str], str]) -> Iterator
         if number == _LINES and len(lines) > _LINES + 1:
             yield paint(f"… {len(lines) - _LINES} more lines", _DIM)
             return
-        text = plain(line[1:])
+        text = shown(line[1:])
         if len(text) > _WIDTH:
             text = f"{text[: _WIDTH - 1]}…"
         if line.startswith("@@"):
@@ -137,10 +138,10 @@ def version_table(versions: Sequence[FileVersion], names: Mapping[UUID, str], to
     rows = [
         [
             str(version.number),
-            plain(version.name or ""),
+            shown(version.name or ""),
             _REASONS.get(version.reason or "", version.reason or ""),
             _time(version.created_at, today),
-            plain(names.get(version.created_by_id, "")) if version.created_by_id else "",
+            shown(names.get(version.created_by_id, "")) if version.created_by_id else "",
         ]
         for version in versions
     ]
@@ -153,11 +154,11 @@ def variable_table(variables: Sequence[Variable]) -> str:
         return "the remote kernel has no variables yet"
     rows = [
         [
-            plain(variable.name),
-            plain(variable.type),
+            shown(variable.name),
+            shown(variable.type),
             _shape(variable.shape),
             "" if variable.size_bytes is None else _size(variable.size_bytes),
-            _short(plain(" ".join(variable.preview.split())), 60),
+            _short(shown(" ".join(variable.preview.split())), 60),
         ]
         for variable in variables
     ]
@@ -169,7 +170,7 @@ def _shape(shape: Any) -> str:
         return ""
     if isinstance(shape, list | tuple):
         return " × ".join(str(part) for part in shape)
-    return plain(str(shape))
+    return shown(str(shape))
 
 
 def _size(count: float) -> str:

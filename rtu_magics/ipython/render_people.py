@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from .render import plain, table
+from ..foreign import shown
+from .render import table
 
 if TYPE_CHECKING:
     from ..models import FilePerson, Invite
@@ -63,7 +64,7 @@ def invite_table(invites: Sequence[Invite], now: datetime) -> str:
         if state == "open":
             state = f"expires {until(invite.expires_at, now)}"
         made = ago(invite.created_at, now)
-        rows.append([str(invite.id)[:8], plain(invite.name or ""), invite.role, state, made])
+        rows.append([str(invite.id)[:8], shown(invite.name or ""), invite.role, state, made])
     return table(["id", "name", "role", "link", "made"], rows)
 
 
@@ -93,6 +94,6 @@ def people_table(
                 where += f" (in {person.connections} places)"
         else:
             where = f"away, seen {ago(person.last_seen, now)}"
-        name = plain(person.name) + (" (you)" if person.user_id == me else "")
+        name = shown(person.name) + (" (you)" if person.user_id == me else "")
         rows.append([name, person.role, where])
     return table(["name", "role", "where"], rows)

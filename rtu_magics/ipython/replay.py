@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from ..foreign import STAND_IN, shown, streamed
 from ..session.events import (
     Event,
     OutputAppended,
@@ -116,11 +117,12 @@ class Replay:
         self.display_ids = display_ids
         self.owns_cell = owns_cell
         self.clear_pending = False
+        self._in_terminal = not hasattr(shell, "kernel")
 
     def begin(self) -> None:
         """Show the mark, if there is to be one."""
         if self.mark is not None:
-            sys.stdout.write(f"{self.mark}\n")
+            sys.stdout.write(f"{shown(self.mark)}\n")
             sys.stdout.flush()
 
     def show(self, event: Event) -> None:
@@ -219,13 +221,16 @@ class Replay:
     def _error(self, output: Output) -> None:
         self._before()
         self.push()
-        ename, evalue, lines = output.ename or "", output.evalue or "", output.traceback or []
+        ename, evalue = shown(output.ename or ""), shown(output.evalue or "", lines=True)
+        lines = _traceback(output.traceback or [])
         if not self._send("error", {"ename": ename, "evalue": evalue, "traceback": lines}):
             text = "\n".join(lines) or (f"{ename}: {evalue}" if ename else evalue)
             self._write("stderr", f"{text}\n")
 
     def _write(self, name: str, text: str) -> None:
         """Write text to one of the calling cell's streams."""
+        if self._in_terminal:
+            text = streamed(text)
         target, other = (sys.stderr, sys.stdout) if name == "stderr" else (sys.stdout, sys.stderr)
         other.flush()
         target.write(text)
@@ -248,9 +253,25 @@ class Replay:
         update: bool = False,
     ) -> None:
         transient = {"display_id": display_id} if display_id else None
-        self.shell.display_pub.publish(
-            filter_bundle(data), metadata, transient=transient, update=update
-        )
+        data = filter_bundle(data)
+        if self._in_terminal and "text/plain" in data:
+            data["text/plain"] = shown(_joined(data["text/plain"]), lines=True, colours=True)
+        self.shell.display_pub.publish(data, metadata, transient=transient, update=update)
+
+
+def _traceback(lines: list[str]) -> list[str]:
+    r"""Return a traceback's lines with what colours them, and nothing else that orders a terminal.
+
+    Examples
+    --------
+    >>> _traceback(["\x1b[31mE\x1b]0;t\x07", "\x1b[0m: v"])
+    ['\x1b[31mE·]0;t·', '\x1b[0m: v']
+    """
+    return [streamed(line).replace("\r", STAND_IN) for line in lines]
+
+
+def _joined(value: Any) -> str:
+    return "".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _only_content(output: Output) -> dict[str, Any]:

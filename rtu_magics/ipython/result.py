@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..foreign import shown
 from ..session.events import (
     Event,
     OutputAppended,
@@ -79,7 +80,8 @@ class RunResult:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the last thing displayed, and all the text where only text can be shown."""
-        return {**filter_bundle(self.data), "text/plain": self.text or repr(self)}
+        text = shown(self.text, lines=True, colours=True)
+        return {**filter_bundle(self.data), "text/plain": text or repr(self)}
 
     def take(self, event: Event) -> None:
         """Note an output event; others are ignored."""

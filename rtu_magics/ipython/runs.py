@@ -81,7 +81,7 @@ class RunsMagics(MagicsBase):
                     _when(run),
                 ]
             )
-        self.say(table(["name", "run", "cells", "state", "by", "started"], rows))
+        self.show(table(["name", "run", "cells", "state", "by", "started"], rows))
         if len(runs) > _SHOWN:
             self.say(f"and {len(runs) - _SHOWN} earlier ones")
 

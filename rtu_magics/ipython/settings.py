@@ -103,7 +103,7 @@ class RtuMagics(MagicsBase):
                 raise UsageError(" ".join(str(exc).split())) from None
         names = NAMES if args.name is None else (args.name,)
         traits = self.traits()
-        self.say(
+        self.show(
             table(
                 ["setting", "value", "what it does"],
                 [[name, _shown(getattr(self, name)), str(traits[name].help)] for name in names],

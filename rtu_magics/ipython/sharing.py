@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from ..foreign import shown
 from .base import MagicsBase, argument, magics_class
 from .declaring import session_magic
 
@@ -64,7 +65,7 @@ class SharingMagics(MagicsBase):
     def _list(self, session: Session) -> None:
         from .render_people import invite_table
 
-        self.say(invite_table(session.invites(), datetime.now(timezone.utc)))
+        self.show(invite_table(session.invites(), datetime.now(timezone.utc)))
 
     def _change(self, session: Session, args: Any) -> None:
         if args.role is None:
@@ -84,7 +85,7 @@ class SharingMagics(MagicsBase):
             self.shell.user_ns[args.output] = invite.url
         else:
             # The link is what was asked for: the one secret that is shown.
-            print(f"%rtu_connect {invite.url}", flush=True)
+            print(shown(f"%rtu_connect {invite.url}"), flush=True)
         if invite.message:
             self.say(f"note: {invite.message}")
         when = until(invite.expires_at, datetime.now(timezone.utc))
@@ -138,13 +139,11 @@ class SharingMagics(MagicsBase):
         session = self.session(args)
         people, label = session.who(), cell_labels(session.cells())
         now = datetime.now(timezone.utc)
-        self.say(people_table(people, session.client.user_id, label, now))
+        self.show(people_table(people, session.client.user_id, label, now))
 
 
 def _called(invite: Invite) -> str:
-    from .render import plain
-
-    return plain(invite.name) if invite.name else str(invite.id)[:8]
+    return shown(invite.name) if invite.name else str(invite.id)[:8]
 
 
 def _ref(invite: Invite) -> str:

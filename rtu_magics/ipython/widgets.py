@@ -58,7 +58,7 @@ class WidgetMagics(MagicsBase):
 
             watch(session)
         else:
-            self.say(status_text(session.status()))
+            self.show(status_text(session.status()))
 
     @session_magic(
         argument("cells", nargs="*", metavar="CELL", help="the cells to show; all by default"),

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..foreign import shown
+
 __all__ = ["TOKEN_ENV", "main", "serve"]
 
 TOKEN_ENV = "RTU_SERVER_TOKEN"
@@ -112,8 +114,10 @@ def serve(
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
     # What happens to notebooks belongs into the log; of the libraries only what went wrong.
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING)
     logging.getLogger("rtu_magics.server").setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Text("%(asctime)s %(levelname)s %(message)s"))
 
     from .address import listening_port
     from .last_resort import end_within
@@ -195,6 +199,14 @@ def _why_no_tls(certfile: str, keyfile: str) -> str:
             "--certfile and its key with --keyfile, both in PEM"
         )
     return ""
+
+
+class _Text(logging.Formatter):
+    """A log may name what others named: as text, since somebody reads it in a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as text."""
+        return shown(super().format(record), lines=True)
 
 
 def _complain(message: str) -> int:

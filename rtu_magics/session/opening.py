@@ -16,6 +16,7 @@ from ..errors import (
     RTUError,
     TargetError,
 )
+from ..foreign import shown
 from .hints import learn
 from .loop import background
 from .registry import sessions
@@ -92,12 +93,12 @@ def connect(
             sessions.check_free(name)
     known = _reuse(parsed, name, as_name)
     if known is not None and known.server_ended:
-        say(f"the server of {known.path} has ended")
+        say(shown(f"the server of {known.path} has ended"))
         name = known.name
         known.close()
     elif known is not None:
         lost = "; the connection is lost, reconnecting …" if known.connection != "live" else ""
-        say(f"already connected to {known.path} as {known.name!r}{lost}")
+        say(shown(f"already connected to {known.path} as {known.name!r}{lost}"))
         sessions.add(known)  # the newest again
         return known
     if isinstance(parsed, LocalTarget):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ..foreign import shown
 from .loop import on_loop
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Positions:
     def label(self, cell_id: str) -> str:
         """Return how to show a cell to people: its position and the beginning of its id."""
         at = self.index.get(cell_id)
-        return cell_id[:8] if at is None else f"{at + 1} ({self.short[cell_id]})"
+        return shown(cell_id[:8] if at is None else f"{at + 1} ({self.short[cell_id]})")
 
 
 class LatestPositions:

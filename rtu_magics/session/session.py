@@ -13,6 +13,7 @@ from typing import Any
 from .. import models as m
 from ..document import still_cell
 from ..errors import RTUError
+from ..foreign import shown
 from .base import Cell
 from .edits import EditVerbs
 from .events import ConnectionChanged
@@ -65,7 +66,7 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
     """
 
     def __repr__(self) -> str:
-        return f"<Session {self.name!r} on {self.path} at {self.server_url}>"
+        return shown(f"<Session {self.name!r} on {self.path} at {self.server_url}>")
 
     def __enter__(self) -> Session:
         return self

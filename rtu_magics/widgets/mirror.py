@@ -18,6 +18,7 @@ import anywidget
 import traitlets
 
 from ..errors import RTUError
+from ..foreign import shown
 from ..session import background, on_loop
 from ..session.events import (
     CellStatesChanged,
@@ -229,7 +230,7 @@ class Mirror(anywidget.AnyWidget):
         self._display_ids.append(display_id)
         display(self, display_id=f"{display_id}-live")
         display(
-            {"text/html": self.static(), "text/plain": f"Mirror of {self.session.path}"},
+            {"text/html": self.static(), "text/plain": shown(f"Mirror of {self.session.path}")},
             raw=True,
             display_id=f"{display_id}-static",
         )
@@ -279,7 +280,7 @@ class Mirror(anywidget.AnyWidget):
         with contextlib.suppress(Exception):  # no front end any more: nobody is there to see it
             for display_id in self._display_ids:
                 update_display(
-                    {"text/html": picture, "text/plain": f"Mirror of {self.session.path}"},
+                    {"text/html": picture, "text/plain": shown(f"Mirror of {self.session.path}")},
                     raw=True,
                     display_id=f"{display_id}-static",
                 )

@@ -24,6 +24,7 @@ import traitlets
 
 from .. import models as m
 from ..errors import KernelNotStarted, RTUError
+from ..foreign import shown
 from ..session import background, on_loop
 from ..session.events import (
     CellStatesChanged,
@@ -123,7 +124,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
         self._soon(self._tell_all)
 
     def __repr__(self) -> str:
-        return " · ".join(self._line.words)
+        return shown(" · ".join(self._line.words))
 
     # ------------------------------------------------------------------ from the session
 
