@@ -13,8 +13,10 @@ from .base import Model
 __all__ = [
     "FINISHED_STATES",
     "KERNEL_ALIVE_STATES",
+    "KERNEL_LOST_REASONS",
     "CellState",
     "CellStateName",
+    "EndReason",
     "KernelDetails",
     "KernelSession",
     "KernelStateName",
@@ -73,6 +75,35 @@ FINISHED_STATES = frozenset({CellStateName.FINISHED, CellStateName.FAILED})
 """The only states that end a wait for a cell, in every client."""
 
 
+class EndReason:
+    """Why a cell ended as it did, for programs (our addition to the protocol).
+
+    What people are told stands beside it in words, as a state's ``cause``. A server may know more
+    reasons than a client, and one of another kind says none: a client takes an unknown reason for
+    a failure like any other.
+    """
+
+    ERROR = "error"  # the code failed
+    EXPECTED_ERROR = "expected_error"  # … and the cell's tags say that it may
+    INTERRUPTED = "interrupted"
+    STDIN = "stdin"  # it asked for input, and nobody can answer
+    STOPPED = "stopped"  # the kernel gave it up in the middle and does not say why
+    ABORTED = "aborted"  # the kernel refused to begin
+    NO_ANSWER = "no_answer"  # the kernel does not say how it ended
+    KERNEL_GONE = "kernel_gone"  # it died, was shut down or exchanged: its variables are gone
+    RESTARTED = "restarted"  # somebody restarted the kernel: its variables are gone
+    SERVER_RESTARTED = "server_restarted"
+    EARLIER_FAILED = "earlier_failed"  # of the same request
+    DELETED = "deleted"
+    NO_DATA_SOURCE = "no_data_source"  # an SQL cell
+    NOT_STORED = "not_stored"
+    SERVER_ERROR = "server_error"
+
+
+KERNEL_LOST_REASONS = frozenset({EndReason.KERNEL_GONE, EndReason.RESTARTED})
+"""Reasons which say that the kernel's variables are gone."""
+
+
 class KernelDetails(Model):
     """A kernel's name and state.
 
@@ -124,6 +155,8 @@ class CellState(Model):
         The kernel's count, once known (our addition).
     cause
         Why a cell that did not run to its end failed (our addition).
+    reason
+        Why it ended as it did, one of `EndReason` (our addition; None from other servers).
     waiting_for_input
         Whether it runs and waits for somebody to answer a question of its (our addition).
     """
@@ -133,8 +166,14 @@ class CellState(Model):
     execution_id: UUID | None = Field(default=None, exclude_if=lambda v: v is None)
     execution_count: int | None = Field(default=None, exclude_if=lambda v: v is None)
     cause: str | None = Field(default=None, exclude_if=lambda v: v is None)
+    reason: str | None = Field(default=None, exclude_if=lambda v: v is None)
     kernel_session_id: Any = Field(default=None, exclude_if=lambda v: v is None)
     waiting_for_input: bool = Field(default=False, exclude_if=lambda v: not v)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended with an error that its cell's tags do not allow for."""
+        return self.state == CellStateName.FAILED and self.reason != EndReason.EXPECTED_ERROR
 
 
 def kernel_channel(file_id: UUID) -> str:

@@ -24,13 +24,15 @@ from ..models import (
     CellOutputCollectionReplace,
     CellState,
     CellStateName,
+    EndReason,
 )
 from .broadcast import Connection
 from .frames import Frame, message
-from .kernel_run import ExecuteReply, KernelRun
+from .kernel_ends import ExecuteReply
+from .kernel_run import KernelRun
 from .plans import Plan, plan_of
 from .recording import LiveCollection
-from .running import NO_DATA_SOURCE, RunningCell
+from .running import NO_DATA_SOURCE, CellEnd, RunningCell
 from .runs import Runs
 from .store import runs
 from .streaming import Streamer
@@ -45,10 +47,8 @@ __all__ = ["Executor", "Plan"]
 logger = logging.getLogger(__name__)
 
 _ACTIVE = frozenset({CellStateName.QUEUED, CellStateName.EXECUTING})
-_RETRIES_AFTER_ABORT = 5
 RESTARTED = "the server restarted before the cell had finished; run it again"
 DELETED = "the cell was deleted"
-EARLIER_FAILED = "not run: an earlier cell of the same request failed"
 
 
 class Executor:
@@ -85,6 +85,7 @@ class Executor:
             unfinished = [state for state in found if state.state in _ACTIVE]
             for state in unfinished:
                 state.state, state.cause = CellStateName.FAILED, RESTARTED
+                state.reason = EndReason.SERVER_RESTARTED
             runs.put_states(connection, room.file_id, unfinished)
         present = room.chain.builder
         return {state.cell_id: state for state in found if state.cell_id in present}
@@ -135,6 +136,7 @@ class Executor:
             state = run.states.get(cell_id)
             if state is not None and state.state in _ACTIVE:
                 failed = {"state": CellStateName.FAILED, "cause": DELETED}
+                failed["reason"] = EndReason.DELETED
                 self._show_states([state.model_copy(update=failed)])
         if self.states.pop(cell_id, None) is not None:
             try:
@@ -150,11 +152,11 @@ class Executor:
         """Go on with the queue."""
         self._wake.set()
 
-    def kernel_lost(self, cause: str) -> None:
+    def kernel_lost(self, cause: str, reason: str) -> None:
         """Fail everything that waits; what runs ends by itself, through its reply."""
         running = self._running.target.cell_id if self._running else None
         for plan in self._queue:
-            failed = plan.failed(f"not run: {cause}")
+            failed = plan.failed(f"not run: {cause}", reason)
             plan.targets.clear()
             # The last request for a cell decides; one that runs gets its state when it ends.
             self._after_running += [s for s in failed if s.cell_id == running]
@@ -217,6 +219,7 @@ class Executor:
                 collection.store_again()
                 for state in changed:
                     state.state, state.cause = CellStateName.FAILED, "outputs could not be stored"
+                    state.reason = EndReason.NOT_STORED
         self._show_states(changed)
 
     def _show_states(self, changed: Iterable[CellState]) -> None:
@@ -228,7 +231,7 @@ class Executor:
                 live = self.runs.get(state.execution_id) if state.execution_id else None
                 if live is not None:
                     self.runs.send(live, "run_state_event", state)
-            elif state.cell_id in self._room.chain.builder or state.cause == DELETED:
+            elif state.cell_id in self._room.chain.builder or state.reason == EndReason.DELETED:
                 self.states[state.cell_id] = state
                 shown = True
         if shown:
@@ -249,7 +252,8 @@ class Executor:
                 raise
             except Exception:
                 logger.exception("a cell could not be run")
-                self._finish(running, None, "the server failed to run the cell; see its log")
+                cause = "the server failed to run the cell; see its log"
+                self._finish(running, None, CellEnd(cause, EndReason.SERVER_ERROR))
             finally:
                 running.streamer.stop()
                 self._running = None
@@ -305,14 +309,14 @@ class Executor:
                 await room.apply(delta, plan.author, also=collection.create)
             except SquashError as exc:
                 await running.run.reply()
-                self._finish(running, None, str(exc))
+                self._finish(running, None, CellEnd(str(exc), EndReason.DELETED))
                 return
             running.shown = True
         room.service.collections.put(collection)
         running.streamer.begin()
-        cause = running.take_reply(await self._reply(running, running.run))
+        end = running.take_reply(await running.reply(self._ask))
         running.streamer.finish()
-        self._finish(running, collection, cause)
+        self._finish(running, collection, end)
         if not plan.scratch:
             room.disk.changed()
 
@@ -320,7 +324,7 @@ class Executor:
         """Ask the kernel to run the cell."""
         streamer = running.streamer
         if running.target.is_sql:
-            running.run = KernelRun.lost(NO_DATA_SOURCE)
+            running.run = KernelRun.lost(NO_DATA_SOURCE, EndReason.NO_DATA_SOURCE)
             return running.run
 
         def take(message: Mapping[str, Any]) -> None:
@@ -350,7 +354,7 @@ class Executor:
         """Store how a cell ended while its kernel is about to say that it is idle again."""
         if reply.status != "ok" or running.gone or not running.shown:
             return
-        done = running.done(reply.execution_count)
+        done = running.done(reply.execution_count, CellEnd())
         try:
             with self._room.service.database.quick_transaction() as connection:
                 running.collection.store(connection)
@@ -360,23 +364,13 @@ class Executor:
         else:
             running.stored = done
 
-    async def _reply(self, running: RunningCell, run: KernelRun) -> ExecuteReply:
-        """Wait for the kernel's answer, and ask again if it was not this cell's fault."""
-        for _ in range(_RETRIES_AFTER_ABORT - 1):
-            reply = await run.reply()
-            # A failed cell of another program on the same kernel aborts what waits there.
-            if reply.status != "aborted":
-                return reply
-            run = self._ask(running)
-        return await run.reply()
-
     def _finish(
-        self, running: RunningCell, collection: LiveCollection | None, cause: str | None
+        self, running: RunningCell, collection: LiveCollection | None, end: CellEnd
     ) -> None:
         plan, cell_id = running.plan, running.target.cell_id
         self.runs.withdraw(running.live)
-        done = running.done(collection.execution_count if collection else None, cause)
-        dropped = [] if cause is None else plan.failed(EARLIER_FAILED)
+        done = running.done(collection.execution_count if collection else None, end)
+        dropped = [] if end.rest is None else plan.failed(*end.rest)
         if dropped:
             plan.targets.clear()
         self._set_states([done, *dropped], None if plan.scratch else collection, running.stored)

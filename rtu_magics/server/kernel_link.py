@@ -10,13 +10,15 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from jupyter_core.utils import ensure_async
 
+from ..models import EndReason
 from .gateway_client import ChannelsClient, behind_gateway, why_unreachable
 from .kernel_death import BEHIND_GATEWAY, cause_of_death
+from .kernel_ends import KernelTraits
 from .kernel_messages import EXPRESSION, getter, receive, value_in
 from .kernel_run import KernelRun, OnMessage, OnQuestion
 
@@ -25,6 +27,7 @@ __all__ = ["KernelLink"]
 logger = logging.getLogger(__name__)
 
 _STDIN_TIME = 0.5  # seconds; connecting takes a few milliseconds
+_ASK_STATE = 20  # times that a kernel is asked something so that Jupyter sees it answer
 _BEGIN_TIME = 2.0  # seconds that a kernel gets to begin with a cell before it is interrupted
 _ASK_AGAIN = 5.0  # seconds that a kernel which starts gets to answer
 _ASK_AFTER = 2.0  # seconds of a run until it is asked whether the kernel is at it still
@@ -47,6 +50,8 @@ class KernelLink:
         Called once the kernel answers and its output arrives.
     on_dead
         Called once, with the reason, when its process is found dead.
+    on_unanswerable
+        Called when the code that runs asks for input which nobody can give.
     on_started_again
         Called once when its gateway says that it died and is started again; `lost` says so, too.
     """
@@ -54,15 +59,18 @@ class KernelLink:
     def __init__(
         self,
         manager: Any,
+        *,
         on_status: Callable[[str], None],
         on_ready: Callable[[], None],
         on_dead: Callable[[str], None],
+        on_unanswerable: Callable[[], None],
         on_started_again: Callable[[], None],
     ) -> None:
         self._manager = manager
         self._on_status = on_status
         self._on_ready = on_ready
         self._on_dead = on_dead
+        self._on_unanswerable = on_unanswerable
         self._on_started_again = on_started_again
         self._client: Any = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -71,12 +79,15 @@ class KernelLink:
         self._ready = asyncio.Event()
         self._run: KernelRun | None = None
         self._later: tuple[str, KernelRun] | None = None
-        self._in_order = False  # whether it does one thing after the other
+        self._question: Mapping[str, Any] = {}  # the header of what it asked last
+        self._traits = KernelTraits()
         self._evaluations: dict[str, asyncio.Future[str | None]] = {}
         # Those of ours that are nobody's business: the kernel is busy with them for a moment.
         self._quiet: deque[str] = deque(maxlen=32)
         self._closed = False
+        self._asks_left = 0 if behind_gateway(manager) else _ASK_STATE
         self._lost: str | None = None
+        self._lost_reason: str = EndReason.KERNEL_GONE
 
     @property
     def ready(self) -> bool:
@@ -117,7 +128,7 @@ class KernelLink:
             Whether it is an expression to evaluate; its value is not shown.
         """
         if not self.ready:
-            return KernelRun.lost(self._lost or "the kernel is not running")
+            return KernelRun.lost(self._lost or "the kernel is not running", self._lost_reason)
         message_id = self._client.execute(
             "" if is_expression else code,
             user_expressions={EXPRESSION: code} if is_expression else None,
@@ -125,13 +136,16 @@ class KernelLink:
             allow_stdin=on_question is not None,
             stop_on_error=False,
         )
-        self._run = KernelRun(message_id, on_message, on_question)
+        self._run = KernelRun(message_id, on_message, on_question, self._traits)
         return self._run
 
     def answer(self, value: str) -> None:
         """Answer what the code that runs has asked."""
         if self.ready:
-            self._client.input(value)
+            # Not `input`, which does not say to what it is the answer: some kernels want to know.
+            session, question = self._client.session, self._question
+            reply = session.msg("input_reply", {"value": value}, parent={"header": question})
+            self._client.stdin_channel.send(reply)
 
     async def evaluate(self, expression: str, timeout: float) -> str | None:
         """Return the value of an expression as text, without a trace in the kernel.
@@ -157,15 +171,15 @@ class KernelLink:
         finally:
             self._evaluations.pop(message_id, None)
 
-    def lose(self, reason: str) -> None:
+    def lose(self, cause: str, reason: str = EndReason.KERNEL_GONE) -> None:
         """End a running execution: the kernel is gone or about to go."""
         if self._lost is None:
-            self._lost = reason
+            self._lost, self._lost_reason = cause, reason
         for answer in self._evaluations.values():
             if not answer.done():
                 answer.set_result(None)
         if self._run is not None:
-            self._run.lose(reason)
+            self._run.lose(cause, reason)
 
     @property
     def executing(self) -> bool:
@@ -178,6 +192,14 @@ class KernelLink:
             with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
                 await asyncio.wait_for(self._run.begun(), _BEGIN_TIME)
 
+    async def wait_ended(self, timeout: float) -> bool:
+        """Return whether what the kernel was asked last ends within `timeout` seconds."""
+        if self._run is None:
+            return True
+        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._run.reply()), timeout)
+        return self._run.ended
+
     def interrupted(self) -> None:
         """Note that an interrupt was sent to the kernel."""
         if self._run is not None:
@@ -188,7 +210,7 @@ class KernelLink:
         if self._closed:
             return
         self._closed = True
-        self.lose("the connection to the kernel was closed")
+        self.lose("the connection to the kernel was closed", EndReason.NO_ANSWER)
         current = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not current]
         for task in tasks:
@@ -262,8 +284,7 @@ class KernelLink:
                 if state in ("restarting", "dead") and behind_gateway(self._manager):
                     self._told_dead(again=state == "restarting")
                 elif mine and run is not None:
-                    if state == "idle":
-                        run.idle()
+                    run.status(state)
                 elif parent.get("msg_id") in self._quiet:
                     continue
                 elif parent.get("msg_type") == "execute_request" and state in ("busy", "idle"):
@@ -283,7 +304,7 @@ class KernelLink:
             run, parent = self._run, message.get("parent_header") or {}
             if message.get("msg_type") == "kernel_info_reply":
                 self._answered.set()
-                self._in_order = message["content"].get("implementation") == "ipython"
+                self._traits.take(message.get("content") or {})
                 if self._later is not None and parent.get("msg_id") == self._later[0]:
                     self._later[1].overtaken()
                     self._later = None
@@ -301,12 +322,27 @@ class KernelLink:
             if message is None or message.get("msg_type") != "input_request":
                 continue
             run, parent = self._run, message.get("parent_header") or {}
-            if run is None or parent.get("msg_id") != run.message_id or run.on_question is None:
+            if run is None or parent.get("msg_id") != run.message_id or run.ended:
+                continue
+            self._question = message["header"]
+            if run.on_question is None:
+                run.asked_nobody()
+                self._on_unanswerable()
                 continue
             await asyncio.sleep(_OUTPUT_FIRST)
             if not run.ended:
                 content = message.get("content") or {}
                 run.on_question(str(content.get("prompt", "")), bool(content.get("password")))
+
+    def _ask_for_jupyter(self) -> None:
+        """Ask a kernel something of which Jupyter thinks that it starts.
+
+        After a restart of its own Jupyter hears late what the kernel says: it takes it for a
+        starting one until somebody asks.
+        """
+        if self._asks_left and getattr(self._manager, "execution_state", None) == "starting":
+            self._asks_left -= 1
+            self._client.kernel_info()
 
     def _ask_later(self) -> None:
         """Ask the kernel something after a run that takes long.
@@ -315,7 +351,7 @@ class KernelLink:
         Kernels that do several things at once would answer before.
         """
         run = self._run
-        if run is None or run.ended or run.seconds < _ASK_AFTER or not self._in_order:
+        if run is None or run.ended or run.seconds < _ASK_AFTER or not self._traits.in_order:
             return
         if self._later is None or self._later[1] is not run:
             self._later = (self._client.kernel_info(), run)
@@ -333,6 +369,7 @@ class KernelLink:
                 return
             if self._ready.is_set():
                 self._ask_later()
+                self._ask_for_jupyter()
 
     def _told_dead(self, *, again: bool) -> None:
         """Take the gateway's word that the kernel died."""

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Protocol
 from uuid import UUID
 
-from ..models import KernelDetails, KernelStateName, KernelStatusUpdate
+from ..models import EndReason, KernelDetails, KernelStateName, KernelStatusUpdate
 from .gateway_client import behind_gateway
 from .kernel_death import cause_of_death
 from .kernel_link import KernelLink
@@ -19,6 +19,8 @@ from .kernel_sessions import KernelSessions, SessionInfo
 __all__ = ["KernelListener", "NotebookKernel"]
 
 logger = logging.getLogger(__name__)
+
+_QUESTION_TIME = 2.0  # seconds that a kernel gets to take an interrupt instead of an answer
 
 
 class KernelListener(Protocol):
@@ -30,7 +32,7 @@ class KernelListener(Protocol):
     def kernel_ready(self) -> None:
         """Executions are taken now."""
 
-    def kernel_lost(self, cause: str) -> None:
+    def kernel_lost(self, cause: str, reason: str) -> None:
         """The kernel's memory is gone: nothing that was queued can run as it was meant."""
 
 
@@ -245,10 +247,11 @@ class NotebookKernel:
             kernels.add_restart_callback(kernel_id, self._on_given_up, "dead")
         self._link = KernelLink(
             self._sessions.manager(kernel_id),
-            self._on_status,
-            self._on_ready,
-            self._on_dead,
-            self._on_autorestart,
+            on_status=self._on_status,
+            on_ready=self._on_ready,
+            on_dead=self._on_dead,
+            on_unanswerable=lambda: self._spawn(self._end_question()),
+            on_started_again=self._on_autorestart,
         )
         self._link.start()
 
@@ -269,7 +272,7 @@ class NotebookKernel:
             if info is None:
                 return
             self._fresh = True
-            self._lose("the kernel was restarted")
+            self._lose("the kernel was restarted", EndReason.RESTARTED)
             self._set_state(KernelStateName.RESTARTING)
             await self._drop_link()
             try:
@@ -306,7 +309,7 @@ class NotebookKernel:
         manager = self._sessions.manager(kernel_id) if self._sessions.alive(kernel_id) else None
         # A gateway has told already if it starts the kernel again.
         again = not behind_gateway(manager) and bool(getattr(manager, "autorestart", False))
-        self._listener.kernel_lost(reason)
+        self._listener.kernel_lost(reason, EndReason.KERNEL_GONE)
         self._set_state(KernelStateName.RESTARTING if again else KernelStateName.FAILED, reason)
         if not again:
             self._spawn(self._end_dead(reason))
@@ -339,10 +342,23 @@ class NotebookKernel:
             except Exception:
                 logger.debug("a dead kernel could not be cleaned up", exc_info=True)
 
-    def _lose(self, cause: str) -> None:
+    async def _end_question(self) -> None:
+        """End the cell that asked what nobody can answer: it would block the kernel for all.
+
+        There is no answer that means "none", hence an interrupt; for a kernel that does not heed it
+        there, an empty line.
+        """
+        link, info = self._link, self._info
+        if link is None or info is None:
+            return
+        await self._sessions.interrupt(info.kernel_id)
+        if not await link.wait_ended(_QUESTION_TIME) and self._link is link:
+            link.answer("")
+
+    def _lose(self, cause: str, reason: str = EndReason.KERNEL_GONE) -> None:
         if self._link is not None:
-            self._link.lose(cause)
-        self._listener.kernel_lost(cause)
+            self._link.lose(cause, reason)
+        self._listener.kernel_lost(cause, reason)
 
     def _forget(self, state: str, reason: str | None) -> None:
         if self._info is not None:

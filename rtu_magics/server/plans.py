@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -21,17 +21,25 @@ from ..models import (
 )
 from .store import AnyConnection, runs
 
-__all__ = ["Plan", "Target", "plan_of", "scratch_plan"]
+__all__ = ["MAY_FAIL", "Plan", "Target", "plan_of", "scratch_plan"]
+
+MAY_FAIL = "raises-exception"
+"""The tag of a cell whose error ends nothing else (nbclient, JupyterLab)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One cell to run, with its source; `SCRATCH_CELL` for code without a cell."""
+    """One cell to run, with its source; `SCRATCH_CELL` for code without a cell.
+
+    ``may_fail``: its tags say that an error of it ends nothing else (``raises-exception``, a tag of
+    nbclient's and JupyterLab's).
+    """
 
     cell_id: str
     source: str
     is_sql: bool = False
     is_expression: bool = False
+    may_fail: bool = False
 
 
 @dataclass(slots=True)
@@ -73,12 +81,10 @@ class Plan:
             for target in self.targets
         ]
 
-    def failed(self, cause: str) -> list[CellState]:
+    def failed(self, cause: str, reason: str) -> list[CellState]:
         """Return the states of the cells if none of them runs any more."""
-        return [
-            state.model_copy(update={"state": CellStateName.FAILED, "cause": cause})
-            for state in self.states()
-        ]
+        failed = {"state": CellStateName.FAILED, "cause": cause, "reason": reason}
+        return [state.model_copy(update=failed) for state in self.states()]
 
     def store(self, connection: AnyConnection) -> None:
         """Store the queued states, in the transaction that stores the delta."""
@@ -99,8 +105,16 @@ def plan_of(delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:
     plan = Plan(delta.id, delta.file_id, delta.created_by_id)
     for cell in cells:
         if isinstance(cell, CodeCell) and cell.source.strip():
-            plan.targets.append(Target(cell.id, cell.source, cell.is_sql_cell))
+            may_fail = MAY_FAIL in tags_of(cell.metadata)
+            target = Target(cell.id, cell.source, cell.is_sql_cell, may_fail=may_fail)
+            plan.targets.append(target)
     return plan
+
+
+def tags_of(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the tags in a cell's metadata, none where they are not a list of words."""
+    tags = metadata.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
 def scratch_plan(

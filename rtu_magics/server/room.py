@@ -228,9 +228,9 @@ class Room:
         """Let what is queued run."""
         self.executor.kernel_ready()
 
-    def kernel_lost(self, cause: str) -> None:
+    def kernel_lost(self, cause: str, reason: str) -> None:
         """End what is queued and what runs."""
-        self.executor.kernel_lost(cause)
+        self.executor.kernel_lost(cause, reason)
 
     # Joining
 

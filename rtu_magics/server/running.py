@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..models import CellState, CellStateName
-from .kernel_run import ExecuteReply, KernelRun
-from .plans import Plan, Target
+from ..models import KERNEL_LOST_REASONS, CellState, CellStateName, EndReason
+from .kernel_ends import ExecuteReply, retry_after
+from .kernel_run import KernelRun
+from .plans import MAY_FAIL, Plan, Target
 from .recording import LiveCollection
 from .runs import LiveRun
 from .streaming import Streamer
 
-__all__ = ["NO_DATA_SOURCE", "RunningCell"]
+__all__ = ["NO_DATA_SOURCE", "CellEnd", "RunningCell"]
 
 NO_DATA_SOURCE = "no data source is connected to this notebook"
+EARLIER_FAILED = "not run: an earlier cell of the same request failed"
+INTERRUPTED = "not run: an earlier cell of the same request was interrupted"
+
+
+_EXPECTED = EndReason.EXPECTED_ERROR
+# Whatever else the cell has shown, an error among it, is not why it ended.
+_ALWAYS_SHOWN = KERNEL_LOST_REASONS | {EndReason.NO_ANSWER, EndReason.STDIN}
+
+
+@dataclass(frozen=True, slots=True)
+class CellEnd:
+    """How a cell ended.
+
+    Attributes
+    ----------
+    cause
+        Why it failed, None if it did not.
+    reason
+        One of `EndReason`, None for an end like any other.
+    """
+
+    cause: str | None = None
+    reason: str | None = None
+
+    @property
+    def rest(self) -> tuple[str, str] | None:
+        """Cause and reason of what its request still had queued; None if that runs on."""
+        if self.reason == EndReason.INTERRUPTED:
+            return INTERRUPTED, EndReason.INTERRUPTED
+        if self.cause is None or self.reason == EndReason.EXPECTED_ERROR:
+            return None
+        return EARLIER_FAILED, EndReason.EARLIER_FAILED
 
 
 @dataclass(slots=True)
@@ -55,29 +91,57 @@ class RunningCell:
             waiting_for_input=waiting,
         )
 
-    def done(self, execution_count: int | None, cause: str | None = None) -> CellState:
+    def done(self, execution_count: int | None, end: CellEnd) -> CellState:
         """Return its state at the end: failed if there is a cause."""
+        cause = end.cause
         return CellState(
             cell_id=self.target.cell_id,
             state=CellStateName.FINISHED if cause is None else CellStateName.FAILED,
             execution_id=self.plan.execution_id,
             execution_count=execution_count,
             cause=None if cause is None else cause.partition("\n")[0][:500],
+            reason=end.reason,
         )
 
-    def take_reply(self, reply: ExecuteReply) -> str | None:
-        """Add to the outputs what only the reply tells; returns the cause if it failed."""
+    async def reply(self, ask: Callable[[RunningCell], KernelRun]) -> ExecuteReply:
+        """Wait for the kernel's answer, and ask again if it was not this cell's fault.
+
+        A kernel refuses what waits there when a cell of another program has failed; some refuse
+        everything for a moment after a failure.
+
+        Parameters
+        ----------
+        ask
+            Asks the kernel once more.
+        """
+        run = self.run or ask(self)
+        for tries in itertools.count(1):
+            reply = await run.reply()
+            pause = retry_after(tries) if reply.status == "aborted" else None
+            if pause is None:
+                break
+            await asyncio.sleep(pause)
+            if run.was_interrupted or self.gone:
+                return ExecuteReply.interrupted()
+            run = ask(self)
+        return ExecuteReply.refused() if reply.status == "aborted" else reply
+
+    def take_reply(self, reply: ExecuteReply) -> CellEnd:
+        """Add to the outputs what only the reply tells; returns how the cell ended."""
         collection = self.collection
         if self.target.is_sql:
             collection.append_error(
                 "NoDataSource",
                 f"{NO_DATA_SOURCE}; change the cell to Python and query the database from there",
             )
-        elif reply.status == "lost":
-            collection.append_error("KernelDied", f"{reply.cause}; the cell did not finish")
-        elif reply.status == "unanswered" and not collection.has_error:
-            ename, _, why = (reply.cause or "").partition(": ")
-            collection.append_error(ename, why)
+        elif reply.shows is not None and (
+            not collection.has_error or reply.reason in _ALWAYS_SHOWN
+        ):
+            collection.append_error(*reply.shows)
         if reply.execution_count is not None:
             collection.execution_count = reply.execution_count
-        return None if reply.status == "ok" else (reply.cause or "the kernel refused to run it")
+        if reply.status == "ok":
+            return CellEnd(None, reply.reason)
+        if reply.reason == EndReason.ERROR and self.target.may_fail:
+            return CellEnd(f"{reply.cause} (which its tag {MAY_FAIL} allows)", _EXPECTED)
+        return CellEnd(reply.cause, reply.reason)

@@ -84,9 +84,9 @@ class LiveRun:
     @property
     def state(self) -> str:
         """``queued``, ``executing``, or how it ended."""
-        states = [state.state for state in self.states.values()]
-        if all(state in FINISHED_STATES for state in states):
-            failed = CellStateName.FAILED in states
+        states = self.states.values()
+        if all(state.state in FINISHED_STATES for state in states):
+            failed = any(state.failed for state in states)
             return CellStateName.FAILED if failed else CellStateName.FINISHED
         return CellStateName.QUEUED if self.started_at is None else CellStateName.EXECUTING
 

@@ -19,7 +19,11 @@ from .run_events import Finished
 
 __all__ = ["Execution"]
 
-_NOBODY_TO_ASK = "StdinNotImplementedError"
+# What servers that give no reasons note among the outputs, by the error's name.
+_OLD_REASONS = {
+    "KernelDied": m.EndReason.KERNEL_GONE,
+    "StdinNotImplementedError": m.EndReason.STDIN,
+}
 END_OF_FILE = "\x04"  # as a kernel takes it (Jupyter messaging, input_reply)
 
 
@@ -77,7 +81,7 @@ class Execution(Follower):
     def state(self) -> str:
         """``queued``, ``running``, ``waits for input``, ``ok`` or ``failed``."""
         states = [self.states[cell_id] for cell_id in self.targets if cell_id in self.states]
-        if self._failure is not None or any(s.state == "finished_with_error" for s in states):
+        if self._failure is not None or any(s.failed for s in states):
             return "failed"
         if self._all_finished():
             return "ok"
@@ -125,7 +129,7 @@ class Execution(Follower):
             raise self._failure
         for cell_id in self.targets:
             state = self.states.get(cell_id)
-            if state is None or state.state == "finished_with_no_error":
+            if state is None or not state.failed:
                 continue
             self._raise_for(cell_id, state)
 
@@ -133,19 +137,20 @@ class Execution(Follower):
         where = f"cell {self.session.label(cell_id)}" if cell_id else "the scratch cell"
         error = self.errors.get(cell_id)
         cause = state.cause or "the server gives no cause"
-        # The server notes a kernel's death among the outputs, too, as an error of this name.
-        raised = error is not None and error.ename != "KernelDied"
-        if not raised and (self._kernel_gone or "kernel" in cause):
+        if self._lost_kernel(state, error):
             raise KernelDied(
                 f"{where} did not run to its end: {cause}; its variables are gone, the next "
                 f"run starts on a fresh kernel"
             )
-        if error is None:
-            raise RemoteCellError(f"{where} did not run to its end: {cause}", cell_id=cell_id)
+        if error is None or not (error.ename or error.evalue):
+            # Some kernels write what went wrong as text, or not at all: the reply says it then.
+            ended = state.reason == m.EndReason.ERROR
+            what = f"failed: {_one_line(cause)}" if ended else f"did not run to its end: {cause}"
+            raise RemoteCellError(f"{where} {what}", evalue=cause, cell_id=cell_id)
         evalue = _one_line(error.evalue or "")
         # A shell, for one, names no exception: it says the exit code.
         what = f"raised {error.ename}: {evalue}" if error.ename else f"failed: {evalue}"
-        if error.ename == _NOBODY_TO_ASK:
+        if m.EndReason.STDIN in (state.reason, _OLD_REASONS.get(error.ename or "")):
             what = (
                 "asked for input, and there is nobody to answer; run it in the foreground, "
                 "in a front end that can ask"
@@ -157,6 +162,15 @@ class Execution(Follower):
             traceback=error.traceback,
             cell_id=cell_id,
         )
+
+    def _lost_kernel(self, state: m.CellState, error: m.Output | None) -> bool:
+        """Whether a cell failed because the kernel went, and its variables with it."""
+        reason = state.reason
+        if reason is None and error is not None:  # the server is old, or of another kind
+            reason = _OLD_REASONS.get(error.ename or "", m.EndReason.ERROR)
+        if reason is None:
+            return self._kernel_gone
+        return reason in m.KERNEL_LOST_REASONS
 
     def close(self) -> None:
         """Stop following the run, which goes on remotely."""

@@ -220,7 +220,8 @@ class Follower:
 
     def _finish_cell(self, state: m.CellState) -> None:
         ok = state.state == "finished_with_no_error"
-        self._queue.put(CellFinished(state.cell_id, ok, state.execution_count, state.cause))
+        count, cause, reason = state.execution_count, state.cause, state.reason
+        self._queue.put(CellFinished(state.cell_id, ok, count, cause, reason))
 
     def _on_connection(self, event: ConnectionChanged) -> None:
         if event.state == "reconnecting":
@@ -315,5 +316,6 @@ def _ended_unseen(cell_id: str, execution_id: UUID) -> m.CellState:
         cell_id=cell_id,
         state="finished_with_error",
         execution_id=execution_id,
+        reason=m.EndReason.NO_ANSWER,
         cause="it ended while the connection was lost, and the cell has been run or changed since",
     )

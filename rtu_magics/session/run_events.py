@@ -18,12 +18,16 @@ class CellStarted(Event):
 
 @dataclass(frozen=True)
 class CellFinished(Event):
-    """A cell of the run ended; ``cause`` says why one failed that raised nothing itself."""
+    """A cell of the run ended; ``cause`` says why one failed that raised nothing itself.
+
+    ``reason`` is one of `models.EndReason`; None for a cell that ended well, and from old servers.
+    """
 
     cell_id: str
     ok: bool
     execution_count: int | None = None
     cause: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

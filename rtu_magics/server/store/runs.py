@@ -62,6 +62,7 @@ _INSERT_STATE = Prepared(
     "execution_id",
     "execution_count",
     "cause",
+    "reason",
 )
 _DELETE_STATE = Prepared(
     delete(cell_states).where(
@@ -172,7 +173,7 @@ def output_bodies(
 def put_states(connection: AnyConnection, file_id: UUID, states: Iterable[CellState]) -> None:
     """Store the states of some cells."""
     new = [
-        (file_id, s.cell_id, str(s.state), s.execution_id, s.execution_count, s.cause)
+        (file_id, s.cell_id, str(s.state), s.execution_id, s.execution_count, s.cause, s.reason)
         for s in states
     ]
     _DELETE_STATE.run(connection, [row[:2] for row in new])
@@ -193,6 +194,7 @@ def get_states(connection: Connection, file_id: UUID) -> list[CellState]:
             execution_id=row.execution_id,
             execution_count=row.execution_count,
             cause=row.cause,
+            reason=row.reason,
         )
         for row in connection.execute(select(cell_states).where(cell_states.c.file_id == file_id))
     ]
@@ -246,7 +248,7 @@ def recent_runs(
             )
             for row in of_run
         ] + ended
-        wrong = any(state.state == CellStateName.FAILED for state in cells)
+        wrong = any(state.failed for state in cells)
         found.append(
             Run(
                 execution_id=execution_id,

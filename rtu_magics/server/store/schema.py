@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Rises by one with every change of the tables; `MIGRATIONS` then gets an entry."""
 
 metadata = MetaData()
@@ -183,6 +183,7 @@ cell_states = Table(
     Column("execution_id", Uuid),
     Column("execution_count", Integer),
     Column("cause", Text),
+    Column("reason", String(32)),
 )
 
 uploads = Table(
@@ -248,5 +249,13 @@ def _add_reasons(connection: Connection) -> None:
     connection.execute(update(versions).where(versions.c.number == 0).values(reason="upload"))
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_people, 2: _add_reasons}
+def _add_end_reasons(connection: Connection) -> None:
+    connection.exec_driver_sql(f"ALTER TABLE {cell_states.name} ADD COLUMN reason VARCHAR(32)")
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {
+    1: _add_people,
+    2: _add_reasons,
+    3: _add_end_reasons,
+}
 """By version: what makes a database of that version one of the next."""
