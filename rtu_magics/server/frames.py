@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel
 
-__all__ = ["LINK_BASE", "Envelope", "Frame", "error_frame", "message"]
+__all__ = ["LINK_BASE", "Envelope", "Frame", "error_frame", "has_constants", "message"]
 
 LINK_BASE = f"rtu-{secrets.token_hex(8)}:/"
 """Stands for ``scheme://host`` in links until the receiver is known. Random, so that nobody's text
@@ -144,3 +144,13 @@ def error_frame(
     """Build one of the error events: ``delta_rejected`` carries a cause, the others a message."""
     key = "cause" if event == "delta_rejected" else "message"
     return message(channel, event, {key: text}, transaction_id)
+
+
+def has_constants(raw: str | bytes) -> bool:
+    """Return whether a message holds what Python's JSON has and JSON has not (RFC 8259)."""
+    text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
+    if "NaN" not in text and "Infinity" not in text:
+        return False
+    found: list[str] = []
+    json.loads(text, parse_constant=found.append)
+    return bool(found)

@@ -7,6 +7,7 @@ from typing import Any
 
 __all__ = ["base_of"]
 
+_HOST = re.compile(r"[\w.~:%\[\]-]+")
 _PREFIX = re.compile(r"(?:/[\w.~-]+)*")
 
 
@@ -28,4 +29,7 @@ def base_of(handler: Any) -> str:
     prefix = forwarded("Prefix", "").rstrip("/")
     if not _PREFIX.fullmatch(prefix):
         prefix = ""
-    return f"{scheme}://{forwarded('Host', request.host)}{prefix}"
+    host = forwarded("Host", request.host)
+    if not _HOST.fullmatch(host):
+        host = request.host if _HOST.fullmatch(request.host) else "localhost"
+    return f"{scheme}://{host}{prefix}"

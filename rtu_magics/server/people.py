@@ -6,93 +6,47 @@ server runs under a JupyterHub, the hub knows its users.
 
 from __future__ import annotations
 
-import getpass
 import hmac
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from ..models import NIL_UUID, User
+from ..models import User
 from .hub import Hub, HubSilent, HubUser
 from .invites import InviteTokens
+from .person import (
+    FromElsewhere,
+    NotRecognised,
+    Person,
+    authorise,
+    login_name,
+    nobody,
+    user_of,
+)
 from .rights import Rights
-from .roles import Action, Role, may, refusal
+from .roles import Action, Role, refusal
 from .store import Database
 from .store import people as queries
 
-__all__ = ["Action", "NotRecognised", "People", "Person", "Role", "authorise", "nobody", "refusal"]
+__all__ = [
+    "Action",
+    "FromElsewhere",
+    "NotRecognised",
+    "People",
+    "Person",
+    "Role",
+    "authorise",
+    "nobody",
+    "refusal",
+]
 
 INVITE_KEY = "invite.key"
 
 _OWNER = "owner"  # kind of a person: the owner, under a name of their choice
 _LONGEST_NAME = 100  # characters
-
-
-class NotRecognised(Exception):
-    """The token is nobody's; the message says why and what to do, in one line."""
-
-
-@dataclass(slots=True, eq=False)
-class Person:
-    """Somebody who has authenticated; all their connections share one.
-
-    Attributes
-    ----------
-    user
-        As the protocol shows a user.
-    rights
-        Works out what they may do.
-    is_owner
-        Whether the server is theirs.
-    invite_id, file_id, expires_at
-        Of a guest's invitation: which, to which notebook, until when (seconds since the epoch).
-    token
-        Of a user of a hub, which may withdraw it.
-    let_in
-        Whether the hub still lets them in.
-    """
-
-    user: User
-    rights: Rights
-    is_owner: bool = False
-    invite_id: UUID | None = None
-    file_id: UUID | None = None
-    expires_at: float | None = None
-    token: str = ""
-    let_in: bool = True
-
-    @property
-    def id(self) -> UUID:
-        """The stable id of the user."""
-        return self.user.id
-
-    @property
-    def ended(self) -> bool:
-        """Whether what let them in has expired or been withdrawn."""
-        return not self.let_in or (self.expires_at is not None and time.time() >= self.expires_at)
-
-    def role_in(self, file_id: UUID) -> Role | None:
-        """Return what they are in a notebook, None for nothing."""
-        return self.rights.in_file(self, file_id)
-
-
-def authorise(person: Person, action: Action, file_id: UUID | None = None) -> bool:
-    """Return whether somebody may do something, with one notebook or with the whole server."""
-    if person.is_owner:
-        return True
-    if file_id is None:
-        return action is Action.READ and not person.ended
-    return may(person.role_in(file_id), action)
-
-
-def nobody() -> User:
-    """Return the placeholder in the reply to a failed authentication (RTU protocol)."""
-    epoch = datetime.fromtimestamp(0, timezone.utc)
-    return User(id=NIL_UUID, created_at=epoch, updated_at=epoch, handle="nobody")
 
 
 class People:
@@ -134,7 +88,7 @@ class People:
         self.on_change: Callable[[], None] = lambda: None
         self._persons: dict[UUID, Person] = {}
         started = datetime.now(timezone.utc)
-        name = (hub.owner if hub is not None else "") or _login_name()
+        name = (hub.owner if hub is not None else "") or login_name()
         self.owner = Person(
             User(
                 id=uuid5(database.space_id, "owner"),
@@ -151,17 +105,19 @@ class People:
 
     # Recognising
 
-    async def identify(self, token: str | None, user_name: str = "") -> Person:
+    async def identify(
+        self, token: str | None, user_name: str = "", *, elsewhere: str = ""
+    ) -> Person:
         """Return whose token this is; asks the hub if there is one.
 
-        `user_name` as in `identify_here`.
+        `user_name` and `elsewhere` as in `identify_here`.
 
         Raises
         ------
         NotRecognised
             Nobody's.
         """
-        person = self.identify_here(token, user_name)
+        person = self.identify_here(token, user_name, elsewhere=elsewhere)
         if person is None and token and self.hub is not None:
             try:
                 found = await self.hub.user_of(token)
@@ -173,11 +129,15 @@ class People:
             raise NotRecognised("the token is missing or not valid; ask for a new one")
         return person
 
-    def identify_here(self, token: str | None, user_name: str = "") -> Person | None:
+    def identify_here(
+        self, token: str | None, user_name: str = "", *, elsewhere: str = ""
+    ) -> Person | None:
         """Return whose token this is without asking the hub, or None.
 
         Owners' tokens are compared in constant time. Several people may share one: `user_name`
-        tells them apart, and means nothing to all others, whose name is known.
+        tells them apart, and means nothing to all others, whose name is known. Where no token is
+        asked for, everybody is the owner, unless `elsewhere` says why not
+        (`rtu_magics.server.origin`).
 
         Raises
         ------
@@ -190,6 +150,8 @@ class People:
                 return self._owner_called(user_name)
         guest = self._guest(token) if token and token.count(".") == 2 else None
         if guest is None and not self._provider.auth_enabled:
+            if elsewhere:
+                raise FromElsewhere(elsewhere)
             return self._owner_called(user_name)
         return guest
 
@@ -279,7 +241,7 @@ class People:
         person = self._persons.get(row.id)
         if person is None:
             person = self._persons[row.id] = Person(
-                _user_of(row, self._database.project_id),
+                user_of(row, self._database.project_id),
                 self.rights,
                 is_owner=row.kind == _OWNER,
                 invite_id=None if invite is None else invite.id,
@@ -301,7 +263,7 @@ class People:
             except ValueError:
                 row = None
         rows += [row] if row is not None else []
-        return found + [_user_of(row, self._database.project_id) for row in rows]
+        return found + [user_of(row, self._database.project_id) for row in rows]
 
     # Inviting
 
@@ -367,24 +329,3 @@ class People:
                 if invite is not None and invite.revoked_at is None:
                     queries.update_invite(connection, one, revoked_at=now)
         self.changed()
-
-
-def _user_of(row: Any, project_id: UUID) -> User:
-    created = datetime.fromtimestamp(row.created_at, timezone.utc)
-    return User(
-        id=row.id,
-        created_at=created,
-        updated_at=created,
-        handle=row.handle,
-        first_name=row.name,
-        email=row.email,
-        principal_sub=f"rtu_magics|{row.kind}|{row.handle}",
-        origamist_default_project_id=project_id,
-    )
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser() or "owner"
-    except (OSError, KeyError, ImportError):
-        return "owner"

@@ -23,7 +23,7 @@ from .store import people as queries
 from .store.schema import files, projects, spaces
 
 if TYPE_CHECKING:
-    from .people import Person
+    from .person import Person
 
 __all__ = ["Rights"]
 

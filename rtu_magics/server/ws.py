@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeGuard
@@ -35,9 +34,10 @@ from ..models import (
 )
 from .adopting import copy_outputs
 from .broadcast import Connection, broadcast
-from .frames import error_frame, message
+from .frames import error_frame, has_constants, message
 from .links import without_secrets
 from .locks import needed_for
+from .origin import came_from_elsewhere
 from .outside_view import base_of
 from .people import Action, NotRecognised, Person, Role, authorise, nobody, refusal
 from .room import Room
@@ -58,7 +58,8 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     """One client.
 
     The upgrade asks for no credentials, as the RTU protocol has it; only the token in the
-    authenticate request counts, never a cookie. That is why any origin may connect.
+    authenticate request counts, never a cookie. That is why any origin may connect. Where no
+    token is asked for, only the server's own origin counts as its owner's.
     """
 
     service: Service
@@ -68,6 +69,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         self.service = service
         self._connection = Connection(self, base_of(self), service.outbox)
         self._rooms: dict[UUID, Room] = {}
+        self._elsewhere = ""
 
     def _request_summary(self) -> str:
         """Say in the log what was asked, without the query: it may hold a token."""
@@ -78,8 +80,9 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         self.request.uri = without_secrets(self.request.uri or "")
         super()._log()
 
-    def prepare(self, **kwargs: Any) -> None:  # type: ignore[override]
+    async def prepare(self, **kwargs: Any) -> None:
         """Let everybody in; nothing happens before the authenticate request."""
+        self._elsewhere = await came_from_elsewhere(self)
 
     def check_origin(self, *args: Any, **kwargs: Any) -> bool:
         """Accept any origin."""
@@ -138,7 +141,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             return None
         if isinstance(request, AuthenticateRequest):
             return self._authenticate(request)
-        if _has_constants(raw):
+        if has_constants(raw):
             self._error(request, "invalid_data", "NaN and Infinity are no numbers of JSON")
             return None
         person = self._connection.person
@@ -189,7 +192,9 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     def _authenticate(self, request: AuthenticateRequest) -> Awaitable[None] | None:
         people, token = self.service.people, request.data.token
         try:
-            person = people.identify_here(token, request.data.user_name or "")
+            person = people.identify_here(
+                token, request.data.user_name or "", elsewhere=self._elsewhere
+            )
         except NotRecognised as exc:
             self._authenticated(request, str(exc))
             return None
@@ -200,7 +205,9 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
 
     async def _ask_hub(self, request: AuthenticateRequest) -> None:
         try:
-            found: Person | str = await self.service.people.identify(request.data.token)
+            found: Person | str = await self.service.people.identify(
+                request.data.token, elsewhere=self._elsewhere
+            )
         except NotRecognised as exc:
             found = str(exc)
         self._authenticated(request, found)
@@ -379,16 +386,6 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         KernelSubscribeRequest: _subscribe_kernel,
         VariableExplorerUpdateRequest: _variables,
     }
-
-
-def _has_constants(raw: str | bytes) -> bool:
-    """Return whether a message holds what Python's JSON has and JSON has not (RFC 8259)."""
-    text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
-    if "NaN" not in text and "Infinity" not in text:
-        return False
-    found: list[str] = []
-    json.loads(text, parse_constant=found.append)
-    return bool(found)
 
 
 def _uuid(text: str | None) -> UUID | None:

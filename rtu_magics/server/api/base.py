@@ -20,7 +20,8 @@ from ...errors import KernelError
 from ...models import describe_validation_error
 from ..leases import Leases
 from ..links import without_secrets
-from ..people import Action, NotRecognised, Person, authorise, refusal
+from ..origin import came_from_elsewhere
+from ..people import Action, FromElsewhere, NotRecognised, Person, authorise, refusal
 from ..roles import may
 from ..service import Service
 from ..store import files as queries
@@ -60,7 +61,11 @@ def signed_in(action: Action) -> Callable[[_Method], _Method]:
         @wraps(method)
         async def wrapper(self: Handler, *args: str, **kwargs: str) -> None:
             try:
-                person = await self.service.people.identify(self.token, self.user_name)
+                person = await self.service.people.identify(
+                    self.token, self.user_name, elsewhere=await came_from_elsewhere(self)
+                )
+            except FromElsewhere as exc:
+                raise fail(403, str(exc)) from None
             except NotRecognised as exc:
                 self.set_header("WWW-Authenticate", "Bearer")
                 raise fail(401, str(exc)) from None
@@ -110,10 +115,13 @@ class Handler(JupyterHandler):
         """Leave authentication to the methods' marks."""
 
     def check_xsrf_cookie(self) -> None:
-        """Ask for no cookie: none ever authenticates here."""
+        """Ask for no cookie: none ever authenticates here.
+
+        Where nothing authenticates, `came_from_elsewhere` asks for it.
+        """
 
     def check_trusted_origin(self, origin: str) -> bool:
-        """Take requests from any origin: no cookie ever authenticates here."""
+        """Take requests from any origin; see `check_xsrf_cookie`."""
         return True
 
     @property
