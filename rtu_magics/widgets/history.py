@@ -20,6 +20,7 @@ import traitlets
 
 from ..errors import RTUError
 from ..session import on_loop
+from .comms import hear_at_once
 from .history_steps import Past, past_of
 from .mirror_cells import notebook_language
 from .standin import stand_in
@@ -110,6 +111,7 @@ class History(anywidget.AnyWidget):
         self._ended = False
         self._writer = pace or writer()
         self.on_msg(self._on_message)
+        hear_at_once(self)
         self._begin()
 
     def _told(self, session: Session, found: Past) -> list[str]:

@@ -29,6 +29,7 @@ from ..session.events import (
     OutputsCleared,
     OutputsUpdated,
 )
+from .comms import hear_at_once
 from .mirror_actions import MirrorActions
 from .mirror_feed import MirrorFeed, Scheduler
 from .mirror_static import static_html
@@ -134,6 +135,7 @@ class Mirror(anywidget.AnyWidget):
         self._actions = MirrorActions(self._feed)
         self._writer = writer
         self.on_msg(self._on_message)
+        hear_at_once(self)
         self._unsubscribe = session.hub.subscribe(self._on_event)
         with _open_lock:
             _open.append(self)

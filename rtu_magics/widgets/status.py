@@ -37,6 +37,7 @@ from ..session.events import (
     UsageChanged,
 )
 from ..session.kernel import READY_STATES
+from .comms import hear_at_once
 from .standin import stand_in
 from .status_state import MAY_EDIT, MAY_RUN, Line, Strip, line_of
 from .writer import PACE, Writer, writer
@@ -117,6 +118,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
         buttons = ipywidgets.HBox([*self._buttons.values(), self._say])
         super().__init__([self._words, self._strip, buttons])
         self.add_class("rtu-status-box")
+        hear_at_once(self._strip, *self._buttons.values())
         self._allow()
         self._unsubscribe = session.hub.subscribe(self._on_event)
         with _open_lock:
