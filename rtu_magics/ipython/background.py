@@ -1,8 +1,7 @@
 """Runs in the background: ``%rtu_exec --bg`` returns at once, the outputs go on below its cell.
 
-What another thread prints would land in whichever cell ran last, so every message says which cell
-it belongs to. Front ends keep listening to a cell that is done; a plain terminal cannot show
-anything below an old prompt, so there the outputs wait for ``%rtu_result``.
+A plain terminal cannot show anything below an old prompt, so there the outputs wait for
+``%rtu_result``.
 """
 
 from __future__ import annotations
@@ -10,16 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ..errors import RTUError
 from ..foreign import shown
 from ..session import Execution
-from .replay import Replay
+from .late import late_thread
+from .pinned import PinnedPublisher, PinnedReplay
 from .result import RunResult
-from .running import display_ids
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -29,59 +28,15 @@ __all__ = ["BackgroundRun", "BackgroundRuns", "background_runs"]
 _TURN = 0.1  # seconds between two messages of a stream
 
 
-class _PinnedPublisher:
-    """Publishes for one cell from any thread, through the kernel's own session.
-
-    Parameters
-    ----------
-    display_pub
-        The kernel's publisher, while the cell runs.
-    """
-
-    def __init__(self, display_pub: Any) -> None:
-        self._pub = display_pub
-        self._parent = dict(display_pub.parent_header)  # of the request that runs this cell
-
-    def send(self, kind: str, content: dict[str, Any], topic: bytes = b"display_data") -> None:
-        """Send a message to whoever shows the cell."""
-        self._pub.session.send(
-            self._pub.pub_socket, kind, content, parent=self._parent, ident=topic
-        )
-
-    def publish(
-        self,
-        data: dict[str, Any],
-        metadata: dict[str, Any] | None = None,
-        *,
-        transient: dict[str, Any] | None = None,
-        update: bool = False,
-    ) -> None:
-        """Display something, or what takes the place of something displayed."""
-        content = {"data": data, "metadata": metadata or {}, "transient": transient or {}}
-        self.send("update_display_data" if update else "display_data", content)
-
-    def clear_output(self, wait: bool = False) -> None:
-        """Clear the cell's outputs."""
-        self.send("clear_output", {"wait": wait})
-
-
-class _Area(Replay):
+class _Area(PinnedReplay):
     """Where a background run's outputs go: below its cell, under a line that says how it is."""
 
     def __init__(
-        self, publisher: _PinnedPublisher, session: Session, headline: str, *, owns_cell: bool
+        self, publisher: PinnedPublisher, session: Session, headline: str, *, owns_cell: bool
     ) -> None:
-        super().__init__(
-            SimpleNamespace(display_pub=publisher),
-            display_ids(session),
-            owns_cell=owns_cell,
-            fetch=session.fetch,
-        )
-        self._in_terminal = False
-        self._publisher = publisher
+        super().__init__(publisher, session, owns_cell=owns_cell)
         self._headline = headline
         self._display_id = f"rtu-run-{uuid4().hex}"
-        self._pending: tuple[str, list[str]] = ("stdout", [])
 
     def begin(self) -> None:
         """Show the line, also after everything was cleared."""
@@ -96,29 +51,6 @@ class _Area(Replay):
     def _show_headline(self, *, update: bool) -> None:
         transient = {"display_id": self._display_id}
         self._publisher.publish({"text/plain": self._headline}, transient=transient, update=update)
-
-    def push(self) -> None:
-        """Send the text that has piled up."""
-        name, texts = self._pending
-        if texts:
-            self._pending = (name, [])
-            content = {"name": name, "text": "".join(texts)}
-            self._publisher.send("stream", content, f"stream.{name}".encode())
-
-    def _write(self, name: str, text: str) -> None:
-        if name != self._pending[0]:
-            self.push()
-            self._pending = (name, [])
-        self._pending[1].append(text)
-
-    def _clear(self, *, wait: bool) -> None:
-        self._pending[1].clear()
-        self._publisher.clear_output(wait=wait)
-        self.begin()
-
-    def _publish(self, *args: Any, **kwargs: Any) -> None:
-        self.push()
-        super()._publish(*args, **kwargs)
 
 
 class BackgroundRun:
@@ -161,7 +93,7 @@ class BackgroundRun:
         self._over = threading.Event()
         self._area: _Area | None = None
         if hasattr(shell, "kernel"):
-            publisher = _PinnedPublisher(shell.display_pub)
+            publisher = PinnedPublisher(shell)
             self._area = _Area(publisher, session, self.headline, owns_cell=owns_cell)
             self._area.begin()
         else:
@@ -239,13 +171,23 @@ class BackgroundRun:
         except Exception as exc:  # nobody would see it in a thread
             self.result.error = RTUError(f"the run could not be followed: {exc}")
         finally:
-            self.execution.close()
             self._took = time.monotonic() - self._began
             self._over.set()
             if self._area is not None:
                 self._area.idle()
                 self._area.push()
                 self._area.say(self.headline)
+            self.execution.on_late(self._on_late)
+            self.execution.close()
+
+    def _on_late(self, event: Any) -> None:
+        late_thread.put(partial(self._take_late, event), self._area)
+
+    def _take_late(self, event: Any) -> None:
+        """Take what a thread of the run puts out although it has ended."""
+        self.result.take(event)
+        if self._area is not None:
+            self._area.show(event)
 
     def _events(self) -> Iterator[Any]:
         """Yield the run's events, and keep the line above them up to date in the pauses."""

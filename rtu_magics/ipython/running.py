@@ -125,6 +125,17 @@ def follow_here(shell: Any, session: Session, execution: Execution, how: How) ->
             watch.stop()
         show.idle()
     finally:
+        if execution.done:
+            from .late import follow_late
+
+            follow_late(
+                shell,
+                session,
+                execution,
+                owns_cell=how.owns_cell,
+                mark=how.mark,
+                collect=how.collect,
+            )
         execution.close()
     execution.raise_for_failure()
 

@@ -21,6 +21,8 @@ async def clear_outputs(room: Room, cell_ids: Iterable[str], author: UUID) -> li
 
     A cell that runs goes on, and what it puts out from now on is shown. Any other gets a new,
     empty collection, so that whoever still looks at the run that made the outputs keeps them.
+    What its run still puts out, from a thread for one, appears in the cleared cell, as in
+    JupyterLab.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ async def clear_outputs(room: Room, cell_ids: Iterable[str], author: UUID) -> li
             continue
         room.service.collections.put(empty)
         room.send("update_output_collection_event", empty.to_wire())
+        room.executor.late.cleared(empty)
         cleared.append(cell_id)
     if cleared:
         room.disk.changed()

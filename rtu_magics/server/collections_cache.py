@@ -86,11 +86,12 @@ class Collections:
                 continue
             if collection.private_to is not None:
                 continue  # its starter sees what it showed as it was
-            if collection.update_display(display_id, content, source.execution_id):
+            if collection.update_display(display_id, content, source.run_id):
                 for event, data in collection.drain():
                     room.send(event, data)
                 with self._database.quick_transaction() as connection:
                     collection.store(connection)
+                room.disk.changed(revive=False)
 
     def drop(self, collection_id: UUID) -> None:
         """Drop one collection from memory; one that is private is gone with that."""

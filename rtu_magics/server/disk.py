@@ -85,12 +85,18 @@ class DiskFile:
         """Whether the room has changes that are not on disk."""
         return self._dirty and self._suspended is None
 
-    def changed(self) -> None:
-        """Note that the room changed: the file is written after a moment of quiet."""
+    def changed(self, *, revive: bool = True) -> None:
+        """Note that the room changed: the file is written after a moment of quiet.
+
+        Parameters
+        ----------
+        revive
+            Whether a file that was deleted comes back.
+        """
         loop = asyncio.get_running_loop()
         if not self._dirty:
             self._dirty, self._first_change = True, loop.time()
-        if self._suspended == "missing":
+        if self._suspended == "missing" and revive:
             self._resume(None)  # somebody works on: the file comes back
         if self._timer is not None:
             if loop.time() - self._first_change > WRITE_AT_LATEST:

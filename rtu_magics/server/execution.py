@@ -30,7 +30,8 @@ from .broadcast import Connection
 from .frames import Frame, message
 from .kernel_ends import ExecuteReply
 from .kernel_run import KernelRun
-from .plans import Plan, plan_of
+from .late_outputs import LateOutputs
+from .plans import Plan, plan_of, queued_states
 from .recording import LiveCollection
 from .running import NO_DATA_SOURCE, CellEnd, RunningCell
 from .runs import Runs
@@ -63,8 +64,8 @@ class Executor:
     ----------
     states
         The state of every cell that has one, by cell id.
-    runs
-        The runs, whoever asked for them.
+    runs, late
+        The runs, whoever asked for them, and what those that are over still put out.
     """
 
     def __init__(self, room: Room) -> None:
@@ -74,6 +75,7 @@ class Executor:
         self._task: asyncio.Task[None] | None = None
         self._running: RunningCell | None = None
         self._after_running: list[CellState] = []
+        self.late = LateOutputs(room)
         self.runs = Runs(room)
         self.states: dict[str, CellState] = self._load_states()
 
@@ -104,6 +106,7 @@ class Executor:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self.late.close()
 
     # Called by the room's writer
 
@@ -126,6 +129,7 @@ class Executor:
 
     def cell_deleted(self, cell_id: str) -> None:
         """Forget a cell; whoever waits for it learns that it will not finish."""
+        self.late.cell_deleted(cell_id)
         for plan in self._queue:
             plan.targets = deque(t for t in plan.targets if t.cell_id != cell_id)
         if self._running is not None and self._running.target.cell_id == cell_id:
@@ -154,6 +158,7 @@ class Executor:
 
     def kernel_lost(self, cause: str, reason: str) -> None:
         """Fail everything that waits; what runs ends by itself, through its reply."""
+        self.late.kernel_lost()
         running = self._running.target.cell_id if self._running else None
         for plan in self._queue:
             failed = plan.failed(f"not run: {cause}", reason)
@@ -255,7 +260,7 @@ class Executor:
                 cause = "the server failed to run the cell; see its log"
                 self._finish(running, None, CellEnd(cause, EndReason.SERVER_ERROR))
             finally:
-                running.streamer.stop()
+                self.late.ended(running)
                 self._running = None
                 self._room.kernel.end_run()
 
@@ -328,7 +333,7 @@ class Executor:
             return running.run
 
         def take(message: Mapping[str, Any]) -> None:
-            if not running.gone:
+            if self.late.takes(running):
                 streamer.take(message)
 
         def ask(prompt: str, password: bool) -> None:
@@ -345,6 +350,7 @@ class Executor:
             ask if running.live.asks else None,
             store_history=not running.plan.scratch,
             is_expression=running.target.is_expression,
+            place=running.place,
         )
         if not running.plan.scratch:
             run.on_reply = partial(self._store_early, running)
@@ -383,12 +389,6 @@ class Executor:
 
     def _show_still_queued(self, cell_ids: set[str]) -> None:
         """Say again that cells are queued which another request waits to run."""
-        queued = {
-            state.cell_id: state
-            for plan in self._queue
-            if not plan.scratch
-            for state in plan.states()
-            if state.cell_id in cell_ids
-        }
+        queued = queued_states(self._queue, cell_ids)
         if queued:
-            self._set_states(queued.values())
+            self._set_states(queued)

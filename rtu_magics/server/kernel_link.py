@@ -21,6 +21,7 @@ from .kernel_death import BEHIND_GATEWAY, cause_of_death
 from .kernel_ends import KernelTraits
 from .kernel_messages import EXPRESSION, getter, receive, value_in
 from .kernel_run import KernelRun, OnMessage, OnQuestion
+from .past_requests import PastRequests
 
 __all__ = ["KernelLink"]
 
@@ -78,6 +79,7 @@ class KernelLink:
         self._answered = asyncio.Event()
         self._ready = asyncio.Event()
         self._run: KernelRun | None = None
+        self._past = PastRequests()
         self._later: tuple[str, KernelRun] | None = None
         self._question: Mapping[str, Any] = {}  # the header of what it asked last
         self._traits = KernelTraits()
@@ -111,6 +113,7 @@ class KernelLink:
         *,
         store_history: bool = True,
         is_expression: bool = False,
+        place: str = "",
     ) -> KernelRun:
         """Ask the kernel to run code; the run before has to have ended.
 
@@ -119,13 +122,16 @@ class KernelLink:
         code
             In the kernel's language.
         on_message
-            Called with each iopub message that the execution causes.
+            Called with each iopub message that the execution causes, also after it has ended, see
+            `PastRequests`.
         on_question
             Called when the code asks for input; without it such code fails at once.
         store_history
             Whether it counts, and stands in the kernel's history.
         is_expression
             Whether it is an expression to evaluate; its value is not shown.
+        place
+            Where it shows what it puts out, see `PastRequests.add`.
         """
         if not self.ready:
             return KernelRun.lost(self._lost or "the kernel is not running", self._lost_reason)
@@ -137,7 +143,12 @@ class KernelLink:
             stop_on_error=False,
         )
         self._run = KernelRun(message_id, on_message, on_question, self._traits)
+        self._past.add(self._run, place)
         return self._run
+
+    def forget(self, place: str) -> None:
+        """Take nothing more of what was asked for last to be shown in a place."""
+        self._past.forget(place)
 
     def answer(self, value: str) -> None:
         """Answer what the code that runs has asked."""
@@ -289,11 +300,8 @@ class KernelLink:
                     continue
                 elif parent.get("msg_type") == "execute_request" and state in ("busy", "idle"):
                     self._on_status(state)
-            elif mine and run is not None:
-                try:
-                    run.take(message)
-                except Exception:
-                    logger.exception("an output could not be taken")
+            else:
+                self._past.take(message, self._client.session.session)
 
     async def _read_shell(self) -> None:
         get = getter(self._client.shell_channel, self._client.get_shell_msg)

@@ -27,7 +27,7 @@ class KernelRun:
     message_id
         Of the request.
     on_message
-        Takes the iopub messages that it causes.
+        Takes the iopub messages that it causes, also those that come after it has ended.
     on_question
         Takes prompt and whether it is for a secret, when the code asks for input.
     traits
@@ -77,7 +77,7 @@ class KernelRun:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of it is taken any more."""
+        """Whether it is known how it ended."""
         return self._ended.done()
 
     @property
@@ -94,12 +94,15 @@ class KernelRun:
         return await self._ended
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Take an iopub message of this execution."""
+        """Take an iopub message of this execution, which may have ended long ago."""
         kind, content = str(message.get("msg_type")), message.get("content") or {}
         if kind == "error":
             cleaned = clean_error(content)
             if cleaned is not content:
                 message, content = {**message, "content": cleaned}, cleaned
+        if self._ended.done():
+            self.on_message(message)
+            return
         self._request.heard(kind, content)
         if not self._begun.is_set():
             self._begun.set()

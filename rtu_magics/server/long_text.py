@@ -91,6 +91,11 @@ class LongText:
     def __del__(self) -> None:
         self._close()  # a run that was given up with the server
 
+    @property
+    def hides(self) -> bool:
+        """Whether there is text that has not been shown."""
+        return bool(self._hidden)
+
     def take(self, name: str, text: str) -> Texts:
         """Take a piece of a stream; returns what is to be shown now."""
         if not self._left_out and len(text) <= self._room:
@@ -118,7 +123,7 @@ class LongText:
         return self._reveal(_BETWEEN)
 
     def finish(self) -> Texts:
-        """Return what is to be shown at the end of the run."""
+        """Return what is to be shown when no more text is expected; more may come all the same."""
         shown = self._reveal(_TAIL)
         self._close()
         return shown
@@ -126,7 +131,7 @@ class LongText:
     def start_again(self) -> None:
         """Begin to count again: what was shown is cleared, or will be with the next output."""
         self._close()
-        self._room, self._left_out = self._limit, False
+        self._room, self._left_out, self._size = self._limit, False, 0
 
     def _hide(self, name: str, text: str) -> None:
         self._hidden += len(text)
@@ -185,7 +190,19 @@ class LongText:
         for text in self._shown():
             self._write(text)
 
+    def _open_again(self) -> None:
+        """Go on with the file: text came although the run had ended."""
+        try:
+            if self._path.stat().st_size == self._size:
+                self._file = self._path.open("ab")
+        except OSError:
+            self._file = None
+        if self._file is None:  # it gave way to others, or to that of a later run
+            self._complete, self._size = False, 0
+
     def _write(self, text: str) -> None:
+        if self._file is None and self._size and self._complete:
+            self._open_again()
         if self._file is None:
             return
         data = text.encode("utf-8", "surrogatepass")

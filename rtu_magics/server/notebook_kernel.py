@@ -165,6 +165,7 @@ class NotebookKernel:
         *,
         store_history: bool = True,
         is_expression: bool = False,
+        place: str = "",
     ) -> KernelRun:
         """Ask the kernel to run code; see `KernelLink.start_run`."""
         if self._link is None:
@@ -175,7 +176,13 @@ class NotebookKernel:
             on_question,
             store_history=store_history,
             is_expression=is_expression,
+            place=place,
         )
+
+    def forget(self, place: str) -> None:
+        """Take nothing more for a place; see `KernelLink.forget`."""
+        if self._link is not None:
+            self._link.forget(place)
 
     def answer(self, value: str) -> None:
         """Answer what the code that runs has asked."""

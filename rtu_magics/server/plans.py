@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from ..models import (
 )
 from .store import AnyConnection, runs
 
-__all__ = ["MAY_FAIL", "Plan", "Target", "plan_of", "scratch_plan"]
+__all__ = ["MAY_FAIL", "Plan", "Target", "plan_of", "queued_states", "scratch_plan"]
 
 MAY_FAIL = "raises-exception"
 """The tag of a cell whose error ends nothing else (nbclient, JupyterLab)."""
@@ -89,6 +89,12 @@ class Plan:
     def store(self, connection: AnyConnection) -> None:
         """Store the queued states, in the transaction that stores the delta."""
         runs.put_states(connection, self.file_id, self.states())
+
+
+def queued_states(plans: Iterable[Plan], cell_ids: Container[str]) -> list[CellState]:
+    """Return the queued states of those among some cells that plans still have to run."""
+    states = (state for plan in plans if not plan.scratch for state in plan.states())
+    return list({state.cell_id: state for state in states if state.cell_id in cell_ids}.values())
 
 
 def plan_of(delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:

@@ -94,7 +94,7 @@ class LiveCollection:
         self.private_to = private_to
         self.file_id = file_id
         self.cell_id = cell_id
-        self.execution_id = execution_id
+        self.execution_id = self.run_id = execution_id
         self.created_at = self.updated_at = time.time() if created_at is None else created_at
         self.execution_count: int | None = None
         self._link = link
@@ -124,7 +124,7 @@ class LiveCollection:
                     recorded.unstored.append(text)
                     recorded.updated_at = self.updated_at
                 case Updated(display_id=display_id):
-                    self._updated(change, self.execution_id)
+                    self._updated(change, self.run_id)
                     foreign = display_id
                 case Cleared():
                     self._clear()
@@ -292,7 +292,7 @@ class LiveCollection:
             created_at=recorded.created_at,
             updated_at=recorded.updated_at,
             text=text,
-            execution_id=self.execution_id,
+            execution_id=self.run_id,
             cell_id=self.cell_id,
         )
 
@@ -304,7 +304,7 @@ class LiveCollection:
             updated_at=when(self.updated_at),
             file_id=self.file_id,
             cell_id=self.cell_id,
-            execution_id=self.execution_id,
+            execution_id=self.run_id,
             execution_count=self.execution_count,
             outputs=[self._wire(recorded, limit) for recorded in self._outputs[:only]],
         )

@@ -91,6 +91,7 @@ class Room:
         self.variables.close()
         await self.executor.close()
         await self.kernel.close()
+        self.executor.late.settle()
         try:
             await self.disk.flush()
         except OSError as exc:

@@ -82,6 +82,11 @@ class RunningCell:
     shown: bool = False
     stored: CellState | None = None
 
+    @property
+    def place(self) -> str:
+        """What its kernel is told that its outputs are for, see `PastRequests.add`."""
+        return str(self.plan.execution_id) if self.plan.scratch else self.target.cell_id
+
     def executing(self, *, waiting: bool = False) -> CellState:
         """Return its state while it runs, or waits for an answer."""
         return CellState(

@@ -189,6 +189,7 @@ class Runs:
         self._runs.pop(run.execution_id, None)
         self._ended.pop(run.execution_id, None)
         if run.scratch:
+            self._room.kernel.forget(str(run.execution_id))
             for collection_id in run.collections.values():
                 self._room.service.collections.drop(collection_id)
 

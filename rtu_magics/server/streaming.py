@@ -1,24 +1,30 @@
-"""Passing a run's outputs on while it goes: the first at once, then in bursts."""
+"""Passing a run's outputs on, while it goes and afterwards: the first at once, then in bursts."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from .long_text import Texts
+from .long_text import LongText, Texts
 from .recording import LiveCollection
+from .store import runs
 
 if TYPE_CHECKING:
     from .room import Room
 
 __all__ = ["Streamer"]
 
+logger = logging.getLogger(__name__)
+
 _OUTPUTS = ("display_data", "execute_result", "error", "clear_output")
 _SEND_EVERY = 0.015  # seconds
 _STORE_EVERY = 0.25
+_STORE_AGAIN = 5.0  # after a failure when no end of the run follows that would try once more
+_QUIET = 1.0  # seconds without text after the end, until what was left out of it is shown
 
 
 class Streamer:
@@ -32,6 +38,11 @@ class Streamer:
         What is filled. Of one that is private nothing is stored.
     send
         Sends an event and its data (JSON) to those who may see it.
+
+    Attributes
+    ----------
+    over
+        Whether the run is: what comes now stores itself, and changes the notebook's file.
     """
 
     def __init__(
@@ -40,13 +51,19 @@ class Streamer:
         self._room = room
         self._send_event = send
         self.collection = collection
+        self.over = False
         self._loop = asyncio.get_running_loop()
         self._next_send = 0.0
         self._next_store = self._loop.time() + _STORE_EVERY
         self._timer: asyncio.TimerHandle | None = None
         self._storing: asyncio.TimerHandle | None = None
+        self._quiet: asyncio.TimerHandle | None = None
         self._begun = False
-        self._text = room.service.collections.long_texts.new(collection.id, collection.stream_texts)
+        self._text = self._long_text()
+
+    def _long_text(self) -> LongText:
+        texts, collection = self._room.service.collections.long_texts, self.collection
+        return texts.new(collection.id, collection.stream_texts)
 
     def begin(self) -> None:
         """Send from now on: everybody has been told of the collection."""
@@ -59,6 +76,8 @@ class Streamer:
         if kind == "stream":
             name, text = str(content.get("name", "stdout")), str(content.get("text") or "")
             self._show(self._text.take(name, text))
+            if self.over:
+                self._reveal_soon()
         elif kind in _OUTPUTS:
             self._show(self._text.between())
             self._take(message)
@@ -81,26 +100,61 @@ class Streamer:
             )
         self._schedule()
 
+    def move(self, collection: LiveCollection) -> None:
+        """Fill another collection from now on: that of a cell whose outputs were cleared."""
+        self._settle()
+        self.collection = collection
+        self._text = self._long_text()
+
     def _schedule(self) -> None:
         if self._begun and self._timer is None and self.collection.has_events:
             delay = max(0.0, self._next_send - self._loop.time())
             self._timer = self._loop.call_later(delay, self._flush)
 
+    def _reveal_soon(self) -> None:
+        """Show the end of what is left out once no more text comes: no end of the run will."""
+        if self._quiet is not None:
+            self._quiet.cancel()
+            self._quiet = None
+        if self._text.hides:
+            self._quiet = self._loop.call_later(_QUIET, self._reveal)
+
+    def _reveal(self) -> None:
+        self._quiet = None
+        self._show(self._text.finish())
+
     def finish(self) -> None:
         """Send what is left; storing it is up to the caller."""
         self._show(self._text.finish())
-        for timer in (self._timer, self._storing):
-            if timer is not None:
-                timer.cancel()
+        self._cancel()
         self._send()
 
     def stop(self) -> None:
-        """Store what has not been stored and do nothing more: the run is over, or the server."""
-        for timer in (self._timer, self._storing):
-            if timer is not None:
-                timer.cancel()
+        """Store what has not been stored: the run is over, or the server."""
+        self._cancel()
+        self.over = True
         if self.collection.private_to is None and self._begun:
             self._store()
+
+    def settle(self) -> None:
+        """Send and store what came after the end of the run, for the server stops."""
+        if self.over:
+            self._settle()
+
+    def _settle(self) -> None:
+        self._show(self._text.finish())
+        pending = self._timer is not None or self._storing is not None
+        self._cancel()
+        if self._begun and pending:
+            self._send()
+            if self.collection.private_to is None:
+                self._store()
+
+    def _cancel(self) -> None:
+        for timer in (self._timer, self._storing, self._quiet):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._storing = self._quiet = None
 
     def flush(self) -> None:
         """Send what there is now, before something else."""
@@ -121,11 +175,26 @@ class Streamer:
         self._storing = None
         self._next_store = self._loop.time() + _STORE_EVERY
         try:
-            with self._room.service.database.quick_transaction() as connection:
-                self.collection.store(connection)
-        except SQLAlchemyError:
+            if self.over:
+                self._store_late()
+            else:
+                with self._room.service.database.quick_transaction() as connection:
+                    self.collection.store(connection)
+        except SQLAlchemyError as exc:
             # The end of the run stores everything, and fails the cell if it cannot.
             self.collection.store_again()
+            if self.over:
+                logger.error("late outputs could not be stored: %s", getattr(exc, "orig", exc))
+                self._storing = self._loop.call_later(_STORE_AGAIN, self._store)
+
+    def _store_late(self) -> None:
+        """Store what came after the end, unless the collection has left the store meanwhile."""
+        if not self.collection.has_unstored:
+            return
+        with self._room.service.database.transaction() as connection:
+            if runs.get_collection(connection, self.collection.id) is not None:
+                self.collection.store(connection)
+        self._room.disk.changed(revive=False)
 
     def _send(self) -> None:
         for event, data in self.collection.drain():

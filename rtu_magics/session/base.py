@@ -30,6 +30,7 @@ from .events import (
     feed,
     people_of,
 )
+from .late import LateRuns
 from .loop import background, on_loop
 from .positions import LatestPositions, Positions
 
@@ -91,6 +92,7 @@ class SessionBase:
         self.known_versions: list[str] = []
         self.known_cells: list[str] = []
         self.hub.subscribe(self._note)
+        self.late = LateRuns(self.hub)
         self._unfeed = feed(self.hub, client)
 
     # ------------------------------------------------------------------ waiting

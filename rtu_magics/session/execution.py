@@ -7,14 +7,14 @@ and keeps what carries that id. Whoever waits takes its events from a queue on t
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 from .. import models as m
 from ..errors import KernelDied, RemoteCellError, RTUError
 from .events import Event
 from .following import Follower
-from .loop import TURN
+from .loop import TURN, background
 from .run_events import Finished
 
 __all__ = ["Execution"]
@@ -172,9 +172,28 @@ class Execution(Follower):
             return self._kernel_gone
         return reason in m.KERNEL_LOST_REASONS
 
+    def on_late(self, fn: Callable[[Event], None]) -> None:
+        """Call `fn` with every output event that comes after the end of the run.
+
+        Parameters
+        ----------
+        fn
+            Called on the background thread, at first with what has come already; must return at
+            once. `close` does not end it for a run that is over.
+        """
+        with self._late_lock:
+            self._on_late = fn
+            while self._late:
+                fn(self._late.popleft())
+
     def close(self) -> None:
         """Stop following the run, which goes on remotely."""
         self._unsubscribe()
+        if self._on_late is None or not self._over:
+            self._abandoned = True
+            loop = background()
+            if loop.running:
+                loop.loop.call_soon_threadsafe(self._let_go)
 
 
 def _one_line(text: str, width: int = 200) -> str:

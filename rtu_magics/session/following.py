@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -42,6 +44,7 @@ __all__ = ["Follower"]
 logger = logging.getLogger(__name__)
 
 _KERNEL_GONE = frozenset({"failed", "shutdown", "culled"})
+_LATE = 1_000  # events that are kept for somebody who wants what comes late
 _POLL = 0.3  # seconds at least between two snapshots of the outputs
 _CLOSED = "the session was closed while the cell ran; it runs on remotely"
 
@@ -91,6 +94,12 @@ class Follower:
         self._dirty = False  # something happened since the last snapshot was asked for
         self._over = False
         self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._late_lock = threading.Lock()
+        self._late: deque[Event] = deque(maxlen=_LATE)  # until somebody wants it
+        self._on_late: Callable[[Event], None] | None = None
+        self._catching_up: asyncio.Task[None] | None = None
+        self._abandoned = False
+        session.late.begun(self)
         self._unsubscribe = session.hub.subscribe(self._on_event)
 
     # ------------------------------------------------------------------ what the session does
@@ -162,6 +171,9 @@ class Follower:
             self._poll()
 
     def _pass_on(self, event: Event) -> None:
+        if self._over:
+            self._pass_on_late(event)
+            return
         if isinstance(event, OutputAppended) and event.output.type == "error":
             self.errors[event.output.cell_id or m.SCRATCH_CELL] = event.output
         self._queue.put(event)
@@ -257,6 +269,67 @@ class Follower:
             self._over = True
             self._queue.put(Finished())
             self._unsubscribe()
+            keep = self._failure is None and not self._abandoned
+            if keep:
+                for progress in self._progress.values():
+                    progress.compact()
+            self.session.late.ended(self, keep=keep)
+
+    # ------------------------------------------------------------------ after the end
+
+    def _let_go(self) -> None:
+        if self._over:
+            self.session.late.drop(self)
+        else:
+            self.session.late.ended(self, keep=False)
+
+    def take_late(self, event: Event) -> None:
+        """Take an output that came after the end."""
+        if isinstance(event, OutputsUpdated):
+            for progress in self._progress.values():
+                progress.take(event)
+            self._pass_on_late(event)
+            return
+        if isinstance(event, OutputsCleared):
+            collection_id = event.collection_id
+        elif isinstance(event, (OutputAppended, OutputContinued)):
+            collection_id = event.output.parent_collection_id
+        else:
+            return
+        progress = self._progress.setdefault(collection_id, Progress())
+        if progress.take(event):
+            self._pass_on_late(event)
+        elif progress.gapped and (self._catching_up is None or self._catching_up.done()):
+            self._catching_up = asyncio.get_running_loop().create_task(self._catch_up_soon())
+
+    def shows(self, output_ids: tuple[UUID, ...]) -> bool:
+        """Whether one of these outputs is its own."""
+        return any(progress.shows(output_ids) for progress in self._progress.values())
+
+    def note_gap(self) -> None:
+        """Note that the connection is lost: what comes meanwhile is missed."""
+        for progress in self._progress.values():
+            progress.gapped = True
+
+    async def _catch_up_soon(self) -> None:
+        await asyncio.sleep(_POLL)
+        await self.catch_up_late()
+
+    async def catch_up_late(self) -> None:
+        """Take what was missed from snapshots of the outputs."""
+        try:
+            await self._snapshot()
+        except (RTUError, OSError) as exc:
+            logger.debug("no snapshot of late outputs: %s", exc)
+        for progress in self._progress.values():
+            progress.compact()
+
+    def _pass_on_late(self, event: Event) -> None:
+        with self._late_lock:
+            if self._on_late is None:
+                self._late.append(event)
+            else:
+                self._on_late(event)
 
     # ------------------------------------------------------------------ after a gap
 

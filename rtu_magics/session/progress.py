@@ -5,6 +5,8 @@ Pure: it is told what arrived and answers what is new.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -97,7 +99,7 @@ class Progress:
                     piece = output.model_copy(update={"content": rest, "continues": True})
                     self._seen[output.id] = len(text)
                     events.append(OutputContinued(piece))
-            elif output.data is not None and self._shown.get(output.id) != output.data:
+            elif output.data is not None and not self._shows_still(output):
                 self._shown[output.id] = output.data
                 events.append(
                     OutputsUpdated(
@@ -111,11 +113,29 @@ class Progress:
                 )
         return events
 
+    def shows(self, output_ids: Iterable[UUID]) -> bool:
+        """Whether one of these outputs has been passed on."""
+        return any(output_id in self._seen for output_id in output_ids)
+
+    def compact(self) -> None:
+        """Keep digests of the bundles instead of the bundles: the run is over."""
+        self._shown = {output_id: _digest(shown) for output_id, shown in self._shown.items()}
+
     def _note(self, output: Output) -> None:
         self._seen[output.id] = len(stream_text(output)) if self._is_stream(output) else 0
         if output.data is not None:
             self._shown[output.id] = output.data
 
+    def _shows_still(self, output: Output) -> bool:
+        shown = self._shown.get(output.id)
+        return shown == (_digest(output.data) if isinstance(shown, bytes) else output.data)
+
     @staticmethod
     def _is_stream(output: Output) -> bool:
         return output.type == "stream"
+
+
+def _digest(shown: object) -> bytes:
+    if isinstance(shown, bytes):
+        return shown
+    return hashlib.blake2b(json.dumps(shown, sort_keys=True, default=str).encode()).digest()
