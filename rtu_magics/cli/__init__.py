@@ -35,8 +35,9 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         default=".",
         metavar="NOTEBOOK|DIR",
-        help="what to serve; a notebook that does not exist is created (default: this directory)",
+        help="what to serve (default: this directory)",
     )
+    serve.add_argument("--new", action="store_true", help="make the notebook if it does not exist")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=int, default=0, help="port to listen on; 0: any free one")
     serve.add_argument(

@@ -46,7 +46,10 @@ class Step:
 
 STEPS = (
     Step("", "%load_ext rtu_magics"),
-    Step("A server for this directory starts, and serves a new notebook.", "%rtu_connect {path}"),
+    Step(
+        "A server for this directory starts, and serves a new notebook.",
+        "%rtu_connect {path} --new",
+    ),
     Step(
         "Cells are added to the remote notebook, from here.",
         "%%rtu_add --type markdown\n# A remote notebook",

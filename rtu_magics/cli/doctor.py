@@ -284,7 +284,9 @@ def server(_: Path) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory(prefix="rtu-doctor-") as scratch:
         log = Path(scratch) / ".rtu_magics" / "server.log"
         try:
-            with connect(str(Path(scratch) / "probe.ipynb"), say=lambda _: None) as session:
+            with connect(
+                str(Path(scratch) / "probe.ipynb"), say=lambda _: None, new=True
+            ) as session:
                 started = time.monotonic()
                 yield good(f"the embedded server starts ({started - began:.1f} s)")
                 cell = session.add("1 + 1")

@@ -29,13 +29,14 @@ def serve(
     base_url: str = "/",
     certfile: str = "",
     keyfile: str = "",
+    new: bool = False,
 ) -> int:
     """Serve a notebook or a directory until told to stop; returns the exit status.
 
     Parameters
     ----------
     target
-        A directory, or a notebook, which is created when missing.
+        A directory, or a notebook.
     host, port
         Where to listen; port 0 takes a free one.
     token
@@ -46,6 +47,8 @@ def serve(
         Path prefix of all addresses.
     certfile, keyfile
         For TLS: the certificate and its key, in PEM.
+    new
+        Whether a notebook that is missing is made.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def serve(
     """
     from ..embedded import find_server
 
-    root, notebook = _split(target)
+    root, notebook = _split(target, new)
     if not 0 <= port <= 65535:
         raise TargetError(f"{port} is no port; give one from 1 to 65535, or 0 for a free one")
     running = find_server(root)
@@ -94,22 +97,25 @@ def serve(
     return status or int(refused.is_set())
 
 
-def _split(target: str) -> tuple[Path, str | None]:
+def _split(target: str, new: bool) -> tuple[Path, str | None]:
     """Return the directory to serve, and the notebook in it if one is meant."""
-    path = Path(target).expanduser()
+    from ..session.names import check_name, no_such_notebook
+
+    check_name(target)
+    path = Path(os.path.expanduser(target))
     if path.is_dir():
         return path.resolve(), None
     if path.suffix != ".ipynb":
         what = (
             "is not a notebook: its name has to end in .ipynb"
             if path.exists()
-            else (
-                "does not exist; name a directory, or a notebook (one that is missing is created)"
-            )
+            else ("does not exist; name a directory, or a notebook")
         )
         raise TargetError(f"{target} {what}")
     if not path.parent.is_dir():
         raise TargetError(f"the directory {path.parent} does not exist; create it first")
+    if not (new or path.exists()):
+        raise TargetError(str(no_such_notebook(path.absolute())).replace(" (new=True)", ""))
     return path.resolve().parent, path.name
 
 

@@ -14,6 +14,9 @@ from .finding import EmbeddedServer, call
 __all__ = ["Lease"]
 
 
+_LONGEST = 200  # characters of a name that the server's log takes
+
+
 class Lease:
     """Keeps the server alive while held; released at the end of the process at the latest.
 
@@ -27,7 +30,7 @@ class Lease:
 
     def __init__(self, server: EmbeddedServer, name: str = "") -> None:
         self.server = server
-        answer = call(server, "POST", "/v1/leases", {"pid": os.getpid(), "name": name})
+        answer = call(server, "POST", "/v1/leases", {"pid": os.getpid(), "name": name[:_LONGEST]})
         self.id = str(answer["lease_id"])
         self._pid = os.getpid()
         self._released = False

@@ -47,9 +47,10 @@ class ConnectMagics(MagicsBase):
         "target",
         nargs="?",
         metavar="TARGET",
-        help="a notebook file, new or existing, or the URL of a notebook on a server; "
+        help="a notebook file, or the URL of a notebook on a server; "
         "rtu_scratch.ipynb in the working directory by default",
     )
+    @argument("--new", action="store_true", help="make an empty notebook where there is none")
     @argument("-s", "--session", metavar="NAME", help="what to call the session")
     @argument(
         "--token",
@@ -81,6 +82,7 @@ class ConnectMagics(MagicsBase):
 
             %rtu_connect
             %rtu_connect lesson.ipynb
+            %rtu_connect lesson.ipynb --new
             %rtu_connect lesson.ipynb --as Ann
             %rtu_connect http://lab.example:8888/lab/tree/lesson.ipynb
             %rtu_connect https://hub.example/rtu/f/<id> -s shared
@@ -110,6 +112,7 @@ class ConnectMagics(MagicsBase):
             ask=_ask,
             cafile=args.cafile,
             as_name=args.as_name,
+            new=args.new,
         )
         count = len(session.cells())
         kernel = "running" if session.kernel_alive else "starts with the first execution"

@@ -29,6 +29,7 @@ from .disk_files import (
 )
 from .disk_format import DiskBase, dumps, hash_of, render
 from .disk_outside import take_in
+from .relocation import cell_ids_in
 from .renaming import move
 from .store import files as file_queries
 
@@ -79,6 +80,11 @@ class DiskFile:
         self._timer: asyncio.TimerHandle | None = None
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """Of the file as it was last read or written, None before that."""
+        return self._stamp
 
     @property
     def dirty(self) -> bool:
@@ -210,6 +216,11 @@ class DiskFile:
             return
         self._spawn(self._poll_logged())
 
+    async def look_now(self) -> None:
+        """Look at once whether the file is still this notebook's, and take in what changed."""
+        if self._stamp is None or stamp_of(self.path) != self._stamp:
+            await self._poll_logged()
+
     async def _poll_logged(self) -> None:
         try:
             async with self._lock:
@@ -248,7 +259,11 @@ class DiskFile:
     # Outside changes
 
     async def _take_outside_changes(self) -> None:
-        seen = await self._look_until_settled()
+        while True:
+            path = self.path
+            seen = await self._look_until_settled()
+            if path == self.path and not await self._moved_away(seen):
+                break
         if seen.trouble == MISSING:
             await self._vanished()
             return
@@ -305,22 +320,29 @@ class DiskFile:
         if self._dirty:
             self.changed()
 
+    async def _moved_away(self, seen: Seen) -> bool:
+        """Whether the file lies elsewhere now, and what was seen is no affair of this notebook."""
+        if self._hash is None or seen.hash == self._hash:
+            return False
+        if seen.trouble == MISSING:
+            return self._suspended != "missing" and await self._find_moved()
+        if self._stamp is not None and seen.stamp is not None and seen.stamp[2] == self._stamp[2]:
+            return False
+        ids = await asyncio.to_thread(cell_ids_in, self.path)
+        alien = not ids & set(self._room.chain.builder.cell_ids)
+        return (alien or self._stamp is not None) and await self._find_moved(by_hash=alien)
+
     async def _vanished(self) -> None:
-        if self._hash is None or await self._find_moved():
-            return
-        if self._suspended != "missing":
+        if self._hash is not None and self._suspended != "missing":
             self._suspended, self._trouble, self._searches = "missing", MISSING, SEARCHES
             await self._keep_room(f"{self.path.name} was deleted on disk")
 
-    async def _find_moved(self) -> bool:
+    async def _find_moved(self, *, by_hash: bool = True) -> bool:
         """Look for a file that left its place; whether it was found."""
-        service = self._room.service
-        moved = await service.find_moved(self._hash) if self._hash else None
-        if moved is None:
+        room = self._room
+        if not await room.service.relocation.follow(room.file_id, by_hash=by_hash):
             return False
-        await service.moved(self._room, moved)
-        self.path = service.absolute(moved)
-        self._stamp, self._suspended = stamp_of(self.path), None
+        self._suspended = None
         if self._dirty:
             self.changed()
         return True
@@ -346,7 +368,7 @@ class DiskFile:
             content = self.path.read_bytes()
         except OSError:
             return None
-        kept = self.path.with_name(f"{self.path.name}.{hash_of(content)[:8]}.bak")
+        kept = self.path.with_name(f"{self.path.name[:50]}.{hash_of(content)[:8]}.bak")
         write_atomically(kept, content)
         logger.warning("kept what was there as %s", kept.name)
         return hash_of(content)

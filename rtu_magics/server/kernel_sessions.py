@@ -61,6 +61,14 @@ class KernelSessions:
             return None
         return _info(await ensure_async(self._sessions.get_session(path=path)))
 
+    async def still(self, session_id: UUID) -> SessionInfo | None:
+        """Return a session that is known already, whatever path it is bound to now, or None."""
+        try:
+            model = await ensure_async(self._sessions.get_session(session_id=str(session_id)))
+        except (HTTPError, KeyError):
+            return None
+        return _info(model)
+
     async def ensure(self, path: str, kernel_name: str | None) -> tuple[SessionInfo, bool]:
         """Return the session of a path and whether it was started just now.
 

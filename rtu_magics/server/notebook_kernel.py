@@ -215,6 +215,10 @@ class NotebookKernel:
             return
         async with self._lock:
             info = await self._sessions.find(self._path())
+            ours = None if self._info is None else self._info.session_id
+            if ours is not None and (info is None or info.session_id != ours):
+                # JupyterLab renames the session together with the file, which we notice later.
+                info = await self._sessions.still(ours) or info
             if info is None:
                 if self._info is not None:
                     # Jupyter also drops the session of a kernel that dies again and again.

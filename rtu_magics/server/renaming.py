@@ -52,17 +52,10 @@ async def rename_file(service: Service, row: FileRow, path: str) -> None:
     with service.database.transaction() as connection:
         if there is not None:  # of a file that left its path unseen
             queries.mark_deleted(connection, files, there.id)
-        queries.update_file(
-            connection,
-            row.id,
-            path=path,
-            project_id=service.project_in(connection, path),
-            mimetype=service.mimetype(path),
-        )
+        service.note_path(connection, row.id, path)
     service.people.rights.forget()  # they hang on the directory, too
     if room is not None:
         await service.moved(room, path)
-        room.send("file_renamed_event", {"path": path, "filename": target.name})
 
 
 def move(source: Path, target: Path) -> None:

@@ -282,6 +282,7 @@ class Room:
             self.channel,
             "subscribe_reply",
             f'{{"success":true,"role":{json.dumps(role)},"latest_delta_id":"{self.chain.head}",'
+            f'"path":{json.dumps(self.path)},'
             f'"kernel_session":{status.model_dump_json() if status else "null"},'
             f'"cell_states":[{states}],"user_subscriptions":[{people}],'
             f'"deltas_to_apply":[{",".join(bodies)}]}}',

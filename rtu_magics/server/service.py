@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import mimetypes
 import os
@@ -20,12 +19,13 @@ from .chain import Chain
 from .collections_cache import Collections
 from .compaction import Compactor
 from .disk import DiskFile
-from .disk_files import notebooks_below, read_notebook, write_atomically
+from .disk_files import read_notebook, write_atomically
 from .disk_format import DiskBase, dumps, hash_of
 from .kernel_sessions import KernelSessions
 from .links import Links
 from .people import People
 from .periodic import Periodic
+from .relocation import Relocation
 from .role_watch import RoleWatch
 from .room import Room
 from .store import Database
@@ -43,6 +43,8 @@ STATE_DIR = ".rtu_magics"
 _POLL_EVERY = 1.0
 _UNLOAD_AFTER = 600.0  # a room that nobody uses leaves memory
 _MAX_PATH = 1024
+_LONGEST_NAME = 255  # bytes; of the file systems that are in use, none takes more
+_LONGEST_NEW_NAME = 200  # leaves room for what programs put before and after it
 
 
 class BadPath(ValueError):
@@ -84,6 +86,7 @@ class Service:
         self.links = Links(database.secret, api_prefix)
         self.collections = Collections(database, self.links)
         self.outbox = Outbox()
+        self.relocation = Relocation(self)
         self.rooms: dict[UUID, Room] = {}
         self._role_watch = RoleWatch(people, self.rooms)
         self._compactor = Compactor(self)
@@ -118,7 +121,7 @@ class Service:
         BadPath
             It leads outside, into a hidden place, or is none.
         """
-        if not path or len(path) > _MAX_PATH or any(char < " " for char in path):
+        if not path or len(path) > _MAX_PATH or any(c < " " or c == "\x7f" for c in path):
             raise BadPath("a path is 1 to 1024 characters, none of them NUL or a line break")
         if os.path.isabs(path):
             try:
@@ -127,15 +130,38 @@ class Service:
                 raise BadPath(
                     f"{path[:200]} is not below the directory that is served; give a path below it"
                 ) from None
-        clean = posixpath.normpath(path.replace("\\", "/"))
+        # Elsewhere than on Windows a backslash is a character of a name like any other.
+        clean = posixpath.normpath(path.replace("\\", "/") if os.sep == "\\" else path)
         parts = clean.split("/")
         if clean.startswith("/") or ".." in parts or clean in (".", ""):
             raise BadPath(f"{path[:200]} leads out of the directory that is served")
         if any(part.startswith(".") for part in parts):
             raise BadPath(f"{path[:200]} is hidden; choose a path without names that begin with .")
-        if any(len(part.encode()) > 200 for part in parts):
-            raise BadPath("a name in the path is longer than 200 bytes")
+        if any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+            raise BadPath(f"a name in the path is longer than {_LONGEST_NAME} bytes")
         return clean
+
+    @staticmethod
+    def check_new(path: str) -> None:
+        """Check that a path in its normal form makes a name that works everywhere.
+
+        Names that are there already are opened as they are; nobody has to make more of that kind.
+
+        Raises
+        ------
+        BadPath
+            It does not.
+        """
+        if "\\" in path:
+            raise BadPath(f"{path[:200]} has a backslash in it; folders are written with /")
+        for part in path.split("/"):
+            if part != part.strip() or part.endswith("."):
+                raise BadPath(
+                    f"{part[:200]!r} begins or ends with a space or ends with a dot, which not "
+                    f"every system can store; choose another name"
+                )
+            if len(os.fsencode(part)) > _LONGEST_NEW_NAME:
+                raise BadPath(f"{part[:40]}… is longer than {_LONGEST_NEW_NAME} bytes; shorten it")
 
     def absolute(self, path: str) -> Path:
         """Return where a path below the root lies on disk."""
@@ -169,18 +195,16 @@ class Service:
         path = self.clean_path(path)
         if not path.endswith(".ipynb"):
             raise NotANotebook(f"{path} is no notebook; its name has to end in .ipynb")
-        with self.database.transaction() as connection:
-            row = file_queries.file_by_path(connection, path)
         target = self.absolute(path)
+        row = await self._row_at(path)
         if row is not None and row.ready:
-            if row.id in self.rooms or target.exists():
-                return row
-            await self._file_gone(row)
+            return row
         if target.is_dir():
             raise NotANotebook(f"{path} is a directory")
         if not target.exists():
             if not create:
                 raise FileNotFoundError(f"no notebook at {path}")
+            self.check_new(path)
             await asyncio.to_thread(write_atomically, target, dumps(Notebook()))
         with self.database.transaction() as connection:
             row = file_queries.file_by_path(connection, path)
@@ -209,14 +233,27 @@ class Service:
             raise NotANotebook(f"{row.path}: {exc}") from exc
         self.register(row, notebook, content)
 
-    async def _file_gone(self, row: FileRow) -> None:
-        """A known notebook that is not open has left its path: it moved, or it is no more."""
-        moved = await self.find_moved(row.disk_hash) if row.disk_hash else None
+    async def _row_at(self, path: str) -> FileRow | None:
+        """Return the notebook that lies at a path now, if it is known under any name."""
+        row = self._by_path(path)
+        if row is not None and row.id in self.rooms:
+            await self.rooms[row.id].disk.look_now()
+            row = self._by_path(path)  # another one, if that one was renamed
+        if row is not None and (row.id in self.rooms or not row.ready):
+            return row
+        if row is None:
+            await self.relocation.claim(path)
+        elif not self.absolute(path).exists():
+            if not await self.relocation.follow(row.id, by_hash=True):
+                with self.database.transaction() as connection:
+                    file_queries.mark_deleted(connection, files_table, row.id)
+        else:
+            return row
+        return self._by_path(path)
+
+    def _by_path(self, path: str) -> FileRow | None:
         with self.database.transaction() as connection:
-            if moved is not None:
-                file_queries.update_file(connection, row.id, path=moved)
-            else:
-                file_queries.mark_deleted(connection, files_table, row.id)
+            return file_queries.file_by_path(connection, path)
 
     def register(
         self, row: FileRow, notebook: Notebook, content: bytes, author: UUID | None = None
@@ -268,30 +305,25 @@ class Service:
             await asyncio.to_thread(self.absolute(row.path).unlink, missing_ok=True)
         return at
 
-    async def find_moved(self, disk_hash: str) -> str | None:
-        """Return the path of a notebook with this content that is not known yet, or None."""
-        with self.database.transaction() as connection:
-            known = file_queries.all_paths(connection)
-
-        def search() -> str | None:
-            for path in notebooks_below(self.root):
-                relative = path.relative_to(self.root).as_posix()
-                with contextlib.suppress(OSError):  # unreadable, or gone meanwhile
-                    if relative not in known and hash_of(path.read_bytes()) == disk_hash:
-                        return relative
-            return None
-
-        return await asyncio.to_thread(search)
+    def note_path(self, connection: Any, file_id: UUID, path: str) -> None:
+        """Store where a file lies now."""
+        file_queries.update_file(
+            connection,
+            file_id,
+            path=path,
+            project_id=self.project_in(connection, path),
+            mimetype=self.mimetype(path),
+        )
 
     async def moved(self, room: Room, path: str) -> None:
-        """Note that an open notebook lies elsewhere now."""
+        """Tell the kernel and everybody that an open notebook lies elsewhere now."""
         logger.info("%s is now %s", room.path, path)
-        with self.database.transaction() as connection:
-            file_queries.update_file(connection, room.file_id, path=path)
         room.path = path
         session_id = room.kernel.session_id
         if session_id is not None:
             await self.sessions.rename(session_id, path)
+        filename = posixpath.basename(path)
+        room.send("file_renamed_event", {"path": path, "filename": filename})
 
     # Rooms
 

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from .events import (
     DeltaApplied,
     Event,
     EventHub,
+    FileMoved,
     KernelChanged,
     PeopleChanged,
     Person,
@@ -69,7 +70,9 @@ class SessionBase:
         self.file = file
         self.server_url = server_url
         self.lease = lease
-        self.local_path = local_path
+        # The directory on this machine that the embedded server serves.
+        self.root = None if local_path is None else _root_of(local_path, file.path)
+        self._renaming_to: str | None = None  # by this session itself
         self.say = say
         self.hub = EventHub()
         self._latest_positions = LatestPositions(client)
@@ -198,6 +201,8 @@ class SessionBase:
             if event.role != self.role:
                 self._notices.append(event.message or _role_notice(event.role))
             self.role = event.role
+        elif isinstance(event, FileMoved):
+            self.moved_to(event.path)
         elif isinstance(event, ConnectionChanged) and event.state == "closed":
             self._why_closed = event.detail
         elif isinstance(event, ConnectionChanged) and event.state == "live":
@@ -215,6 +220,21 @@ class SessionBase:
     def path(self) -> str:
         """The notebook's path below the server's directory."""
         return self.file.path
+
+    @property
+    def local_path(self) -> Path | None:
+        """The same on this machine, for a notebook of the embedded server."""
+        return None if self.root is None else self.root / self.path
+
+    def moved_to(self, path: str) -> None:
+        """Note where the notebook lies now; the user hears of it unless it was this session."""
+        old = self.path
+        if path == old:
+            return
+        filename = PurePosixPath(path).name
+        self.file = self.file.model_copy(update={"path": path, "filename": filename})
+        if path != self._renaming_to:
+            self._notices.append(f"{old} has been renamed, it is {path} now")
 
     @property
     def open(self) -> bool:
@@ -299,6 +319,10 @@ class SessionBase:
             if isinstance(cell, m.CodeCell) and cell.output_collection_id is not None:
                 return UUID(cell.output_collection_id)
         return None
+
+
+def _root_of(local_path: Path, path: str) -> Path:
+    return local_path.parents[len(PurePosixPath(path).parts) - 1]
 
 
 def _role_notice(role: str | None) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "DeltaApplied",
     "Event",
     "EventHub",
+    "FileMoved",
     "InputRequested",
     "KernelChanged",
     "OutputAppended",
@@ -181,6 +182,13 @@ class RoleChanged(Event):
 
 
 @dataclass(frozen=True)
+class FileMoved(Event):
+    """The notebook's file lies at this path of the server now."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class UsageChanged(Event):
     """What the kernel takes of its machine, in whole percents; its memory in bytes if known."""
 
@@ -298,6 +306,11 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         hub.publish(CellStatesChanged({state.cell_id: state for state in msg.data.cell_states}))
         people(msg)
         hub.publish(RoleChanged(msg.data.role))
+        if msg.data.path is not None:
+            hub.publish(FileMoved(msg.data.path))
+
+    def moved(msg: Any) -> None:
+        hub.publish(FileMoved(msg.data.path))
 
     def role(msg: Any) -> None:
         hub.publish(RoleChanged(msg.data.role, msg.data.message))
@@ -331,6 +344,7 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         client.register_rtu_event_callback(m.UpdateUserFileSubscriptionEvent, people),
         client.register_rtu_event_callback(m.RemoveUserFileSubscriptionEvent, people),
         client.register_rtu_event_callback(m.RoleChangedEvent, role),
+        client.register_rtu_event_callback(m.FileRenamedEvent, moved),
         client.register_connection_callback(connection),
     ]
     handle = client.register_delta_callback(m.FileDeltaBase, applied)

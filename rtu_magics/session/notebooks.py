@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+import posixpath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -61,17 +62,12 @@ class NotebookVerbs(SessionBase):
         path
             The notebook's path below the server's directory.
         """
-        if self.local_path is None:
+        if self.root is None:
             return f"{self.server_url}/lab/tree/{quote(path)}"
-        found = self._local_root() / path
+        found = self.root / path
         here = Path.cwd().resolve()
         shown = str(found.relative_to(here) if here in found.parents else found)
         return f'"{shown}"' if " " in shown else shown
-
-    def _local_root(self) -> Path:
-        """Return the directory on this machine that the embedded server serves."""
-        assert self.local_path is not None
-        return self.local_path.parents[len(PurePosixPath(self.path).parts) - 1]
 
     def rename(self, path: str) -> str:
         """Give the notebook another path on its server; returns the new one.
@@ -87,16 +83,13 @@ class NotebookVerbs(SessionBase):
             It names no notebook.
         """
         _check(path)
-        root = None if self.local_path is None else self._local_root()
 
         async def rename() -> str:
+            self._renaming_to = posixpath.normpath(path)
             self.file = await self.api.rename_file(self.file.id, path)
             return self.file.path
 
-        new = self.call(rename())
-        if root is not None:
-            self.local_path = root / new
-        return new
+        return self.call(rename())
 
     def save(self) -> str:
         """Have the notebook written to its file now; returns the path."""

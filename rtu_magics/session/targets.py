@@ -8,23 +8,39 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+from urllib.request import url2pathname
 from uuid import UUID
 
 from ..errors import AuthenticationFailed, TargetError
+from .names import check_name, like_a_url
 from .secrets import kept_token
 
-__all__ = ["SCRATCH_NAME", "LocalTarget", "RemoteTarget", "find_token", "mask", "parse_target"]
+__all__ = [
+    "SCRATCH_NAME",
+    "LocalTarget",
+    "RemoteTarget",
+    "find_token",
+    "known_token",
+    "mask",
+    "parse_target",
+]
 
 SCRATCH_NAME = "rtu_scratch.ipynb"
 """The notebook that a bare ``%rtu_connect`` opens in the working directory."""
 
 _FORMS = "…/rtu/f/<id>, …/lab/tree/<path>, …/notebooks/<path> or …/tree/<path>"
 
-# The earliest marker ends the base URL: a notebook's own path may hold the same words.
+# The earliest marker ends the base URL: a notebook's own path may hold the same words. A hub's user
+# may be called like one.
 _PAGE = re.compile(
-    r"^(?P<base>.*?)/(?:rtu/f/(?P<id>[^/]+)/?"
-    r"|(?:(?:lab|doc)(?:/workspaces/[^/]+)?/tree|notebooks|tree)(?:/(?P<path>.*))?)$"
+    r"^(?P<base>(?:/user/[^/]+)?.*?)/(?:rtu/f/(?P<id>[^/]+)/?"
+    r"|(?:(?:lab|doc)(?:/workspaces/[^/]+)?/tree|(?:nbclassic/)?(?:notebooks|tree|edit|view|files)"
+    r"|voila/render|nbconvert/\w+|api/contents|lab/api/contents)(?:/(?P<path>.*))?"
+    r"|(?P<list>(?:lab|doc)(?:/workspaces/[^/]+)?/?|voila/?))$"
 )
+_REDIRECT = re.compile(r"/(?:hub/)?user-redirect(?:/|$)")
+_DRIVE = re.compile(r"RTC:/?")
+"""What jupyter-collaboration puts before a notebook's path in JupyterLab's address."""
 _SECRET = re.compile(r"((?:token|invite|jwt|password)=)[^&\s'\"#]+", re.IGNORECASE)
 
 
@@ -37,7 +53,7 @@ class LocalTarget:
     path
         The file, absolute.
     create
-        Whether it is to be made.
+        Whether there is none yet.
     scratch
         Whether nobody named it.
     """
@@ -112,10 +128,24 @@ def parse_target(target: str | None, cwd: Path | None = None) -> LocalTarget | R
     if target is None or not target.strip():
         path = here / SCRATCH_NAME
         return LocalTarget(path, create=not path.exists(), scratch=True)
-    target = target.strip()
+    check_name(target)
+    if not (here / target).exists():
+        target = target.strip()
+    if target.lower().startswith("file:"):
+        return _parse_path(_path_of(target), here)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", target):
         return _parse_url(target)
     return _parse_path(target, here)
+
+
+def _path_of(url: str) -> str:
+    """Return the path in a ``file:`` URL."""
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise TargetError(f"{url} is on another machine ({parts.netloc}); start a server there")
+    path = url2pathname(parts.path)
+    check_name(path)
+    return path
 
 
 def _parse_url(url: str) -> RemoteTarget:
@@ -129,7 +159,12 @@ def _parse_url(url: str) -> RemoteTarget:
         raise TargetError(f"{shown} is not a web address: it has to begin with http:// or https://")
     if not host:
         raise TargetError(f"{shown} names no server: write http://HOST:PORT/lab/tree/PATH.ipynb")
-    page = _PAGE.match(parts.path)
+    if _REDIRECT.search(parts.path):
+        raise TargetError(
+            f"{shown} leads each of a hub's users to a server of their own; open it in the browser "
+            f"and copy the address that it leads to (…/user/NAME/lab/tree/PATH.ipynb)"
+        )
+    page = _PAGE.match(re.sub(r"^(.*?)/hub/user/", r"\1/user/", parts.path))
     if page is None:
         raise TargetError(f"{shown} names no notebook; the URL of one looks like {_FORMS}")
     query = parse_qs(parts.query)
@@ -147,7 +182,8 @@ def _parse_url(url: str) -> RemoteTarget:
                 f"{page['id']!r} is not a notebook's id; copy the link again, it ends in "
                 f"/rtu/f/ and 36 characters"
             ) from None
-    path = unquote(page["path"] or "").strip("/")
+    path = _DRIVE.sub("", unquote(page["path"] or "").strip("/"), count=1).strip("/")
+    check_name(path)
     if not path.endswith(".ipynb"):
         what = f"{path!r} is no notebook" if path else "that is the list of files"
         raise TargetError(f"{shown}: {what}; open a notebook there and copy its address")
@@ -155,7 +191,13 @@ def _parse_url(url: str) -> RemoteTarget:
 
 
 def _parse_path(target: str, here: Path) -> LocalTarget:
-    path = here / Path(target).expanduser()
+    try:
+        path = here / (Path(target) if (here / target).exists() else Path(target).expanduser())
+    except RuntimeError:
+        raise TargetError(
+            f"{target}: nobody on this machine is called {target[1:].partition('/')[0]!r}; for a "
+            f"name that begins with ~ write ./{target}"
+        ) from None
     path = Path(os.path.normpath(path))
     if path.is_dir():
         raise TargetError(
@@ -165,13 +207,26 @@ def _parse_path(target: str, here: Path) -> LocalTarget:
     if path.suffix != ".ipynb":
         if path.exists():
             raise TargetError(f"{target} is not a notebook: its name has to end in .ipynb")
+        _check_no_url(target)
         raise TargetError(
             f"{target} does not exist; the name of a new notebook ends in .ipynb, "
             f"and a URL begins with http:// or https://"
         )
     if not path.parent.is_dir():
+        _check_no_url(target)
         raise TargetError(f"the directory {path.parent} does not exist; create it first")
     return LocalTarget(path, create=not path.exists())
+
+
+def _check_no_url(target: str) -> None:
+    meant = like_a_url(target)
+    if meant is not None:
+        raise TargetError(f"{mask(target)} is no file here; did you mean {mask(meant)}?")
+
+
+def known_token(given: str | None, target: RemoteTarget) -> str | None:
+    """Return the token for a server if nobody has to be asked; see `find_token`."""
+    return given or target.token or os.environ.get("RTU_TOKEN") or kept_token(target.base_url)
 
 
 def find_token(
@@ -193,7 +248,7 @@ def find_token(
     AuthenticationFailed
         There is none.
     """
-    token = given or target.token or os.environ.get("RTU_TOKEN") or kept_token(target.base_url)
+    token = known_token(given, target)
     if not token and ask is not None:
         token = ask(f"token for {target.base_url}: ").strip()
     if not token:

@@ -21,7 +21,7 @@ def test_the_past_is_played_in_the_front_end(open_page, lab, join):
     session.move(added.id, first=True)
     write_notebook(
         lab.root / "past-mine.ipynb",
-        "%load_ext rtu_magics\n%rtu_connect past.ipynb --no-widget",
+        "%load_ext rtu_magics\n%rtu_connect past.ipynb --new --no-widget",
         "%rtu_replay",
         "import time\ntime.sleep(3600)",  # sliding asks nobody
     )

@@ -12,7 +12,8 @@ from rtu_magics.cli import main
 
 ALL = {
     "serve": (
-        "a.ipynb --host 0.0.0.0 --port 80 --token T --base-url /b/ --certfile c --keyfile k --json",
+        "a.ipynb --host 0.0.0.0 --port 80 --token T --base-url /b/ --certfile c --keyfile k --json "
+        "--new",
         {
             "target": "a.ipynb",
             "host": "0.0.0.0",
@@ -22,6 +23,7 @@ ALL = {
             "certfile": "c",
             "keyfile": "k",
             "as_json": True,
+            "new": True,
         },
     ),
     "share": (

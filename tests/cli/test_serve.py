@@ -43,14 +43,14 @@ def test_space_and_project_are_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_a_notebook_that_is_missing_is_created_and_linked(tmp_path: Path) -> None:
-    with serving("new.ipynb", "--json", cwd=tmp_path) as process:
+    with serving("new.ipynb", "--new", "--json", cwd=tmp_path) as process:
         info = ready_line(process)
         assert (tmp_path / "new.ipynb").exists()
         assert info["link"].endswith(f"/rtu/f/{info['file_id']}")
 
 
 def test_people_are_told_what_to_type(tmp_path: Path) -> None:
-    with serving("lesson.ipynb", cwd=tmp_path, RTU_SERVER_TOKEN="secret") as process:
+    with serving("lesson.ipynb", "--new", cwd=tmp_path, RTU_SERVER_TOKEN="secret") as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(4)]
         assert "%rtu_connect http://127.0.0.1:" in lines[3]

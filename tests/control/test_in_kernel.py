@@ -32,7 +32,7 @@ def kernel(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ker
     kernel = Kernel(work, env)
     try:
         kernel.ok("%load_ext rtu_magics")
-        kernel.ok("%rtu_connect control.ipynb")
+        kernel.ok("%rtu_connect control.ipynb --new")
         kernel.ok("%rtu_kernel start")
         yield kernel
         kernel.ok("%unload_ext rtu_magics")
@@ -100,7 +100,7 @@ def test_a_front_end_that_takes_no_input(kernel: Kernel, flags: str) -> None:
 def test_nbclient_gets_a_clear_line(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(work / "ipython-nbclient"))
     cells = [
-        "%load_ext rtu_magics\n%rtu_connect control.ipynb -s nbclient",
+        "%load_ext rtu_magics\n%rtu_connect control.ipynb --new -s nbclient",
         "%%rtu_exec\ninput('who? ')",
         "%unload_ext rtu_magics",
     ]

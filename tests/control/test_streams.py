@@ -16,7 +16,7 @@ LINES = 100_000
 
 
 def test_many_lines(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect lines.ipynb")
+    kernel.ok("%rtu_connect lines.ipynb --new")
     kernel.ok("%rtu_kernel start")
     whole = "".join(f"line {n}\n" for n in range(LINES))
     assert kernel.ok(f"%%rtu_exec\nfor n in range({LINES}):\n    print('line', n)").text == whole
@@ -29,7 +29,7 @@ def test_many_lines(kernel: Kernel) -> None:
 
 
 def test_the_first_line_comes_before_the_last_is_printed(kernel: Kernel, work: Path) -> None:
-    kernel.ok("%rtu_connect lines.ipynb")
+    kernel.ok("%rtu_connect lines.ipynb --new")
     kernel.ok("%rtu_kernel start")
     # The remote loop prints its last line only after the first has been seen here.
     msg_id = kernel.start(

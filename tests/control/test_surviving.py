@@ -41,7 +41,7 @@ def server_pid(work: Path) -> int:
 
 def test_a_run_survives_its_client(work: Path, env: dict[str, str], second: list[Kernel]) -> None:
     first = Kernel(work, env)
-    first.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb")
+    first.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb --new")
     first.ok(
         "%%rtu_exec --bg\nimport pathlib, time\nfor n in range(16):\n"
         "    while n == 10 and not pathlib.Path('go').exists():\n        time.sleep(0.05)\n"
@@ -53,7 +53,7 @@ def test_a_run_survives_its_client(work: Path, env: dict[str, str], second: list
     assert psutil.pid_exists(pid)
     kernel = Kernel(work, env)
     second.append(kernel)
-    kernel.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb")
+    kernel.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb --new")
     assert server_pid(work) == pid
     assert "running" in kernel.ok("%rtu_runs").text
 
@@ -70,7 +70,7 @@ def test_a_run_survives_its_client(work: Path, env: dict[str, str], second: list
 
 def test_without_background_the_server_ends(work: Path, env: dict[str, str]) -> None:
     kernel = Kernel(work, env)
-    kernel.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb")
+    kernel.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb --new")
     kernel.ok("%rtu_kernel start")
     msg_id = kernel.start("%%rtu_exec\nimport time\ntime.sleep(60)")
     time.sleep(1)
@@ -85,7 +85,7 @@ def test_without_background_the_server_ends(work: Path, env: dict[str, str]) -> 
 
 def test_the_server_ends_once_the_run_has(work: Path, env: dict[str, str]) -> None:
     kernel = Kernel(work, env)
-    kernel.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb")
+    kernel.ok("%load_ext rtu_magics\n%rtu_connect long.ipynb --new")
     kernel.ok("%%rtu_exec --bg\nimport time\ntime.sleep(4)\nprint('done')")
     pid = server_pid(work)
     began = time.monotonic()

@@ -30,7 +30,7 @@ def test_the_reason_is_told_and_another_one_runs(
     )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     notebook = tmp_path / "n.ipynb"
-    with rtu_magics.connect(str(notebook), say=lambda _: None) as session:
+    with rtu_magics.connect(str(notebook), say=lambda _: None, new=True) as session:
         told = (
             r"the remote kernel broken did not start: "
             r"(the kernel died \(exit code 1\)|the kernel keeps dying); see that the command of "

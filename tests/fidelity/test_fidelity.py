@@ -31,7 +31,7 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kernel, 
     here, there = Kernel(work, env), Kernel(work, env)
     try:
         there.ok("%load_ext rtu_magics")
-        there.ok("%rtu_connect table.ipynb")
+        there.ok("%rtu_connect table.ipynb --new")
         here.ok("pass")
         there.ok("%%rtu_exec\npass")
         yield here, there

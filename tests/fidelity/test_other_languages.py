@@ -38,7 +38,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
         kernel = Kernel(work, env)
         try:
             kernel.ok("%load_ext rtu_magics")
-            kernel.ok("%rtu_connect shell.ipynb")
+            kernel.ok("%rtu_connect shell.ipynb --new")
             assert "kernel bash ready" in kernel.ok("%rtu_kernel start --name bash").text
             yield kernel
             kernel.ok("%unload_ext rtu_magics")

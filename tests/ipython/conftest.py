@@ -52,7 +52,7 @@ def lab_shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveS
     work = tmp_path_factory.mktemp("lab")
     with pytest.MonkeyPatch.context() as patch, interactive_shell(work / "ipython") as ip:
         patch.chdir(work)
-        result = ip.run_cell("%rtu_connect lab.ipynb")
+        result = ip.run_cell("%rtu_connect lab.ipynb --new")
         assert result.success
         yield ip
 

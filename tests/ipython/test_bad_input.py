@@ -105,7 +105,7 @@ def test_server_that_answers_nonsense(lab: Shell, answer: bytes, line: str) -> N
 
 
 def test_name_that_is_taken(lab: Shell) -> None:
-    assert lab.line("%rtu_connect other.ipynb -s lab") == (
+    assert lab.line("%rtu_connect other.ipynb --new -s lab") == (
         "SessionError: session 'lab' is already open (on lab.ipynb); choose another name or close "
         "it with %rtu_disconnect -s lab"
     )

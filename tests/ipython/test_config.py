@@ -100,7 +100,7 @@ def test_loops_that_cannot_be_nested() -> None:
 @pytest.mark.server
 @pytest.mark.kernel
 def test_default_session_and_grace(lab: Shell) -> None:
-    with rtu_magics.connect("other.ipynb", say=lambda _: None):
+    with rtu_magics.connect("other.ipynb", say=lambda _: None, new=True):
         assert "%%rtu_add" in lab.ok("%rtu_cells")
         lab.ok("%%rtu_add\nx = 1")
         assert "x = 1" not in lab.ok("%rtu_cells -s lab")
@@ -134,7 +134,7 @@ import asyncio, time
 import rtu_magics
 from rtu_magics.client import APIClient
 
-known = rtu_magics.connect("nested.ipynb")
+known = rtu_magics.connect("nested.ipynb", new=True)
 
 async def work():
     api = APIClient(known.api.authorization_token, known.api.api_base_url)

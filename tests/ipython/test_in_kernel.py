@@ -55,7 +55,7 @@ def wait_gone(pid: int, timeout: float = 5) -> None:
 
 
 def test_the_main_job(kernel: Kernel, work: Path) -> None:
-    connected = kernel.ok("%rtu_connect lesson.ipynb --no-widget")
+    connected = kernel.ok("%rtu_connect lesson.ipynb --new --no-widget")
     assert f"starting a server for {work} …" in connected.text
     assert "server ready in" in connected.text
     assert "created lesson.ipynb" in connected.text
@@ -124,7 +124,7 @@ def failed_id(work: Path, index: int) -> str:
 
 
 def test_failed_cell_stops_run_all(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
+    kernel.ok("%rtu_connect lesson.ipynb --new --no-widget")
     run = kernel.run("%rtu_exec -1\nprint('after')")
     assert run.status == "error"
     assert "after" not in run.text
@@ -252,7 +252,7 @@ def test_running_on_the_kernel_that_waits_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input(kernel: Kernel, cell: str, line: str) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
+    kernel.ok("%rtu_connect lesson.ipynb --new --no-widget")
     run = kernel.run(cell)
     assert run.status == "error"
     assert re.sub(r"cell \d+ \(\w+\)", "cell #", run.error_line) == line
@@ -260,11 +260,11 @@ def test_bad_input(kernel: Kernel, cell: str, line: str) -> None:
 
 
 def test_two_kernels_share_the_server(kernel: Kernel, work: Path, tmp_path: Path) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
+    kernel.ok("%rtu_connect lesson.ipynb --new --no-widget")
     second = Kernel(work, dict(os.environ, IPYTHONDIR=str(tmp_path)))
     try:
         second.ok("%load_ext rtu_magics")
-        connected = second.ok("%rtu_connect lesson.ipynb --no-widget")
+        connected = second.ok("%rtu_connect lesson.ipynb --new --no-widget")
         assert "starting" not in connected.text
         second.ok("%%rtu_add --type markdown\nfrom the second kernel")
         assert "from the second kernel" in kernel.ok("%rtu_show -1").text
@@ -274,7 +274,7 @@ def test_two_kernels_share_the_server(kernel: Kernel, work: Path, tmp_path: Path
 
 
 def test_completion_through_the_front_end(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
+    kernel.ok("%rtu_connect lesson.ipynb --new --no-widget")
     assert kernel.complete("%rtu_exec --bef") == ["--before"]
     assert kernel.complete("%%rtu_add --type mark\nx", at=21) == ["markdown"]
     assert kernel.complete("x = %rtu_exec --al") == ["--all"]
@@ -283,7 +283,7 @@ def test_completion_through_the_front_end(kernel: Kernel) -> None:
 
 
 def test_kept_outputs_are_shown_when_asked_for(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
+    kernel.ok("%rtu_connect lesson.ipynb --new --no-widget")
     kernel.ok("%%rtu_exec\nprint('text')\nfrom IPython.display import HTML\nHTML('<b>html</b>')")
     assert kernel.ok("kept = %rtu_exec -1").messages == []
     ((_, kind, content),) = kernel.ok("kept").messages
@@ -293,7 +293,7 @@ def test_kept_outputs_are_shown_when_asked_for(kernel: Kernel) -> None:
 
 
 def test_pull_fills_the_next_cell(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect lesson.ipynb --no-widget")
+    kernel.ok("%rtu_connect lesson.ipynb --new --no-widget")
     kernel.ok("%%rtu_add\na = 1\nb = 2")
     pulled = kernel.ok("%rtu_pull -1")
     found = re.fullmatch(
@@ -311,7 +311,7 @@ def test_pull_fills_the_next_cell(kernel: Kernel) -> None:
 
 
 def test_progress_of_several_cells(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect progress.ipynb --no-widget")
+    kernel.ok("%rtu_connect progress.ipynb --new --no-widget")
     try:
         kernel.ok("%%rtu_exec -q\nimport time")
         for n in range(3):
@@ -336,7 +336,7 @@ def test_progress_of_several_cells(kernel: Kernel) -> None:
 
 
 def test_clear_output_of_one_cell_spares_the_others(kernel: Kernel) -> None:
-    kernel.ok("%rtu_connect several.ipynb --no-widget")
+    kernel.ok("%rtu_connect several.ipynb --new --no-widget")
     try:
         kernel.ok("%%rtu_add\nprint('first')")
         kernel.ok(

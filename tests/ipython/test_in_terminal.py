@@ -31,7 +31,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def test_the_main_job(terminal: Terminal, tmp_path: Path) -> None:
     terminal.run("%load_ext rtu_magics")
     assert "connected to lesson.ipynb as 'lesson': 0 cells" in terminal.run(
-        "%rtu_connect lesson.ipynb"
+        "%rtu_connect lesson.ipynb --new"
     )
     added = terminal.run(
         "%%rtu_add\nimport time\nfor n in range(4):\n    print('line', n)\n    time.sleep(0.4)\n"
@@ -79,7 +79,7 @@ def test_the_main_job(terminal: Terminal, tmp_path: Path) -> None:
 
 def test_remote_mode(terminal: Terminal) -> None:
     terminal.run("%load_ext rtu_magics")
-    terminal.run("%rtu_connect lesson.ipynb")
+    terminal.run("%rtu_connect lesson.ipynb --new")
     terminal.run("where = 'here'")
     assert "every following cell runs" in terminal.run("%rtu_remote on")
     assert "── on the remote kernel of lesson.ipynb (lesson) ──" in terminal.run("where = 'there'")
@@ -110,7 +110,7 @@ def test_pull_fills_the_prompt(tmp_path: Path) -> None:
         child.expect(r"In \[\S*1\S*\]")
         child.send("%load_ext rtu_magics\r")
         child.expect(r"In \[\S*2\S*\]")
-        child.send("%rtu_connect a.ipynb\r")
+        child.send("%rtu_connect a.ipynb --new\r")
         child.expect("connected to a.ipynb")
         child.expect(r"In \[\S*3\S*\]")
         child.send("get_ipython().run_cell_magic('rtu_add', '-q', 'pulled_name = 1')\r")

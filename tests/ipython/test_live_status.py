@@ -45,7 +45,7 @@ def terminal(work: Path, tmp_path: Path) -> Iterator[Terminal]:
 
 def test_it_follows_the_session_until_ctrl_c(terminal: Terminal, work: Path) -> None:
     terminal.run("%load_ext rtu_magics")
-    terminal.run("%rtu_connect lesson.ipynb")
+    terminal.run("%rtu_connect lesson.ipynb --new")
     for source in (WAITS, "1 / 0", "'never run'"):
         terminal.run(f"%%rtu_add\n{source}\n")
     terminal.run("%rtu_exec --bg 1")
@@ -77,7 +77,7 @@ def test_it_ends_with_the_session(lab: Shell, monkeypatch: pytest.MonkeyPatch) -
     from rtu_magics.session import sessions
 
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    lab.ok("%rtu_connect other.ipynb")
+    lab.ok("%rtu_connect other.ipynb --new")
     session = sessions.get("other")
     closing = threading.Timer(0.5, session.close)
     closing.start()

@@ -103,7 +103,7 @@ def test_on_and_off(lab: Shell) -> None:
 @pytest.mark.server
 @pytest.mark.kernel
 def test_session_that_is_gone(lab: Shell) -> None:
-    lab.ok("%rtu_connect second.ipynb")
+    lab.ok("%rtu_connect second.ipynb --new")
     lab.ok("%rtu_remote on")
     try:
         lab.ok("%rtu_disconnect -s second")
@@ -133,7 +133,7 @@ def test_in_a_kernel(tmp_path: Path) -> None:
     mark = MARK.replace("lab", "a")
     try:
         kernel.ok("%load_ext rtu_magics\nimport os")
-        kernel.ok("%rtu_connect a.ipynb\nprint(1)")
+        kernel.ok("%rtu_connect a.ipynb --new\nprint(1)")
         kernel.ok("%rtu_remote on")
         assert kernel.ok("import os; print(os.getpid())", timeout=90).text.count(mark) == 1
         there = kernel.ok("print(os.getpid())").text.removeprefix(mark)

@@ -24,7 +24,7 @@ def _kill_server() -> None:
 
 
 def test_it_is_said_and_connecting_starts_another(shell: Shell) -> None:
-    shell.ok("%rtu_connect lesson.ipynb -s class")
+    shell.ok("%rtu_connect lesson.ipynb --new -s class")
     shell.ok("%%rtu_add\nprint(6 * 7)")
     _kill_server()
     ended = (
@@ -33,7 +33,7 @@ def test_it_is_said_and_connecting_starts_another(shell: Shell) -> None:
     )
     assert shell.line("%rtu_exec 1") == ended
     assert shell.line("%%rtu_edit 1\nprint('while it was away')") == ended
-    said = shell.ok("%rtu_connect lesson.ipynb")
+    said = shell.ok("%rtu_connect lesson.ipynb --new")
     assert said.startswith("the server of lesson.ipynb has ended\nstarting a server for ")
     assert "\nconnected to lesson.ipynb as 'class': 1 cell, kernel starts" in said
     assert len(sessions) == 1
@@ -41,7 +41,7 @@ def test_it_is_said_and_connecting_starts_another(shell: Shell) -> None:
 
 
 def test_a_run_that_it_takes_along_ends_here(shell: Shell) -> None:
-    shell.ok("%rtu_connect lesson.ipynb")
+    shell.ok("%rtu_connect lesson.ipynb --new")
     (session,) = sessions
     assert session.lease is not None
     kill = f"import os, time\nos.kill({session.lease.server.pid}, 9)\ntime.sleep(60)"

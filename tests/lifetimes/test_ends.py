@@ -40,7 +40,7 @@ BUSY = "%%rtu_exec\nimport signal, time\nsignal.signal(signal.SIGTERM, signal.SI
 
 def connect(kernel: Kernel) -> None:
     """Connect to a notebook and run something remotely."""
-    kernel.ok("%rtu_connect lesson.ipynb")
+    kernel.ok("%rtu_connect lesson.ipynb --new")
     assert kernel.ok("%%rtu_exec\nprint(6 * 7)").text.endswith("42\n")
 
 
@@ -176,7 +176,7 @@ def test_the_last_of_two_kernels_ends_the_server(
 ) -> None:
     connect(kernel)
     second = start_kernel()
-    assert "starting" not in second.ok("%rtu_connect lesson.ipynb").text
+    assert "starting" not in second.ok("%rtu_connect lesson.ipynb --new").text
     traces = recorded(work)
     pid = server_pid(work)
     kernel.manager.shutdown_kernel(now=False)

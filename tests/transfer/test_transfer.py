@@ -20,7 +20,7 @@ def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveS
     work = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch, interactive_shell(work / "ipython") as ip:
         patch.chdir(work)
-        assert ip.run_cell("%rtu_connect data.ipynb").success
+        assert ip.run_cell("%rtu_connect data.ipynb --new").success
         assert ip.run_cell("%rtu_kernel start").success
         yield ip
 

@@ -84,7 +84,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     path: Path = tmp_path_factory.mktemp("mirrored") / "x.ipynb"
-    session = rtu_magics.connect(str(path), say=lambda line: None)
+    session = rtu_magics.connect(str(path), say=lambda line: None, new=True)
     yield session
     session.close()
 
@@ -192,7 +192,7 @@ def test_large_entries_come_when_they_are_asked_for(
 
 
 def test_a_widget_frees_its_callbacks_and_ends_with_its_session(tmp_path: Path) -> None:
-    session = rtu_magics.connect(str(tmp_path / "y.ipynb"), say=lambda line: None)
+    session = rtu_magics.connect(str(tmp_path / "y.ipynb"), say=lambda line: None, new=True)
     before = len(session.hub._subscribers)
     one, two = Mirror(session), Mirror(session)
     assert mirrors(session) == [one, two]
@@ -214,7 +214,7 @@ def test_a_widget_frees_its_callbacks_and_ends_with_its_session(tmp_path: Path) 
 def test_a_cell_that_runs_again_ends_the_mirror_it_showed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with rtu_magics.connect(str(tmp_path / "z.ipynb"), say=lambda line: None) as session:
+    with rtu_magics.connect(str(tmp_path / "z.ipynb"), say=lambda line: None, new=True) as session:
         places = iter([("cell", "run 1"), ("cell", "run 1"), ("other", "run 2"), ("cell", "run 3")])
         monkeypatch.setattr("rtu_magics.widgets.mirror._place", lambda: next(places))
         one, two, elsewhere, again = (Mirror(session) for _ in range(4))

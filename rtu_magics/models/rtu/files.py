@@ -87,7 +87,8 @@ class FileSubscribeReplyData(Model):
     """Everything needed to catch up.
 
     ``latest_delta_id`` is the head, ``deltas_to_apply`` included; the nil UUID when the chain is
-    empty. ``kernel_session`` is None when no kernel is alive.
+    empty. ``kernel_session`` is None when no kernel is alive. ``path`` (our addition) is where the
+    file lies now.
     """
 
     deltas_to_apply: list[FileDelta]
@@ -97,6 +98,7 @@ class FileSubscribeReplyData(Model):
     success: bool = True
     user_subscriptions: list[UpdateUserFileSubscriptionEventData] = Field(default_factory=list)
     role: str | None = Field(default=None, exclude_if=lambda v: v is None)
+    path: str | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class FileSubscribeReply(BaseRTUResponse):

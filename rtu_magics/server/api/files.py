@@ -106,7 +106,7 @@ class OpenFile(FileHandler):
         wanted = self.body(_Open)
         try:
             self._check(wanted)
-            row = await self.service.open_path(wanted.path, wanted.create)
+            row = await self._open(wanted)
         except BadPath as exc:
             raise fail(403, str(exc)) from exc
         except FileNotFoundError as exc:
@@ -115,8 +115,17 @@ class OpenFile(FileHandler):
             raise fail(422, str(exc)) from exc
         except OSError as exc:
             raise fail(403, f"{wanted.path}: {exc.strerror or exc}") from exc
-        await self.open_room(row)
         self.answer_file(self.service.file(row.id) or row)
+
+    async def _open(self, wanted: _Open) -> FileRow:
+        """Open what lies at the path: a notebook may turn out to be another one, renamed."""
+        path = self.service.clean_path(wanted.path)
+        for _ in range(3):
+            row = await self.service.open_path(path, wanted.create)
+            room = await self.open_room(row)
+            if room.path == path:
+                break
+        return row
 
     def _check(self, wanted: _Open) -> None:
         """Let nobody find out what is there, or make something, who may not."""
@@ -183,7 +192,7 @@ class Files(FileHandler):
         project = self.resource("projects", wanted.project_id)
         try:
             path = self.service.clean_path(posixpath.join(project.directory, wanted.path))
-            self.service.clean_path(wanted.path)
+            self.service.check_new(self.service.clean_path(wanted.path))
         except BadPath as exc:
             raise fail(422, str(exc)) from exc
         if self.service.absolute(path).exists():

@@ -95,6 +95,8 @@ class RenameFile(FileHandler):
     def _new_path(self, row: FileRow) -> str:
         try:
             path = self.service.clean_path(self.body(_NewPath).path)
+            if path != row.path:
+                self.service.check_new(path)
         except BadPath as exc:
             raise fail(400, str(exc)) from exc
         if row.type == "notebook" and not path.endswith(".ipynb"):

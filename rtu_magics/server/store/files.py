@@ -203,8 +203,12 @@ def _create(connection: Connection, table: Table, **values: Any) -> Row[Any]:
     return connection.execute(select(table).where(table.c.id == row_id)).one()
 
 
-def all_paths(connection: Connection) -> set[str]:
-    """Return the paths of all files that are not deleted."""
-    return set(
-        connection.execute(select(files.c.path).where(files.c.deleted_at.is_(None))).scalars()
-    )
+def known_notebooks(connection: Connection) -> Sequence[Any]:
+    """Return id, path and hash of every notebook that is not deleted."""
+    return connection.execute(
+        select(files.c.id, files.c.path, files.c.disk_hash).where(
+            files.c.deleted_at.is_(None),
+            files.c.ready.is_(True),
+            files.c.type == "notebook",
+        )
+    ).all()

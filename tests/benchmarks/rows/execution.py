@@ -68,7 +68,7 @@ def _remote_cell() -> Iterator[Callable[[], Any]]:
                     shell.run_cell_magic(name, rest, cell)
 
         magic("load_ext rtu_magics")
-        magic(f"rtu_connect {Path(root) / 'n.ipynb'}")
+        magic(f"rtu_connect {Path(root) / 'n.ipynb'} --new")
         try:
             magic("rtu_exec", "1+1")
             yield lambda: magic("rtu_exec -1")

@@ -17,14 +17,14 @@ import sys, time
 import IPython
 start = time.perf_counter()
 import rtu_magics
-session = rtu_magics.connect(sys.argv[1], say=lambda line: None)
+session = rtu_magics.connect(sys.argv[1], say=lambda line: None, new=True)
 print(time.perf_counter() - start)
 session.close()
 """
 AGAIN = """
 import sys, time, subprocess
 import rtu_magics
-keep = rtu_magics.connect(sys.argv[1], say=lambda line: None)
+keep = rtu_magics.connect(sys.argv[1], say=lambda line: None, new=True)
 print(subprocess.run([sys.executable, "-c", sys.argv[2], sys.argv[1]], text=True, check=True,
                      capture_output=True).stdout)
 keep.close()
