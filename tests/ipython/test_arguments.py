@@ -119,12 +119,16 @@ def test_nothing_open(shell: Shell) -> None:
     assert shell.ok("%rtu_disconnect --all") == "no session is open\n"
 
 
-def test_no_token(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("getpass.getpass", lambda prompt: "")
+def test_a_dead_host_is_told_before_anybody_is_asked(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "x")
     assert shell.line("%rtu_connect http://127.0.0.1:9/lab/tree/a.ipynb") == (
-        "AuthenticationFailed: http://127.0.0.1:9 needs a token: set the environment variable "
-        "RTU_TOKEN or give --token"
+        "ConnectFailed: nothing listens at 127.0.0.1:9: is the server running, and is the port "
+        "right?"
     )
+    assert not asked
 
 
 def test_token_in_the_cell_is_said_once_and_masked(shell: Shell) -> None:

@@ -183,3 +183,72 @@ def test_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_mask() -> None:
     assert mask("x?token=s3cret&invite=e.y.J z") == "x?token=***&invite=*** z"
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "path"),
+    [
+        ("http://h/lab/tree/RTC:d/a.ipynb", "http://h", "d/a.ipynb"),
+        ("http://h/lab/tree/RTC%3Aa.ipynb?reset", "http://h", "a.ipynb"),
+        ("http://h/lab/workspaces/auto-1/tree/RTC:a.ipynb?token=t#L1", "http://h", "a.ipynb"),
+        ("http://h/nbclassic/notebooks/d/a.ipynb", "http://h", "d/a.ipynb"),
+        ("http://h/base/nbclassic/tree/a.ipynb", "http://h/base", "a.ipynb"),
+        ("http://h/edit/a.ipynb", "http://h", "a.ipynb"),
+        ("http://h/files/d/a.ipynb", "http://h", "d/a.ipynb"),
+        ("http://h/voila/render/a.ipynb", "http://h", "a.ipynb"),
+        ("http://h/api/contents/a.ipynb", "http://h", "a.ipynb"),
+        ("http://h/doc/workspaces/w/tree/a.ipynb", "http://h", "a.ipynb"),
+        ("https://hub/hub/user/ann/lab/tree/a.ipynb", "https://hub/user/ann", "a.ipynb"),
+        ("https://hub/user/tree/lab/tree/a.ipynb", "https://hub/user/tree", "a.ipynb"),
+    ],
+)
+def test_addresses_that_browsers_show(url: str, base: str, path: str) -> None:
+    target = parse_target(url)
+    assert isinstance(target, RemoteTarget)
+    assert (target.base_url, target.path) == (base, path)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("https://hub/user-redirect/lab/tree/a.ipynb", "copy the address that it leads to"),
+        ("https://hub/hub/user-redirect/lab/tree/a.ipynb", "copy the address that it leads to"),
+        ("http://h/lab", "that is the list of files"),
+        ("http://h/lab/workspaces/w", "that is the list of files"),
+        ("lab.example:8888/lab/tree/a.ipynb", "did you mean http://lab.example:8888/lab/tree/a"),
+        ("https:/h/tree/a.ipynb", "did you mean https://h/tree/a.ipynb?"),
+        ("file://elsewhere/a.ipynb", "on another machine"),
+        ("a\x07.ipynb", "control characters"),
+        ("a\u2028b.ipynb", "control characters"),
+        ("x" * 250 + ".ipynb", "a name of 256 bytes"),
+        ("~nobody_here/a.ipynb", "nobody on this machine is called 'nobody_here'"),
+        ("é" * 130 + ".ipynb", "a name of 266 bytes"),
+    ],
+)
+def test_what_people_type(tmp_path: Path, target: str, words: str) -> None:
+    with pytest.raises(TargetError) as info:
+        parse_target(target, tmp_path)
+    assert words in str(info.value)
+    assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\\b.ipynb",
+        "~home.ipynb",
+        " lead.ipynb",
+        "-x.ipynb",
+        "50%25 off.ipynb",
+        "x" * 240 + ".ipynb",
+    ],
+)
+def test_odd_names_that_are_there(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    assert parse_target(name, tmp_path) == LocalTarget(tmp_path / name, create=False)
+
+
+def test_file_urls(tmp_path: Path) -> None:
+    (tmp_path / "two words.ipynb").write_text("{}")
+    url = (tmp_path / "two words.ipynb").as_uri()
+    assert parse_target(url) == LocalTarget(tmp_path / "two words.ipynb", create=False)
