@@ -104,7 +104,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     kernel = Kernel(tmp_path_factory.mktemp("lesson"), env)
     try:
         kernel.ok("import rtu_magics\n%load_ext rtu_magics")
-        kernel.ok("%rtu_connect lesson.ipynb --no-widget\n%rtu_kernel start", timeout=120)
+        kernel.ok("%rtu_connect lesson.ipynb --new --no-widget\n%rtu_kernel start", timeout=120)
         yield kernel
         kernel.ok("%unload_ext rtu_magics")
     finally:
@@ -172,7 +172,7 @@ def test_a_page_that_opens_while_the_past_is_sent_gets_all_of_it(
 ) -> None:
     """Its hello is handled in the middle of sending a piece, on another thread."""
     monkeypatch.setattr(history, "_PIECE", 100)
-    with rtu_magics.connect(str(tmp_path / "p.ipynb"), say=lambda line: None) as session:
+    with rtu_magics.connect(str(tmp_path / "p.ipynb"), say=lambda line: None, new=True) as session:
         for n in range(3):
             session.add(f"x = {n}")
         sent: list[int] = []
@@ -207,7 +207,7 @@ def test_handlers_return_while_the_background_loop_is_busy(tmp_path: Path) -> No
     """Whoever handles the messages may be the loop that a cell's own code waits on."""
     from rtu_magics.widgets import Mirror, Status
 
-    with rtu_magics.connect(str(tmp_path / "b.ipynb"), say=lambda line: None) as session:
+    with rtu_magics.connect(str(tmp_path / "b.ipynb"), say=lambda line: None, new=True) as session:
         session.add("1")
         mirror, status, slider = Mirror(session), Status(session), History(session)
         held, free = threading.Event(), threading.Event()
