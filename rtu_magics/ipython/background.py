@@ -86,7 +86,7 @@ class BackgroundRun:
     ) -> None:
         self.name = name
         self.session = session
-        self.result = RunResult(session.fetch)
+        self.result = RunResult(session.fetch, lambda: session.trusts_outputs)
         self.execution = execution
         self._began = time.monotonic()
         self._took: float | None = None

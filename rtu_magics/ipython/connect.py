@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from IPython.core.error import StdinNotImplementedError
+from IPython.core.error import StdinNotImplementedError, UsageError
 
 from .base import (
     MagicsBase,
@@ -17,6 +17,11 @@ from .base import (
 from .widgets import has_front_end, show_status
 
 __all__ = ["ConnectMagics"]
+
+UNTRUSTED = (
+    "note: what cells show here is others' work, so its HTML is shown without scripts and without "
+    "what it would load; %rtu_config trust_outputs on shows all of it as it is"
+)
 
 
 def _ask(prompt: str) -> str:
@@ -69,6 +74,14 @@ class ConnectMagics(MagicsBase):
         help="certificate of an authority to trust, for a server with a certificate of its own",
     )
     @argument("--no-widget", action="store_true", help="don't show the live status")
+    @argument(
+        "--trust",
+        action="store_true",
+        help="show outputs as they are, with the scripts in their HTML, although others made them",
+    )
+    @argument(
+        "--no-trust", action="store_true", help="show outputs without scripts, although it is yours"
+    )
     @quiet_argument
     @line_magic
     @guarded
@@ -92,6 +105,8 @@ class ConnectMagics(MagicsBase):
         from ..session.targets import RemoteTarget, parse_target
 
         args = self.parse(self.rtu_connect, line)
+        if args.trust and args.no_trust:
+            raise UsageError("--trust and --no-trust exclude each other")
         parsed = parse_target(args.target)
         exposed = args.token or (isinstance(parsed, RemoteTarget) and parsed.token)
         invited = isinstance(parsed, RemoteTarget) and parsed.invited
@@ -113,6 +128,7 @@ class ConnectMagics(MagicsBase):
             cafile=args.cafile,
             as_name=args.as_name,
             new=args.new,
+            trust=True if args.trust else False if args.no_trust else None,
         )
         count = len(session.cells())
         kernel = "running" if session.kernel_alive else "starts with the first execution"
@@ -122,6 +138,10 @@ class ConnectMagics(MagicsBase):
             f"{'' if session in before else new}{count} cell{'' if count == 1 else 's'}, "
             f"kernel {kernel}{guest}"
         )
+        if session.trust_outputs is None:
+            session.trust_outputs = self.settings.trusts
+        if session not in before and not session.trusts_outputs:
+            self.say(UNTRUSTED)
         wanted = self.settings.status_widget and not args.no_widget and not args.quiet
         if wanted and has_front_end(self.shell):
             show_status(session)

@@ -57,7 +57,7 @@ class NotebookMagics(MagicsBase):
             self.say(f"created {args.path}; to open it: %rtu_connect {target}")
             return
         token = session.api.authorization_token if session.local_path is None else None
-        opened = connect(target.strip('"'), token=token, say=self.say)
+        opened = connect(target.strip('"'), token=token, say=self.say, trust=session.trust_outputs)
         self.say(f"created {args.path} and connected to it as {opened.name!r}")
 
     @session_magic(

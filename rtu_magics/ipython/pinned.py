@@ -83,6 +83,7 @@ class PinnedReplay(Replay):
             display_ids(session),
             owns_cell=owns_cell,
             fetch=session.fetch,
+            trusts=lambda: session.trusts_outputs,
             mark=mark,
         )
         self._in_terminal = False

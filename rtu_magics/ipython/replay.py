@@ -21,35 +21,12 @@ from ..session.events import (
     OutputsUpdated,
 )
 from ..session.progress import stream_text
+from .bundles import filter_bundle, filter_metadata, wanted
 
 if TYPE_CHECKING:
     from ..models import Output
 
-__all__ = ["DROPPED_MIMETYPES", "DisplayIds", "Replay", "filter_bundle"]
-
-DROPPED_MIMETYPES = (
-    "application/vnd.jupyter.widget-view+json",  # the widget's model lives in the other kernel
-    "application/javascript",  # remote scripts are not trusted
-)
-
-
-def filter_bundle(data: dict[str, Any]) -> dict[str, Any]:
-    """Return a mimebundle without what must not or cannot be shown here.
-
-    Examples
-    --------
-    >>> filter_bundle({"application/javascript": "alert(1)", "text/plain": "<JS>"})
-    {'text/plain': '<JS>'}
-    >>> filter_bundle({"application/javascript": "alert(1)"})
-    {'text/plain': '[application/javascript of the remote cell is not shown here]'}
-    """
-    kept = {
-        mimetype: value for mimetype, value in data.items() if mimetype not in DROPPED_MIMETYPES
-    }
-    dropped = [mimetype for mimetype in data if mimetype in DROPPED_MIMETYPES]
-    if dropped and not kept:
-        kept["text/plain"] = f"[{dropped[0]} of the remote cell is not shown here]"
-    return kept
+__all__ = ["DisplayIds", "Replay"]
 
 
 class DisplayIds:
@@ -98,6 +75,8 @@ class Replay:
         ``clear_output`` clear it: otherwise it would take the cell's other outputs with it.
     fetch
         Returns the entries of a bundle that come by link, given their addresses by mimetype.
+    trusts
+        Returns whether what the run shows may run scripts in the reader's page, by HTML.
     mark
         A line that stands above the outputs, also after they were cleared.
     """
@@ -109,9 +88,11 @@ class Replay:
         *,
         owns_cell: bool,
         fetch: Callable[[dict[str, str]], dict[str, Any]] = lambda links: {},
+        trusts: Callable[[], bool] = lambda: True,
         mark: str | None = None,
     ) -> None:
         self.shell = shell
+        self._trusts = trusts
         self.mark = mark
         self._fetch = fetch
         self.display_ids = display_ids
@@ -172,8 +153,8 @@ class Replay:
         """Publish a cell's value as one, with its remote count; whether that is possible."""
         content = {
             "execution_count": output.execution_count,
-            "data": filter_bundle(data),
-            "metadata": metadata,
+            "data": filter_bundle(data, trusted=self._trusts()),
+            "metadata": filter_metadata(metadata, trusted=self._trusts()),
         }
         return self._send("execute_result", content)
 
@@ -206,8 +187,9 @@ class Replay:
 
     def _whole(self, data: dict[str, Any], links: dict[str, str]) -> dict[str, Any]:
         """Return a bundle with what came by link."""
-        wanted = {m: url for m, url in links.items() if m not in DROPPED_MIMETYPES}
-        return {**data, **self._fetch(wanted)} if wanted else data
+        trusted = self._trusts()
+        fetched = {m: url for m, url in links.items() if wanted(m, trusted=trusted)}
+        return {**data, **self._fetch(fetched)} if fetched else data
 
     def _stream(self, output: Output) -> None:
         text = stream_text(output)
@@ -215,6 +197,8 @@ class Replay:
             text = f"[long output, all of it: {output.content.url}]\n"
         if not text:
             return
+        if self._in_terminal or not self._trusts():
+            text = streamed(text)
         self._before()
         self._write(output.stream_name or "stdout", text)
 
@@ -229,8 +213,6 @@ class Replay:
 
     def _write(self, name: str, text: str) -> None:
         """Write text to one of the calling cell's streams."""
-        if self._in_terminal:
-            text = streamed(text)
         target, other = (sys.stderr, sys.stdout) if name == "stderr" else (sys.stdout, sys.stderr)
         other.flush()
         target.write(text)
@@ -253,7 +235,8 @@ class Replay:
         update: bool = False,
     ) -> None:
         transient = {"display_id": display_id} if display_id else None
-        data = filter_bundle(data)
+        data = filter_bundle(data, trusted=self._trusts())
+        metadata = filter_metadata(metadata, trusted=self._trusts())
         if self._in_terminal and "text/plain" in data:
             data["text/plain"] = shown(_joined(data["text/plain"]), lines=True, colours=True)
         self.shell.display_pub.publish(data, metadata, transient=transient, update=update)

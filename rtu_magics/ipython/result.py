@@ -13,8 +13,8 @@ from ..session.events import (
     OutputsCleared,
     OutputsUpdated,
 )
+from .bundles import filter_bundle
 from .render import output_text
-from .replay import filter_bundle
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -42,8 +42,13 @@ class RunResult:
         result.data          # the mimebundle of the last thing that it showed
     """
 
-    def __init__(self, fetch: Callable[[dict[str, str]], dict[str, Any]] = lambda links: {}):
+    def __init__(
+        self,
+        fetch: Callable[[dict[str, str]], dict[str, Any]] = lambda links: {},
+        trusts: Callable[[], bool] = lambda: True,
+    ):
         self.error: RTUError | None = None
+        self._trusts = trusts
         self._fetch = fetch
         self._outputs: list[Output] = []
         self._more: dict[UUID, list[str]] = {}  # output id → pieces of text to come after it
@@ -81,7 +86,10 @@ class RunResult:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the last thing displayed, and all the text where only text can be shown."""
         text = shown(self.text, lines=True, colours=True)
-        return {**filter_bundle(self.data), "text/plain": text or repr(self)}
+        return {
+            **filter_bundle(self.data, trusted=self._trusts()),
+            "text/plain": text or repr(self),
+        }
 
     def take(self, event: Event) -> None:
         """Note an output event; others are ignored."""

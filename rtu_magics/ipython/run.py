@@ -104,7 +104,11 @@ class RunMagics(MagicsBase):
         if args.bg:
             run = self._start(session, args, cell, owns_cell=owns_cell)
             return run if assigned else None
-        result = RunResult(session.fetch) if args.output or assigned else None
+        result = (
+            RunResult(session.fetch, lambda: session.trusts_outputs)
+            if args.output or assigned
+            else None
+        )
         how = How(
             self.say,
             owns_cell=owns_cell,

@@ -113,6 +113,7 @@ def follow_here(shell: Any, session: Session, execution: Execution, how: How) ->
         display_ids(session),
         owns_cell=how.owns_cell,
         fetch=session.fetch,
+        trusts=lambda: session.trusts_outputs,
         mark=how.mark,
     )
     show.begin()

@@ -197,7 +197,7 @@ class RunsMagics(MagicsBase):
             return
         execution = session.attach(run.execution_id)
         self.say(f"{_cells(session, run)}: {_state(run)}, started {_when(run)}")
-        result = RunResult(session.fetch) if args.output else None
+        result = RunResult(session.fetch, lambda: session.trusts_outputs) if args.output else None
         how = How(
             self.say,
             collect=result.take if result is not None else None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from IPython.core.error import UsageError
-from traitlets import Bool, Float, TraitError, Unicode, validate
+from traitlets import Bool, Enum, Float, TraitError, Unicode, observe, validate
 
 from ..errors import RTUError
 from .base import MagicsBase, argument, guarded, line_magic, magic_arguments, magics_class
@@ -19,7 +20,9 @@ NAMES = (
     "progress_delay",
     "status_widget",
     "transfer_limit",
+    "trust_outputs",
 )
+_TRUST = {"on": True, "off": False, "auto": None}
 _SWITCH = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
@@ -49,6 +52,24 @@ class RtuMagics(MagicsBase):
     transfer_limit = Float(
         100.0, help="the most that %rtu_push and %rtu_get copy of one variable, in MB"
     ).tag(config=True)
+
+    trust_outputs = Enum(
+        tuple(_TRUST),
+        default_value="auto",
+        help="whether HTML in outputs may run scripts in your page: on, off, or auto, which is on "
+        "for servers of your own and off where you were invited",
+    ).tag(config=True)
+
+    @property
+    def trusts(self) -> bool | None:
+        """Whether new sessions trust outputs; None leaves it to each of them."""
+        return _TRUST[self.trust_outputs]
+
+    @observe("trust_outputs")
+    def _tell_sessions(self, _: Any) -> None:
+        module = sys.modules.get("rtu_magics.session")
+        for session in module.sessions if module is not None else ():
+            session.trust_outputs = self.trusts
 
     @validate("transfer_limit")
     def _check_size(self, proposal: Any) -> float:

@@ -34,6 +34,7 @@ from .events import (
 from .late import LateRuns
 from .loop import background, on_loop
 from .positions import LatestPositions, Positions
+from .trust import usual_trust
 
 if TYPE_CHECKING:
     from ..client import APIClient, RTUClient
@@ -86,6 +87,7 @@ class SessionBase:
         self._asides: set[Future[None]] = set()
         self._why_closed = ""
         self.opened_at = time.time()
+        self.trust_outputs: bool | None = None
         self._own_kernel_checked: UUID | None = None
         self.kernel_session: m.KernelStatusUpdate | None = client.kernel_status
         self.people: dict[UUID, Person] = people_of(client)
@@ -215,6 +217,17 @@ class SessionBase:
             while True:
                 notices.append(self._notices.popleft())
         return notices
+
+    @property
+    def trusts_outputs(self) -> bool:
+        """Whether outputs may run scripts in the reader's page, by HTML; `trust_outputs` decides.
+
+        As long as that is None, those of one's own servers may, and those of others may not.
+        """
+        if self.trust_outputs is not None:
+            return self.trust_outputs
+        local = self.local_path is not None
+        return usual_trust(self.api.authorization_token, self.role, local=local)
 
     @property
     def path(self) -> str:

@@ -55,6 +55,7 @@ def connect(
     cafile: str | None = None,
     as_name: str | None = None,
     new: bool = False,
+    trust: bool | None = None,
 ) -> Session:
     """Connect to a notebook; starts a server on this machine when it is a local file.
 
@@ -81,6 +82,9 @@ def connect(
     new
         Make an empty notebook where there is none. Otherwise a name that does not exist is taken
         for a slip.
+    trust
+        Whether outputs may run scripts in the page that shows them; by default those of servers
+        of your own may, and those that you were invited to may not.
 
     Returns
     -------
@@ -114,9 +118,9 @@ def connect(
         lost = "; the connection is lost, reconnecting …" if known.connection != "live" else ""
         say(shown(f"already connected to {known.path} as {known.name!r}{lost}"))
         sessions.add(known)  # the newest again
-        return known
+        return _trusting(known, trust)
     if isinstance(parsed, LocalTarget):
-        return _connect_local(parsed, name, say, as_name, new)
+        return _trusting(_connect_local(parsed, name, say, as_name, new), trust)
     same = _on_same_server(parsed)
     if same is not None:
         token = token or parsed.token or same.api.authorization_token
@@ -124,7 +128,7 @@ def connect(
     if ask is not None and not known_token(token, parsed):
         _check_answers(parsed, cafile)
     way = _Way(find_token(token, parsed, ask), cafile, as_name)
-    return _open(parsed, name, way, say, create=new)
+    return _trusting(_open(parsed, name, way, say, create=new), trust)
 
 
 Target = LocalTarget | RemoteTarget
@@ -159,6 +163,12 @@ def _check_answers(target: RemoteTarget, cafile: str | None) -> None:
             f"no answer from {target.base_url} within {KNOCK_TIMEOUT:.0f} s; check the address "
             f"and try again"
         ) from None
+
+
+def _trusting(session: Session, trust: bool | None) -> Session:
+    if trust is not None:
+        session.trust_outputs = trust
+    return session
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
         The asynchronous REST client.
     file
         The notebook's file on the server.
+    trust_outputs
+        Whether its outputs are trusted; None where nobody said so, see `trusts_outputs`.
     local_path
         The same on this machine, for a notebook of the embedded server.
     hub

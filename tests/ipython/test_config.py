@@ -31,6 +31,7 @@ def test_alone_it_lists(shell: Shell) -> None:
         ["progress_delay", "3"],
         ["status_widget", "on"],
         ["transfer_limit", "100"],
+        ["trust_outputs", "auto"],
     ]
 
 
