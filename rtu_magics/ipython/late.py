@@ -103,7 +103,13 @@ def follow_late(
         area = PinnedReplay(PinnedPublisher(shell), session, owns_cell=owns_cell, mark=mark)
     else:
         # To clear would clear the prompt.
-        area = Replay(shell, display_ids(session), owns_cell=False, fetch=session.fetch)
+        area = Replay(
+            shell,
+            display_ids(session),
+            owns_cell=False,
+            fetch=session.fetch,
+            trusts=lambda: session.trusts_outputs,
+        )
 
     def show(event: Event) -> None:
         if collect is not None:

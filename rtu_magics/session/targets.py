@@ -41,6 +41,7 @@ _PAGE = re.compile(
 _REDIRECT = re.compile(r"/(?:hub/)?user-redirect(?:/|$)")
 _DRIVE = re.compile(r"RTC:/?")
 """What jupyter-collaboration puts before a notebook's path in JupyterLab's address."""
+_ADDRESS = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+://", re.IGNORECASE)
 _SECRET = re.compile(r"((?:token|invite|jwt|password)=)[^&\s'\"#]+", re.IGNORECASE)
 
 
@@ -128,13 +129,13 @@ def parse_target(target: str | None, cwd: Path | None = None) -> LocalTarget | R
     if target is None or not target.strip():
         path = here / SCRATCH_NAME
         return LocalTarget(path, create=not path.exists(), scratch=True)
+    if _ADDRESS.match(target.strip()):
+        return _parse_url(target.strip())  # which may be longer than any name: it holds a token
     check_name(target)
     if not (here / target).exists():
         target = target.strip()
     if target.lower().startswith("file:"):
         return _parse_path(_path_of(target), here)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", target):
-        return _parse_url(target)
     return _parse_path(target, here)
 
 

@@ -252,3 +252,10 @@ def test_file_urls(tmp_path: Path) -> None:
     (tmp_path / "two words.ipynb").write_text("{}")
     url = (tmp_path / "two words.ipynb").as_uri()
     assert parse_target(url) == LocalTarget(tmp_path / "two words.ipynb", create=False)
+
+
+def test_an_address_may_be_longer_than_a_name() -> None:
+    token = ".".join(["a" * 150] * 3)
+    found = parse_target(f" http://lab.example/rtu/f/{UUID(int=1)}?invite={token}")
+    assert isinstance(found, RemoteTarget)
+    assert found.token == token
