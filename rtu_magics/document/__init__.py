@@ -4,6 +4,7 @@ from .builder import NotebookBuilder
 from .bundle import best_mimetype, bundle_content, is_binary, mime_text, valid_bundle
 from .merge import make_patch, merge_text
 from .normalise import normalise_notebook
+from .output_widgets import OutputWidgets
 from .outputs import (
     Appended,
     Cleared,
@@ -23,6 +24,7 @@ __all__ = [
     "NotebookBuilder",
     "OutputChange",
     "OutputReducer",
+    "OutputWidgets",
     "RunOutput",
     "Updated",
     "apply_patch",

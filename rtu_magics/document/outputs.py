@@ -70,6 +70,10 @@ class RunOutput:
             self._chunks[:] = ["".join(self._chunks)]
         return self._chunks[0] if self._chunks else ""
 
+    def keep_end(self, length: int) -> None:
+        """Keep only the last characters of a stream's text."""
+        self._chunks[:] = [self.text[-length:]]
+
     @property
     def display_id(self) -> str | None:
         """The id that later updates name, if the output has one."""
@@ -155,6 +159,11 @@ class OutputReducer:
         self.execution_count: int | None = None
         self._clear_pending = False
         self._displays: dict[str, list[int]] = {}
+
+    @property
+    def clear_pending(self) -> bool:
+        """Whether the next output takes the place of all."""
+        return self._clear_pending
 
     def process(self, message: Mapping[str, Any]) -> list[OutputChange]:
         """Take one iopub message.

@@ -52,7 +52,7 @@ class LateThread:
                 area, show = self._queue.get(timeout=0 if touched else _IDLE)
             except queue.Empty:
                 for each in touched.values():
-                    self._call(each.idle)
+                    self._call(each.end)
                     self._call(each.push)
                 if not touched:
                     with self._lock:

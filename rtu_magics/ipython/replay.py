@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DisplayIds", "Replay"]
 
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
 
 class DisplayIds:
     """Which local display shows which remote output.
@@ -98,6 +100,7 @@ class Replay:
         self.display_ids = display_ids
         self.owns_cell = owns_cell
         self.clear_pending = False
+        self._last: OutputsUpdated | None = None  # of a widget, in a terminal
         self._in_terminal = not hasattr(shell, "kernel")
 
     def begin(self) -> None:
@@ -125,6 +128,14 @@ class Replay:
         if self.clear_pending:
             self.clear_pending = False
             self._clear(wait=False)
+
+    def end(self) -> None:
+        """Show what was put off until the end of the run."""
+        self.idle()
+        last, self._last = self._last, None
+        if last is not None:
+            self._before()
+            self._write("stdout", f"{_joined(last.data.get('text/plain', ''))}\n")
 
     def _before(self) -> None:
         if self.clear_pending:
@@ -221,6 +232,9 @@ class Replay:
     def _update(self, event: OutputsUpdated) -> None:
         display_ids = self.display_ids.find(event.output_ids)
         if not display_ids:
+            return
+        if self._in_terminal and _WIDGET in event.data:
+            self._last = event  # each would be printed below the one before
             return
         data = self._whole(event.data, event.links)
         self.push()

@@ -124,7 +124,7 @@ def follow_here(shell: Any, session: Session, execution: Execution, how: How) ->
                 watch.time_up()
         except KeyboardInterrupt:
             watch.stop()
-        show.idle()
+        show.end()
     finally:
         if execution.done:
             from .late import follow_late

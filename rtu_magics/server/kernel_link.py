@@ -21,7 +21,7 @@ from .kernel_death import BEHIND_GATEWAY, cause_of_death
 from .kernel_ends import KernelTraits
 from .kernel_messages import EXPRESSION, getter, receive, value_in
 from .kernel_run import KernelRun, OnMessage, OnQuestion
-from .past_requests import PastRequests
+from .output_router import OutputRouter
 
 __all__ = ["KernelLink"]
 
@@ -79,7 +79,7 @@ class KernelLink:
         self._answered = asyncio.Event()
         self._ready = asyncio.Event()
         self._run: KernelRun | None = None
-        self._past = PastRequests()
+        self._outputs = OutputRouter()
         self._later: tuple[str, KernelRun] | None = None
         self._question: Mapping[str, Any] = {}  # the header of what it asked last
         self._traits = KernelTraits()
@@ -143,12 +143,12 @@ class KernelLink:
             stop_on_error=False,
         )
         self._run = KernelRun(message_id, on_message, on_question, self._traits)
-        self._past.add(self._run, place)
+        self._outputs.past.add(self._run, place)
         return self._run
 
     def forget(self, place: str) -> None:
         """Take nothing more of what was asked for last to be shown in a place."""
-        self._past.forget(place)
+        self._outputs.past.forget(place)
 
     def answer(self, value: str) -> None:
         """Answer what the code that runs has asked."""
@@ -221,6 +221,7 @@ class KernelLink:
         if self._closed:
             return
         self._closed = True
+        self._outputs.close()
         self.lose("the connection to the kernel was closed", EndReason.NO_ANSWER)
         current = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not current]
@@ -295,13 +296,15 @@ class KernelLink:
                 if state in ("restarting", "dead") and behind_gateway(self._manager):
                     self._told_dead(again=state == "restarting")
                 elif mine and run is not None:
+                    if state == "idle":
+                        self._outputs.settle()
                     run.status(state)
                 elif parent.get("msg_id") in self._quiet:
                     continue
                 elif parent.get("msg_type") == "execute_request" and state in ("busy", "idle"):
                     self._on_status(state)
             else:
-                self._past.take(message, self._client.session.session)
+                self._outputs.take(message, self._client.session.session)
 
     async def _read_shell(self) -> None:
         get = getter(self._client.shell_channel, self._client.get_shell_msg)

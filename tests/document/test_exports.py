@@ -11,6 +11,7 @@ def test_the_public_names_are_what_we_promise() -> None:
         "NotebookBuilder",
         "OutputChange",
         "OutputReducer",
+        "OutputWidgets",
         "RunOutput",
         "Updated",
         "apply_patch",
