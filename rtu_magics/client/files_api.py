@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from ..errors import APIError, FileUnknown
-from ..models import DataSource, File, FileVersion, Notebook
+from ..models import DataSource, File, FileStateData, FileVersion, Notebook
 from .http import RestClient
 
 __all__ = ["FileCalls"]
@@ -18,6 +18,7 @@ _FILES: TypeAdapter[list[File]] = TypeAdapter(list[File])
 _VERSION: TypeAdapter[FileVersion] = TypeAdapter(FileVersion)
 _VERSIONS: TypeAdapter[list[FileVersion]] = TypeAdapter(list[FileVersion])
 _SOURCES: TypeAdapter[list[DataSource]] = TypeAdapter(list[DataSource])
+_FILE_STATE: TypeAdapter[FileStateData] = TypeAdapter(FileStateData)
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
@@ -128,6 +129,12 @@ class FileCalls:
         """Have the notebook on the server's disk brought up to date; return path and time."""
         return await self.rest.call(
             _OBJECT, "POST", f"/v1/files/{file_id}/save", unknown=FileUnknown
+        )
+
+    async def get_file_state(self, file_id: UUID) -> FileStateData:
+        """Return whether the notebook's file holds what everybody sees, and if not, why."""
+        return await self.rest.call(
+            _FILE_STATE, "GET", f"/v1/files/{file_id}/save", unknown=FileUnknown
         )
 
     async def delete_file(self, file_id: UUID) -> File:

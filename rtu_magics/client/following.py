@@ -12,6 +12,8 @@ from ..document import NotebookBuilder
 from ..errors import ConnectionLost, InconsistentState, PermissionDenied, RTUError, SubscribeTimeout
 from ..models import (
     BaseRTURequest,
+    FileStateData,
+    FileStateEvent,
     FileSubscribeReply,
     FileSubscribeRequest,
     FileUnsubscribeRequest,
@@ -58,6 +60,7 @@ class FollowingClient(SquashingClient):
         self.reload_hook = reload_hook
         self.gap_timeout = gap_timeout
         self.role: str | None = None
+        self.file_state: FileStateData | None = None
         self.people: dict[UUID, UpdateUserFileSubscriptionEventData] = {}
         self.deltas_to_apply_event = asyncio.Event()
         self.file_subscribe_timeout_task: asyncio.Task[None] | None = None
@@ -72,6 +75,7 @@ class FollowingClient(SquashingClient):
             InconsistentStateEvent: self._on_inconsistent_state,
             PermissionDeniedResponse: self._on_permission_denied,
             RoleChangedEvent: self._on_role_changed,
+            FileStateEvent: self._on_file_state,
             UpdateUserFileSubscriptionEvent: self._on_person,
             RemoveUserFileSubscriptionEvent: self._on_person_gone,
         }
@@ -187,6 +191,7 @@ class FollowingClient(SquashingClient):
             self._fail(PermissionDenied(f"the server refuses notebook {self.file_id}"))
             return
         self.role = data.role
+        self.file_state = data.file_state
         self.people = {one.user_id: one for one in data.user_subscriptions if one.subscribed}
         self._take_states(msg)
         applied = False
@@ -241,6 +246,9 @@ class FollowingClient(SquashingClient):
         self.role = msg.data.role
         if self.role is None:  # the server has ended the subscription
             self._fail(PermissionDenied(msg.data.message))
+
+    async def _on_file_state(self, msg: FileStateEvent) -> None:
+        self.file_state = msg.data
 
     # The chain
 

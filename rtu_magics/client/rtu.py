@@ -79,6 +79,8 @@ class RTUClient(ExecutingClient):
         Who we are, and the id of the connection; None until known.
     role
         What we may do with the notebook, if the server says so.
+    file_state
+        What keeps the notebook from its file, as the server last told it; None if it never did.
     people
         Who has the notebook open, and the cell that each is in, by user id.
     connection_state

@@ -142,6 +142,8 @@ class ConnectMagics(MagicsBase):
             session.trust_outputs = self.settings.trusts
         if session not in before and not session.trusts_outputs:
             self.say(UNTRUSTED)
+        if session.file_trouble:
+            self.say(f"note: {session.file_trouble}")
         wanted = self.settings.status_widget and not args.no_widget and not args.quiet
         if wanted and has_front_end(self.shell):
             show_status(session)

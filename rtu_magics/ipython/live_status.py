@@ -43,7 +43,10 @@ def picture(session: Session) -> Group:
         "kernel", Text(kernel.removeprefix("kernel "), _COLOURS.get(line.kernel_state, ""))
     )
     for words in rest:
-        table.add_row("", Text(words, "dim"))
+        if words == line.file_trouble:
+            table.add_row("file", Text(words, "bold red"))
+        else:
+            table.add_row("", Text(words, "dim"))
     marks = Text()
     for _, mark, *_rest in strip:
         sign, style = _SIGNS.get(mark, _SIGNS["idle"])

@@ -117,6 +117,7 @@ def status_text(status: SessionStatus) -> str:
         f"connection  {status.connection}",
         f"kernel      {kernel}",
         f"cells       {cells}",
+        *([f"file        {status.file_trouble}"] if status.file_trouble else []),
         *([f"your role   {status.role}"] if status.role not in (None, "owner") else []),
     ]
     return "\n".join(map(shown, lines))

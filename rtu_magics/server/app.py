@@ -129,7 +129,9 @@ class RTUMagicsServer(ExtensionApp):
             if self.lease:
                 self._hurry_kernels()
             service, self.service = self.service, None
-            await service.close()
+            left = await service.close()
+            if self.serverapp is not None:
+                self.serverapp.web_app.settings["rtu_not_on_disk"] = left
             self._lock.release()
             self._address.remove()  # last: who finds it waits for this process to end
 

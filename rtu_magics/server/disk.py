@@ -2,15 +2,14 @@
 
 Nothing is overwritten unseen: before each replace the file is compared with what we last read or
 wrote, and what another program changed becomes ordinary deltas first. A file that nobody changed
-here is never written.
+here is never written. When to write, when to wait and what to tell decides `file.state`; here it is
+done.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +21,18 @@ from .disk_files import (
     ChangedMeanwhileError,
     Seen,
     Stamp,
-    look,
+    put_aside,
     replace,
     stamp_of,
-    write_atomically,
 )
-from .disk_format import DiskBase, dumps, hash_of, render
+from .disk_format import DiskBase, hash_of, render
 from .disk_outside import take_in
+from .file import events as ev
+from .file.access import why_not_writable
+from .file.driver import Driver
+from .file.reader import Reader
+from .file.snapshot import base_of, content_of, detached, differs
+from .file.state import FileState, may_write
 from .relocation import cell_ids_in
 from .renaming import move
 from .store import files as file_queries
@@ -36,17 +40,16 @@ from .store import files as file_queries
 if TYPE_CHECKING:
     from .room import Room
 
-__all__ = ["DiskFile"]
+__all__ = ["DiskFile", "NotOnDisk"]
 
 logger = logging.getLogger(__name__)
 
-WRITE_AFTER = 0.7  # seconds of quiet after a change
-WRITE_AT_LATEST = 3.0
-RETRY_AFTER = 5.0  # after a write that failed
-SETTLES = 0.6  # seconds without a change until a file that is no notebook counts as written
-SETTLES_AT_LATEST = 5.0
-STALE = 10.0  # seconds that another program may take between reading and writing
+CUT_OFF_AT_LATEST = 30.0  # until a file that ends in the middle counts as what somebody wanted
 SEARCHES = 5  # for a file that is gone, a second apart
+
+
+class NotOnDisk(OSError):
+    """The file does not hold the notebook; the message says why and what to do, in one line."""
 
 
 class DiskFile:
@@ -60,26 +63,39 @@ class DiskFile:
         The file, absolute.
     disk_hash, base
         What the store remembers of the file as we last read or wrote it.
+
+    Attributes
+    ----------
+    shown
+        Returns the file's condition as clients are told it.
     """
 
     def __init__(
         self, room: Room, path: Path, disk_hash: str | None, base: DiskBase | None
     ) -> None:
         self._room = room
-        self.path = path
-        self._hash = disk_hash
-        self._base = base
+        self._path = path
+        self._driver = Driver(path.name, self)
+        self._reader = Reader(disk_hash, base)
         self._stamp: Stamp | None = None
-        self._dirty = False
-        self._suspended: str | None = None  # why the file is left alone: "missing", "foreign"
-        self._trouble = ""  # why exactly
-        self._failed = ""  # why the last write did not succeed
         self._searches = 0
-        self._earlier: deque[tuple[float, DiskBase]] = deque(maxlen=8)
-        self._first_change = 0.0
-        self._timer: asyncio.TimerHandle | None = None
         self._lock = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.shown, self._feed = self._driver.shown, self._driver.feed
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self._path
+
+    @path.setter
+    def path(self, path: Path) -> None:
+        self._path = path
+        self._feed(ev.Renamed(self._now(), path.name))
+
+    @property
+    def state(self) -> FileState:
+        """What is to be done about the file."""
+        return self._driver.state
 
     @property
     def stamp(self) -> Stamp | None:
@@ -88,8 +104,8 @@ class DiskFile:
 
     @property
     def dirty(self) -> bool:
-        """Whether the room has changes that are not on disk."""
-        return self._dirty and self._suspended is None
+        """Whether the room has changes that are still to be written."""
+        return self._driver.unsaved and not self.state.content
 
     def changed(self, *, revive: bool = True) -> None:
         """Note that the room changed: the file is written after a moment of quiet.
@@ -99,87 +115,77 @@ class DiskFile:
         revive
             Whether a file that was deleted comes back.
         """
-        loop = asyncio.get_running_loop()
-        if not self._dirty:
-            self._dirty, self._first_change = True, loop.time()
-        if self._suspended == "missing" and revive:
-            self._resume(None)  # somebody works on: the file comes back
-        if self._timer is not None:
-            if loop.time() - self._first_change > WRITE_AT_LATEST:
-                return
-            self._timer.cancel()
-        self._timer = loop.call_later(WRITE_AFTER, self._write_soon)
+        if self.state.content == "missing" and revive:
+            self._reader.hash = None  # it comes back
+        self._driver.changed(revive=revive)
 
-    def _write_soon(self) -> None:
-        self._timer = None
-        self._spawn(self._write_logged())
+    def hold(self, reason: str) -> None:
+        """Leave the file to another program from now on; see `file.events.Held`."""
+        if self.state.held != reason:
+            self._feed(ev.Held(self._now(), reason))
 
-    async def _write_logged(self) -> None:
+    def release(self) -> None:
+        """Write again: the other program is done with the file."""
+        if self.state.held:
+            self._feed(ev.Released(self._now()))
+
+    def _now(self) -> float:
+        return self._driver.now
+
+    async def write_quietly(self) -> None:
+        """Do what `flush` does; what goes wrong has been told and is tried again."""
         try:
             await self.flush()
-        except OSError as exc:
-            self._note_failure(exc)
-            if self._timer is None:
-                loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(RETRY_AFTER, self._write_soon)
+        except NotOnDisk:
+            pass
         except Exception:
             logger.exception("cannot write %s", self.path)
+
+    def show_state(self, shown: dict[str, Any]) -> None:
+        """Let everybody who has the notebook open know the file's condition."""
+        self._room.send("file_state_event", shown)
+
+    # What is asked for
 
     async def save(self) -> None:
         """Bring the file up to date now, also where it had been deleted or is no notebook.
 
         Raises
         ------
-        OSError
-            It cannot be written.
+        NotOnDisk
+            What the room held when this was called is not on disk.
         """
-        if self._suspended == "foreign":
-            self._resume(await asyncio.to_thread(self._keep_foreign))
-        elif self._suspended == "missing":
-            self._resume(None)
+        self._check_access()
+        kept = self._reader.hash
+        if self.state.content and not self.state.held:
+            foreign = self.state.content == "foreign"
+            try:
+                kept = await asyncio.to_thread(put_aside, self.path) if foreign else None
+            except OSError as exc:
+                why = f"what lies at {self.path.name} cannot be put aside: {exc.strerror or exc}"
+                raise NotOnDisk(why) from exc
+        self._feed(ev.SaveAsked(self._now()))
+        self._reader.hash = kept
+        wanted = self.state.generation
         await self.flush()
-        if self._suspended is not None:
-            raise OSError(self._trouble)
+        if self.state.written < wanted:
+            raise NotOnDisk(self.state.reason or f"{self.path.name} changed while it was written")
 
     async def flush(self) -> None:
-        """Write the file if the room changed since.
+        """Write the file if the room changed since, and nothing but an error is in the way.
 
         Raises
         ------
-        OSError
-            It cannot be written; it is tried again with the next change.
+        NotOnDisk
+            It cannot be read or written; it is tried again by itself.
         """
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        loop = asyncio.get_running_loop()
         async with self._lock:
-            if not self._dirty or self._suspended is not None:
+            if not (self.dirty or self.state.failure):
                 return
             while True:
                 await self._take_outside_changes()
-                if self._suspended is not None or not self._dirty:
+                if not self.state.unsaved or not may_write(self.state) or await self._write():
                     return
-                self._dirty = False
-                notebook = self._render()
-                content = dumps(notebook)
-                if hash_of(content) == self._hash and self.path.exists():
-                    return
-                try:
-                    self._stamp = await asyncio.to_thread(replace, self.path, content, self._stamp)
-                except ChangedMeanwhileError:
-                    self._dirty = True
-                    continue
-                except OSError:
-                    self._dirty = True
-                    raise
-                if self._base is not None:
-                    self._earlier.append((loop.time(), self._base))
-                self._remember(hash_of(content), DiskBase.of(notebook))
-                if self._failed:
-                    self._failed = ""
-                    logger.info("%s is written again", self.path.name)
-                return
 
     async def move(self, target: Path) -> None:
         """Move the file, brought up to date, without replacing another one.
@@ -193,190 +199,194 @@ class DiskFile:
         """
         await self.flush()
         async with self._lock:
-            if self._suspended != "missing":
+            if self.state.content != "missing":
                 await asyncio.to_thread(move, self.path, target)
             elif await asyncio.to_thread(target.exists):
                 raise FileExistsError(str(target))
-            self.path = target
-            self._stamp = stamp_of(target)
-        if self._suspended == "missing":
+            self.path, self._stamp = target, stamp_of(target)
+        if self.state.content == "missing":
             self.changed()
 
     async def poll(self) -> None:
         """Look whether another program changed the file; what it did is taken in beside this."""
-        if self._suspended == "missing" and not self.path.exists():
+        if self.state.content == "missing" and not self.path.exists():
             if self._searches > 0:
                 self._searches -= 1
                 await self._find_moved()
             return
+        self._check_access()
         stamp = stamp_of(self.path)
         if self._lock.locked() or (self._stamp is not None and stamp == self._stamp):
             return
-        if stamp is None and self._hash is None:  # not written for the first time yet
+        if stamp is None and self._reader.hash is None:  # not written for the first time yet
             return
-        self._spawn(self._poll_logged())
+        if self.state.failure is None:  # else it is looked at when it is tried again
+            self._driver.spawn(self._look_quietly())
 
     async def look_now(self) -> None:
         """Look at once whether the file is still this notebook's, and take in what changed."""
         if self._stamp is None or stamp_of(self.path) != self._stamp:
-            await self._poll_logged()
+            await self._look_quietly()
 
-    async def _poll_logged(self) -> None:
+    async def check(self) -> None:
+        """After loading a room: take what changed on disk, write what was not yet written."""
+        self._check_access()
+        await self._look_quietly()
+        if self._reader.base is None or self.state.content:
+            return
         try:
-            async with self._lock:
-                await self._take_outside_changes()
-        except OSError as exc:
-            self._note_failure(exc)
-        except Exception:
-            logger.exception("cannot take in what changed in %s", self.path)
+            behind = await asyncio.to_thread(differs, self._render(), self._reader.base)
+        except Exception:  # the write says why
+            behind = True
+        if behind:
+            self.changed()
 
-    def _note_failure(self, exc: OSError) -> None:
-        reason = exc.strerror or str(exc)
-        if reason != self._failed:  # once, however often it is tried
-            logger.error(
-                "cannot write %s (%s); nothing is lost, it is tried again until it works",
-                self.path,
-                reason,
-            )
-        self._failed = reason
+    async def close(self) -> str:
+        """Bring the file up to date for the last time; returns why that failed, "" if it did not."""
+        try:
+            await self.flush()
+        except Exception as exc:
+            return str(exc) or type(exc).__name__
+        return self.state.reason if self._driver.unsaved else ""
 
     async def stop(self) -> None:
         """Write nothing more; returns when what was being written is."""
-        while True:
-            if self._timer is not None:  # a write that fails sets it for another try
-                self._timer.cancel()
-                self._timer = None
-            writing = self._tasks - {asyncio.current_task()}
-            if not writing:
-                return
-            await asyncio.gather(*writing, return_exceptions=True)
+        await self._driver.stop()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _look_quietly(self) -> None:
+        try:
+            async with self._lock:
+                await self._take_outside_changes()
+        except NotOnDisk:
+            pass  # as above
+
+    def _check_access(self) -> None:
+        why = why_not_writable(self.path)
+        if why and self.state.denied != why:
+            self._feed(ev.Denied(self._now(), why))
+        elif self.state.denied and not why:
+            self._feed(ev.Allowed(self._now()))
+
+    # Writing
+
+    async def _write(self) -> bool:
+        """Write the room's content; False if another program was quicker."""
+        generation = self.state.generation
+        try:
+            content, base = await asyncio.to_thread(content_of, self._render())
+        except Exception as exc:  # whatever a notebook may hold, nothing is given up for it
+            raise self._failed("render", exc) from exc
+        if hash_of(content) != self._reader.hash or stamp_of(self.path) is None:
+            try:
+                self._stamp = await asyncio.to_thread(replace, self.path, content, self._stamp)
+            except ChangedMeanwhileError:
+                return False
+            except OSError as exc:
+                self._check_access()
+                if self.state.denied:
+                    raise NotOnDisk(self.state.reason) from exc
+                raise self._failed("write", exc) from exc
+            self._reader.replaced(self._now())
+            self._remember(hash_of(content), base)
+        self._feed(ev.Wrote(self._now(), generation))
+        return True
+
+    def _failed(self, doing: ev.Doing, exc: Exception | str) -> NotOnDisk:
+        return NotOnDisk(self._driver.failed(doing, exc))
 
     # Outside changes
 
     async def _take_outside_changes(self) -> None:
         while True:
             path = self.path
-            seen = await self._look_until_settled()
+            ids = set(self._room.chain.builder.cell_ids)
+            known = self._stamp if self.state.content else None
+            seen = await self._reader.read(path, ids, known)
             if path == self.path and not await self._moved_away(seen):
                 break
+        if seen.failed or (seen.cut_off and self._may_still_come()):
+            self._stamp = None if seen.failed else seen.stamp
+            raise self._failed("read", seen.trouble)
         if seen.trouble == MISSING:
-            await self._vanished()
+            if self._reader.hash is not None:
+                if self.state.content != "missing":
+                    self._searches = SEARCHES
+                self._feed(ev.Vanished(self._now()))
             return
         self._stamp = seen.stamp
         if seen.trouble:
-            await self._no_notebook(seen.trouble)
+            self._feed(ev.NotNotebook(self._now(), seen.trouble))
             return
-        if self._suspended is not None:
-            logger.info("%s is a notebook again", self.path.name)
-            self._suspended = None
-            if self._dirty:
-                self.changed()
         if seen.notebook is not None:
             await self._merge(seen.notebook, seen.base, seen.hash)
+        if self.state.content or self.state.failure:
+            self._feed(ev.Found(self._now()))
 
-    async def _look_until_settled(self) -> Seen:
-        """Read the file; what is no notebook may be one that is being written just now."""
-        loop = asyncio.get_running_loop()
-        began = since = loop.time()
-        last: Seen | None = None
-        while True:
-            seen = await asyncio.to_thread(
-                look, self.path, self._hash, self._bases(), set(self._room.chain.builder.cell_ids)
-            )
-            now = loop.time()
-            if last is None or seen.stamp != last.stamp:
-                last, since = seen, now
-            known = self._suspended is not None and seen.stamp == self._stamp
-            if not seen.trouble or known or (seen.trouble == MISSING and self._hash is None):
-                return seen
-            if now - since >= SETTLES or now - began >= SETTLES_AT_LATEST:
-                return seen
-            await asyncio.sleep(0.1)
-
-    def _bases(self) -> list[DiskBase]:
-        if self._base is None:
-            return []
-        oldest = asyncio.get_running_loop().time() - STALE
-        while self._earlier and self._earlier[0][0] < oldest:
-            self._earlier.popleft()
-        return [self._base, *(base for _, base in reversed(self._earlier))]
+    def _may_still_come(self) -> bool:
+        """Whether a file that ends in the middle may be one that is written slowly."""
+        if self.state.content == "foreign":
+            return False
+        failure = self.state.failure
+        return failure is None or self._now() - failure.since < CUT_OFF_AT_LATEST
 
     async def _merge(self, notebook: Notebook, base: DiskBase | None, disk_hash: str) -> None:
-        base = base or DiskBase.of(self._render())
         try:
+            if base is None:
+                base = await asyncio.to_thread(base_of, self._render())
             await take_in(self._room, self.path.name, notebook, base)
-        except OSError:
-            self._stamp = None  # the next poll looks again
-            raise
-        self._remember(disk_hash, DiskBase.of(notebook))
+            content = await asyncio.to_thread(base_of, notebook)
+        except Exception as exc:
+            self._stamp = None  # the next look reads it again
+            raise self._failed("store", exc) from exc
+        self._remember(disk_hash, content)
         # What the room has beyond the file is still to be written.
-        wanted = self._render().model_dump()
-        self._dirty = wanted != notebook.model_dump()
-        if self._dirty:
+        self._feed(ev.Found(self._now()))
+        generation = self.state.generation
+        try:
+            behind = await asyncio.to_thread(differs, self._render(), notebook)
+        except Exception as exc:
+            raise self._failed("render", exc) from exc
+        if behind:
             self.changed()
+        else:
+            self._feed(ev.Wrote(self._now(), generation))
 
     async def _moved_away(self, seen: Seen) -> bool:
         """Whether the file lies elsewhere now, and what was seen is no affair of this notebook."""
-        if self._hash is None or seen.hash == self._hash:
+        if self._reader.hash is None or seen.hash == self._reader.hash or seen.failed:
             return False
         if seen.trouble == MISSING:
-            return self._suspended != "missing" and await self._find_moved()
+            return self.state.content != "missing" and await self._find_moved()
         if self._stamp is not None and seen.stamp is not None and seen.stamp[2] == self._stamp[2]:
             return False
         ids = await asyncio.to_thread(cell_ids_in, self.path)
         alien = not ids & set(self._room.chain.builder.cell_ids)
         return (alien or self._stamp is not None) and await self._find_moved(by_hash=alien)
 
-    async def _vanished(self) -> None:
-        if self._hash is not None and self._suspended != "missing":
-            self._suspended, self._trouble, self._searches = "missing", MISSING, SEARCHES
-            await self._keep_room(f"{self.path.name} was deleted on disk")
-
     async def _find_moved(self, *, by_hash: bool = True) -> bool:
         """Look for a file that left its place; whether it was found."""
         room = self._room
         if not await room.service.relocation.follow(room.file_id, by_hash=by_hash):
             return False
-        self._suspended = None
-        if self._dirty:
-            self.changed()
+        self._feed(ev.Found(self._now()))
         return True
 
-    async def _no_notebook(self, reason: str) -> None:
-        self._trouble = reason
-        if self._suspended != "foreign":
-            self._suspended = "foreign"
-            await self._keep_room(f"{self.path.name} on disk is no notebook any more ({reason})")
-
-    async def _keep_room(self, reason: str) -> None:
-        logger.warning("%s; the notebook lives on here, save it to write it again", reason)
+    async def keep_room(self, name: str, *, reload: bool) -> None:
+        """Keep the room as a version before anything happens to it or the file."""
         room = self._room
-        await room.exclusively(lambda: room.chain.save_version(name=reason, reason="outside"))
-        room.tell_inconsistent(f"{reason}; it lives on here and saving writes it again")
-
-    def _resume(self, disk_hash: str | None) -> None:
-        """Write again; what the file holds now, if anything, has been dealt with."""
-        self._suspended, self._hash, self._dirty = None, disk_hash, True
-
-    def _keep_foreign(self) -> str | None:
         try:
-            content = self.path.read_bytes()
-        except OSError:
-            return None
-        kept = self.path.with_name(f"{self.path.name[:50]}.{hash_of(content)[:8]}.bak")
-        write_atomically(kept, content)
-        logger.warning("kept what was there as %s", kept.name)
-        return hash_of(content)
+            await room.exclusively(lambda: room.chain.save_version(name=name, reason="outside"))
+        except SQLAlchemyError as exc:
+            logger.error("no version could be saved: %s", getattr(exc, "orig", exc))
+            return
+        room.send("v0_file_versions_changed_event", {})
+        if reload:
+            room.tell_inconsistent(f"{name}; it lives on here and saving writes it again")
 
     # State
 
     def _render(self) -> Notebook:
-        return render(self._room.chain.builder, self._outputs_of)
+        return detached(render(self._room.chain.builder, self._outputs_of))
 
     def _outputs_of(self, cell: CodeCell) -> tuple[list[CellOutput], int | None] | None:
         if cell.output_collection_id is None:
@@ -385,22 +395,9 @@ class DiskFile:
         return None if found is None else (found.to_nbformat(), found.execution_count)
 
     def _remember(self, disk_hash: str, base: DiskBase) -> None:
-        self._hash, self._base = disk_hash, base
+        self._reader.hash, self._reader.base = disk_hash, base
         try:
             with self._room.service.database.transaction() as connection:
                 file_queries.put_disk_base(connection, self._room.file_id, disk_hash, base.dumps())
         except SQLAlchemyError as exc:
             logger.error("cannot note what is on disk: %s", getattr(exc, "orig", exc))
-
-    def adopt(self, content: bytes, notebook: Notebook) -> None:
-        """Note that the file holds this, as just read or written by somebody we trust."""
-        self._stamp = stamp_of(self.path)
-        self._remember(hash_of(content), DiskBase.of(notebook))
-
-    async def check(self) -> None:
-        """After loading a room: take what changed on disk, write what was not yet written."""
-        async with self._lock:
-            await self._take_outside_changes()
-        known = self._suspended is None and self._base
-        if known and DiskBase.of(self._render()).dumps() != known.dumps():
-            self.changed()

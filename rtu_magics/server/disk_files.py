@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ..errors import InvalidMessage
 from ..models import Notebook
 from .disk_format import DiskBase, hash_of
 from .disk_merge import distance, name_cells
+from .file.access import write_atomically
 
 __all__ = [
     "MISSING",
@@ -22,13 +23,17 @@ __all__ = [
     "Stamp",
     "look",
     "notebooks_below",
+    "put_aside",
     "read_notebook",
     "replace",
     "stamp_of",
     "write_atomically",
 ]
 
+logger = logging.getLogger(__name__)
+
 MISSING = "it is not there"
+MAX_BYTES = 512 * 1024 * 1024  # of a notebook that is read
 
 Stamp = tuple[int, int, int]
 """Of a file: changes when somebody writes or replaces it."""
@@ -53,6 +58,10 @@ class Seen:
         as we know it, or none.
     trouble
         Why it is no notebook, "" if it is one.
+    failed
+        Whether it could not be read at all: nothing is known of what it holds.
+    cut_off
+        Whether it ends in the middle, as a file does that is written slowly.
     """
 
     stamp: Stamp | None = None
@@ -60,6 +69,8 @@ class Seen:
     notebook: Notebook | None = None
     base: DiskBase | None = None
     trouble: str = ""
+    failed: bool = False
+    cut_off: bool = False
 
 
 def look(
@@ -82,11 +93,15 @@ def look(
     try:
         with path.open("rb") as file:
             stamp = _stamp(os.fstat(file.fileno()))
+            if stamp[1] > MAX_BYTES:
+                return Seen(stamp, trouble=f"it is larger than {MAX_BYTES >> 20} MiB")
             content = file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Seen(trouble=MISSING)
-    except OSError as exc:
+    except IsADirectoryError as exc:
         return Seen(stamp_of(path), trouble=f"it cannot be read: {exc.strerror or exc}")
+    except (OSError, MemoryError) as exc:  # it says nothing of what the file holds
+        return Seen(trouble=getattr(exc, "strerror", None) or str(exc) or "no memory", failed=True)
     found = hash_of(content)
     if found == known_hash:
         return Seen(stamp, found)
@@ -101,10 +116,15 @@ def look(
             # Exactly an earlier state: somebody put that back, nobody wrote it by mistake.
             if best is None or 0 < changes < best[0]:
                 best = changes, notebook, base
-    except (InvalidMessage, ValueError) as exc:
-        return Seen(stamp, found, trouble=str(exc))
+    except (InvalidMessage, ValueError, RecursionError) as exc:
+        return Seen(stamp, found, trouble=str(exc), cut_off=_cut_off(content))
     assert best is not None
     return Seen(stamp, found, best[1], best[2])
+
+
+def _cut_off(content: bytes) -> bool:
+    text = content.strip()
+    return text.startswith(b"{") and not text.endswith(b"}")
 
 
 def read_notebook(
@@ -147,39 +167,22 @@ def replace(path: Path, content: bytes, expected: Stamp | None) -> Stamp | None:
     return stamp_of(path)
 
 
-def write_atomically(path: Path, content: bytes, check: Callable[[], None] | None = None) -> None:
-    """Replace a file in one step, keeping its mode; a symbolic link stays one.
+def put_aside(path: Path) -> str | None:
+    """Keep a copy of what lies at a path, beside it; returns its hash, None if there is none.
 
-    Parameters
-    ----------
-    path, content
-        What to write where.
-    check
-        Called at the last moment; what it raises leaves the file as it is.
+    Raises
+    ------
+    OSError
+        It cannot be read, or the copy not be written.
     """
-    path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        mode = path.stat().st_mode & 0o7777
+        content = path.read_bytes()
     except FileNotFoundError:
-        umask = os.umask(0)
-        os.umask(umask)
-        mode = 0o666 & ~umask
-    handle, temporary = tempfile.mkstemp(
-        prefix=f".{path.name[:40]}.", suffix=".tmp", dir=path.parent
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        if check is not None:
-            check()
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        return None
+    kept = path.with_name(f"{path.name[:50]}.{hash_of(content)[:8]}.bak")
+    write_atomically(kept, content)
+    logger.warning("kept what was there as %s", kept.name)
+    return hash_of(content)
 
 
 def stamp_of(path: Path) -> Stamp | None:

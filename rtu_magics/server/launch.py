@@ -174,7 +174,11 @@ def serve(
     end_within(_END_WITHIN, lambda: _kernel_processes(app.kernel_manager))
     app.io_loop.add_callback(say_ready)
     app.start()
-    return 0
+    # Not lost: what was acknowledged is in the database. But the file is not what people saw.
+    left = app.web_app.settings.get("rtu_not_on_disk") or []
+    for line in left:
+        _complain(f"{line}; start the server again and open it to have it written")
+    return int(bool(left))
 
 
 def _kernel_processes(kernels: Any) -> list[int]:

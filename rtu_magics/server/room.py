@@ -86,17 +86,23 @@ class Room:
         self._writer.start()
         self.executor.start()
 
-    async def close(self) -> None:
-        """Stop everything; the notebook on disk is brought up to date first."""
+    async def close(self) -> str:
+        """Stop everything; the notebook on disk is brought up to date first.
+
+        Returns
+        -------
+        str
+            Why its latest changes are in the database alone, "" if the file has them.
+        """
         self.variables.close()
         await self.executor.close()
         await self.kernel.close()
         self.executor.late.settle()
-        try:
-            await self.disk.flush()
-        except OSError as exc:
-            logger.error("cannot write %s: %s", self.path, exc.strerror or exc)
+        left = await self.disk.close()
+        if left:
+            logger.error("%s: its latest changes are not in the file: %s", self.path, left)
         await self.abandon()
+        return left
 
     async def abandon(self) -> None:
         """Stop everything that changes the notebook, and write nothing more."""
@@ -285,6 +291,7 @@ class Room:
             f'"path":{json.dumps(self.path)},'
             f'"kernel_session":{status.model_dump_json() if status else "null"},'
             f'"cell_states":[{states}],"user_subscriptions":[{people}],'
+            f'"file_state":{json.dumps(self.disk.shown())},'
             f'"deltas_to_apply":[{",".join(bodies)}]}}',
             transaction_id,
         )

@@ -101,15 +101,23 @@ class Service:
         self._usage.start()
         self._polling.start()
 
-    async def close(self) -> None:
-        """Bring every notebook on disk up to date and stop."""
+    async def close(self) -> list[str]:
+        """Bring every notebook on disk up to date and stop.
+
+        Returns
+        -------
+        list of str
+            The notebooks whose latest changes are in the database alone, with the reason.
+        """
         await self._role_watch.close()
         await self._compactor.close()
         await self._usage.close()
         await self._polling.close()
-        await asyncio.gather(*(room.close() for room in self.rooms.values()))
+        rooms = list(self.rooms.values())
+        left = await asyncio.gather(*(room.close() for room in rooms))
         self.rooms.clear()
         self.database.close()
+        return [f"{room.path}: {why}" for room, why in zip(rooms, left, strict=True) if why]
 
     # Paths
 

@@ -24,6 +24,7 @@ from .events import (
     Event,
     EventHub,
     FileMoved,
+    FileStateChanged,
     KernelChanged,
     PeopleChanged,
     Person,
@@ -92,6 +93,7 @@ class SessionBase:
         self.kernel_session: m.KernelStatusUpdate | None = client.kernel_status
         self.people: dict[UUID, Person] = people_of(client)
         self.role: str | None = client.role
+        self.file_state: m.FileStateData | None = client.file_state
         self.known_kernels: tuple[str, ...] = ()
         self.known_invites: list[str] = []
         self.known_versions: list[str] = []
@@ -205,10 +207,27 @@ class SessionBase:
             self.role = event.role
         elif isinstance(event, FileMoved):
             self.moved_to(event.path)
+        elif isinstance(event, FileStateChanged):
+            self._note_file(event.state)
         elif isinstance(event, ConnectionChanged) and event.state == "closed":
             self._why_closed = event.detail
         elif isinstance(event, ConnectionChanged) and event.state == "live":
             self._tell_place()  # the server knew it of the connection that was lost
+
+    def _note_file(self, new: m.FileStateData) -> None:
+        """Note whether the file is written; whoever uses the session hears of a change, once."""
+        before = self.file_trouble
+        self.file_state = new
+        if self.file_trouble and self.file_trouble != before:
+            self._notices.append(self.file_trouble)
+        elif before and not self.file_trouble:
+            self._notices.append(f"{self.path} is written to its file again")
+
+    @property
+    def file_trouble(self) -> str:
+        """What keeps the notebook from its file, in one line; empty if nothing does."""
+        state = self.file_state
+        return state.reason if state is not None and state.troubled else ""
 
     def take_notices(self) -> list[str]:
         """Return what the user should hear of before anything else, once."""

@@ -18,7 +18,7 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from ..client import RTUClient
-    from ..models import CellState, FileDeltaBase, KernelStatusUpdate, Output
+    from ..models import CellState, FileDeltaBase, FileStateData, KernelStatusUpdate, Output
 
 __all__ = [
     "CellStatesChanged",
@@ -27,6 +27,7 @@ __all__ = [
     "Event",
     "EventHub",
     "FileMoved",
+    "FileStateChanged",
     "InputRequested",
     "KernelChanged",
     "OutputAppended",
@@ -189,6 +190,13 @@ class FileMoved(Event):
 
 
 @dataclass(frozen=True)
+class FileStateChanged(Event):
+    """Something keeps the notebook from its file, or does not any more."""
+
+    state: FileStateData
+
+
+@dataclass(frozen=True)
 class UsageChanged(Event):
     """What the kernel takes of its machine, in whole percents; its memory in bytes if known."""
 
@@ -308,9 +316,14 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         hub.publish(RoleChanged(msg.data.role))
         if msg.data.path is not None:
             hub.publish(FileMoved(msg.data.path))
+        if msg.data.file_state is not None:
+            hub.publish(FileStateChanged(msg.data.file_state))
 
     def moved(msg: Any) -> None:
         hub.publish(FileMoved(msg.data.path))
+
+    def file_state(msg: Any) -> None:
+        hub.publish(FileStateChanged(msg.data))
 
     def role(msg: Any) -> None:
         hub.publish(RoleChanged(msg.data.role, msg.data.message))
@@ -345,6 +358,7 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         client.register_rtu_event_callback(m.RemoveUserFileSubscriptionEvent, people),
         client.register_rtu_event_callback(m.RoleChangedEvent, role),
         client.register_rtu_event_callback(m.FileRenamedEvent, moved),
+        client.register_rtu_event_callback(m.FileStateEvent, file_state),
         client.register_connection_callback(connection),
     ]
     handle = client.register_delta_callback(m.FileDeltaBase, applied)

@@ -11,7 +11,7 @@ from ..errors import FileUnknown, TargetError
 from .base import SessionBase
 
 if TYPE_CHECKING:
-    from ..models import File
+    from ..models import File, FileStateData
 
 __all__ = ["NotebookVerbs"]
 
@@ -92,8 +92,22 @@ class NotebookVerbs(SessionBase):
         return self.call(rename())
 
     def save(self) -> str:
-        """Have the notebook written to its file now; returns the path."""
+        """Have the notebook written to its file now; returns the path.
+
+        Raises
+        ------
+        RTUError
+            The file does not hold the notebook; why, and what to do, in one line.
+        """
         return self.call(self._save())
+
+    def ask_file_state(self) -> FileStateData:
+        """Return whether the file on the server's disk holds the notebook now, and if not, why."""
+
+        async def ask() -> FileStateData:
+            return await self.api.get_file_state(self.file.id)
+
+        return self.call(ask())
 
     async def _save(self) -> str:
         saved: Any = await self.api.save_file(self.file.id)

@@ -142,6 +142,7 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
             running=[v for v in views if v.state_name in ("queued", "executing")],
             failed=[v for v in views if v.state_name == "finished_with_error"],
             role=self.role,
+            file_trouble=self.file_trouble,
         )
 
     # ------------------------------------------------------------------ leaving

@@ -74,6 +74,8 @@ class SessionStatus:
         The cells that run or wait, and those whose last run failed.
     role
         What the user may do there: ``viewer``, ``executor``, ``contributor``, ``owner``.
+    file_trouble
+        What keeps the notebook from its file on the server's disk; empty if nothing does.
     """
 
     name: str
@@ -86,3 +88,4 @@ class SessionStatus:
     running: list[CellView] = field(default_factory=list)
     failed: list[CellView] = field(default_factory=list)
     role: str | None = None
+    file_trouble: str = ""

@@ -31,6 +31,7 @@ from ..session.events import (
     ConnectionChanged,
     DeltaApplied,
     Event,
+    FileStateChanged,
     KernelChanged,
     PeopleChanged,
     RoleChanged,
@@ -54,6 +55,7 @@ _SHOWN = (
     CellStatesChanged,
     ConnectionChanged,
     DeltaApplied,
+    FileStateChanged,
     KernelChanged,
     PeopleChanged,
     RoleChanged,
@@ -312,6 +314,11 @@ def _line_html(line: Line) -> str:
         f"<span>{where}</span>",
         f'<span data-kernel="{html.escape(state)}">'
         f'<span class="rtu-status-dot" data-is="{kernel_is}"></span>{kernel}</span>',
-        *(f'<span class="rtu-dim">{part}</span>' for part in rest),
+        *(
+            f'<span class="rtu-status-file" role="alert">{part}</span>'
+            if line.file_trouble and part == html.escape(line.file_trouble)
+            else f'<span class="rtu-dim">{part}</span>'
+            for part in rest
+        ),
     ]
     return f'<div class="rtu-status-line" role="status">{"".join(parts)}</div>'

@@ -48,6 +48,8 @@ class Line:
         What this user may do, empty if the server does not say.
     load
         What the kernel takes of its machine, None if it is not known.
+    file_trouble
+        What keeps the notebook from its file, empty if nothing does.
     """
 
     connection: str
@@ -59,6 +61,7 @@ class Line:
     people: tuple[str, ...]
     role: str
     load: UsageChanged | None = None
+    file_trouble: str = ""
 
     @property
     def words(self) -> list[str]:
@@ -71,6 +74,8 @@ class Line:
             f"{self.notebook} at {self.server}",
             f"kernel {self.kernel_name} {self.kernel_state}".replace("  ", " "),
         ]
+        if self.file_trouble:
+            parts.append(self.file_trouble)
         if self.people:
             count = len(self.people)
             names = ", ".join(self.people[:5]) + (f" and {count - 5} more" if count > 5 else "")
@@ -111,6 +116,7 @@ def line_of(session: Session, load: UsageChanged | None = None) -> Line:
         people=tuple(names),
         role=session.role or "",
         load=load if alive else None,
+        file_trouble=session.file_trouble,
     )
 
 

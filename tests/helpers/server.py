@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
@@ -94,6 +94,7 @@ def start_server(
     token: str | None = None,
     port: int = 0,
     module: str = "rtu_magics.server",
+    preexec_fn: Callable[[], None] | None = None,
 ) -> RunningServer:
     """Start ``python -m rtu_magics.server`` and wait until it accepts connections."""
     token = token or secrets.token_hex(16)
@@ -115,6 +116,7 @@ def start_server(
             stderr=stderr,
             text=True,
             start_new_session=True,
+            preexec_fn=preexec_fn,  # noqa: PLW1509  what it calls is made for it
         )
     line = _first_line(process)
     if not line:

@@ -8,17 +8,27 @@ import subprocess
 import sys
 from typing import Any
 
-__all__ = ["run_unprivileged"]
+__all__ = ["drop_rights", "run_unprivileged"]
 
 _PR_CAPBSET_DROP = 24
-_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
+_CAP_CHOWN, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAP_FOWNER = 0, 1, 2, 3
 
 
-def _drop() -> None:
+def drop_rights(*, chown: bool = False) -> None:
+    """Give up in this process, for good, what makes the superuser's files special.
+
+    Parameters
+    ----------
+    chown
+        Whether the right to give files away, and to change others', goes too.
+    """
+    if os.geteuid():
+        return
     # The superuser without these two capabilities is asked for permission like everybody. Another
     # user might not be able to read the interpreter.
     libc = ctypes.CDLL(None, use_errno=True)
-    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+    more = (_CAP_CHOWN, _CAP_FOWNER) if chown else ()
+    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, *more):
         if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
             raise OSError(ctypes.get_errno(), "cannot give up a capability")
 
@@ -31,6 +41,6 @@ def run_unprivileged(*arguments: str, **more: Any) -> subprocess.CompletedProces
         text=True,
         timeout=40,
         check=False,
-        preexec_fn=_drop if os.geteuid() == 0 else None,
+        preexec_fn=drop_rights,
         **more,
     )

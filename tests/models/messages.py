@@ -143,6 +143,11 @@ RESPONSES: dict[str, tuple[str, str, Any]] = {
         "file_renamed_event",
         {"path": "a/b.ipynb", "filename": "b.ipynb"},
     ),
+    "FileStateEvent": (
+        FILES,
+        "file_state_event",
+        {"state": "failing", "reason": "why", "unsaved": True, "since": 1.5},
+    ),
     "V0CreateWidgetModelEvent": (FILES, "v0_create_widget_model_event", [1]),
     "TransformViewToCodeReply": (FILES, "transform_view_to_code_reply", {"success": False}),
     "InputRequestEvent": (

@@ -50,6 +50,7 @@ ADDED = {
     "FileDeltaAdapter",
     "FileDeltaBase",
     "FileRenamedEventData",
+    "FileStateData",
     "FileSubscribeReplyData",
     "FileSubscribeRequestData",
     "FileVersion",

@@ -159,7 +159,9 @@ async def test_the_file_is_written_once_there_is_room(place: tuple[Path, Fill]) 
                     break
                 await asyncio.sleep(0.1)
             assert "".join(json.loads(path.read_text())["cells"][0]["source"]).startswith("2 ")
-        lines = [line for line in server.log.read_text().splitlines() if "cannot write" in line]
+        lines = [
+            line for line in server.log.read_text().splitlines() if "cannot be written" in line
+        ]
         print(f"LINE disk full, file: {lines}")
         assert len(lines) == (fill is limit_files)  # the log is on the full disk, too
         assert not list(root.glob(".*.tmp"))

@@ -20,6 +20,8 @@ __all__ = [
     "Attach",
     "FileRenamedEvent",
     "FileRenamedEventData",
+    "FileStateData",
+    "FileStateEvent",
     "FileSubscribeReply",
     "FileSubscribeReplyData",
     "FileSubscribeRequest",
@@ -83,6 +85,33 @@ class UpdateUserFileSubscriptionEventData(Model):
     role: str | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
+class FileStateData(Model):
+    """How a notebook's file stands to what everybody sees (our addition).
+
+    Attributes
+    ----------
+    state
+        ``clean`` (the file holds it), ``dirty`` (it is written in a moment), ``failing``,
+        ``missing``, ``foreign``, ``held`` or ``read-only``.
+    reason
+        Why it is none of the first two: one line that says what to do.
+    unsaved
+        Whether there are changes that the file does not hold.
+    since
+        Seconds since the epoch.
+    """
+
+    state: str
+    reason: str = ""
+    unsaved: bool = False
+    since: float | None = None
+
+    @property
+    def troubled(self) -> bool:
+        """Whether something keeps the file from being written."""
+        return self.state not in ("clean", "dirty")
+
+
 class FileSubscribeReplyData(Model):
     """Everything needed to catch up.
 
@@ -99,6 +128,7 @@ class FileSubscribeReplyData(Model):
     user_subscriptions: list[UpdateUserFileSubscriptionEventData] = Field(default_factory=list)
     role: str | None = Field(default=None, exclude_if=lambda v: v is None)
     path: str | None = Field(default=None, exclude_if=lambda v: v is None)
+    file_state: FileStateData | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class FileSubscribeReply(BaseRTUResponse):
@@ -286,6 +316,13 @@ class FileRenamedEvent(BaseRTUResponse):
 
     event: Literal["file_renamed_event"] = "file_renamed_event"
     data: FileRenamedEventData
+
+
+class FileStateEvent(BaseRTUResponse):
+    """Something keeps the file from being written, or does not any more (our addition)."""
+
+    event: Literal["file_state_event"] = "file_state_event"
+    data: FileStateData
 
 
 class V0CreateWidgetModelEvent(BaseRTUResponse):

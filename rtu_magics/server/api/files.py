@@ -14,6 +14,7 @@ from pydantic import Field
 from ...document import normalise_notebook
 from ...errors import InvalidMessage
 from ...models import Model
+from ..disk import NotOnDisk
 from ..disk_files import notebooks_below, write_atomically
 from ..disk_format import dumps
 from ..people import Action, authorise, refusal
@@ -40,6 +41,10 @@ __all__ = [
 ]
 
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
+
+
+# As Jupyter Server answers what may not be written; what another program holds is a conflict.
+_NOT_SAVED = {"read-only": 403, "held": 409}
 
 
 class FileHandler(Handler):
@@ -328,14 +333,20 @@ class FileItem(FileHandler):
 class SaveFile(FileHandler):
     """Saving to disk."""
 
+    @signed_in(Action.READ)
+    async def get(self, file_id: str) -> None:
+        """Answer with whether the file holds the notebook, and if not, why."""
+        self.answer((await self.room(file_id)).disk.shown())
+
     @signed_in(Action.EDIT)
     async def post(self, file_id: str) -> None:
-        """Bring the file on disk up to date."""
+        """Bring the file on disk up to date; the answer is good only if it then is."""
         room = await self.room(file_id)
         try:
             await room.disk.save()
-        except OSError as exc:
-            raise fail(507, f"{room.path} cannot be written: {exc.strerror or exc}") from exc
+        except NotOnDisk as exc:
+            status = _NOT_SAVED.get(room.disk.state.condition, 507)
+            raise fail(status, f"not saved: {exc}") from exc
         self.answer({"path": room.path, "saved_at": datetime.now(timezone.utc).isoformat()})
 
 

@@ -1,0 +1,76 @@
+"""Reading a notebook's file once it is at rest, and against what it held lately."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Set
+from pathlib import Path
+
+from ..disk_files import MISSING, Seen, Stamp, look
+from ..disk_format import DiskBase
+
+__all__ = ["Reader"]
+
+SETTLES = 0.6  # seconds without a change until a file that is no notebook counts as written
+SETTLES_AT_LATEST = 5.0
+STALE = 10.0  # seconds that another program may take between reading and writing
+
+
+class Reader:
+    """Reads one file, and remembers what it held: another program may have read it before.
+
+    Attributes
+    ----------
+    hash
+        Of the file's content as it was last read or written, None before that or if it is gone.
+    base
+        What it held then.
+    """
+
+    def __init__(self, disk_hash: str | None, base: DiskBase | None) -> None:
+        self.hash = disk_hash
+        self.base = base
+        self._earlier: deque[tuple[float, DiskBase]] = deque(maxlen=8)
+
+    def replaced(self, now: float) -> None:
+        """Note that the file is replaced by us: others may still write what they read before."""
+        if self.base is not None:
+            self._earlier.append((now, self.base))
+
+    async def read(self, path: Path, room_ids: Set[str], known: Stamp | None) -> Seen:
+        """Return what a file holds; what is no notebook may be one that is written just now.
+
+        Parameters
+        ----------
+        path
+            The file.
+        room_ids
+            The ids of the room's cells.
+        known
+            Stamp of the file as it was found to be no notebook: it need not come to rest again.
+        """
+        loop = asyncio.get_running_loop()
+        began = since = loop.time()
+        last: Seen | None = None
+        while True:
+            seen = await asyncio.to_thread(
+                look, path, self.hash, self._bases(loop.time()), room_ids
+            )
+            now = loop.time()
+            if last is None or seen.stamp != last.stamp:
+                last, since = seen, now
+            if not seen.trouble or seen.failed or (known is not None and seen.stamp == known):
+                return seen
+            if seen.trouble == MISSING and self.hash is None:
+                return seen
+            if now - since >= SETTLES or now - began >= SETTLES_AT_LATEST:
+                return seen
+            await asyncio.sleep(0.1)
+
+    def _bases(self, now: float) -> list[DiskBase]:
+        if self.base is None:
+            return []
+        while self._earlier and self._earlier[0][0] < now - STALE:
+            self._earlier.popleft()
+        return [self.base, *(base for _, base in reversed(self._earlier))]
