@@ -52,11 +52,13 @@ class HistoryMagics(MagicsBase):
 
             %rtu_versions
         """
+        from ..models import OTHER_PROGRAM, OTHER_PROGRAM_ID
         from .render_history import version_table
 
         session = self.session(args)
         versions = session.versions()
         names = {person.user_id: person.name for person in session.who()}
+        names[OTHER_PROGRAM_ID] = OTHER_PROGRAM
         self.show(version_table(versions, names, datetime.now().astimezone().date()))
 
     @session_magic(

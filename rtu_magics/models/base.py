@@ -8,9 +8,22 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-__all__ = ["NIL_UUID", "NULL_RESOURCE_SENTINEL", "Model", "MultilineText", "Resource", "utcnow"]
+__all__ = [
+    "NIL_UUID",
+    "NULL_RESOURCE_SENTINEL",
+    "OTHER_PROGRAM",
+    "OTHER_PROGRAM_ID",
+    "Model",
+    "MultilineText",
+    "Resource",
+    "utcnow",
+]
 
 NIL_UUID = UUID(int=0)
+
+OTHER_PROGRAM_ID = UUID("6d2f9a7e-3c51-5b8e-9a40-0f17c0ded15c")
+OTHER_PROGRAM = "another program (on disk)"
+"""The author of what was changed in a notebook's file, on every server (our addition)."""
 """The parent of a chain's first delta, and the head of a notebook without deltas."""
 
 NULL_RESOURCE_SENTINEL = "__NULL_RESOURCE__"

@@ -90,7 +90,7 @@ class DiskFile:
     @path.setter
     def path(self, path: Path) -> None:
         self._path = path
-        self._feed(ev.Renamed(self._now(), path.name))
+        self._feed(ev.Renamed(self._driver.now, path.name))
 
     @property
     def state(self) -> FileState:
@@ -122,15 +122,12 @@ class DiskFile:
     def hold(self, reason: str) -> None:
         """Leave the file to another program from now on; see `file.events.Held`."""
         if self.state.held != reason:
-            self._feed(ev.Held(self._now(), reason))
+            self._feed(ev.Held(self._driver.now, reason))
 
     def release(self) -> None:
         """Write again: the other program is done with the file."""
         if self.state.held:
-            self._feed(ev.Released(self._now()))
-
-    def _now(self) -> float:
-        return self._driver.now
+            self._feed(ev.Released(self._driver.now))
 
     async def write_quietly(self) -> None:
         """Do what `flush` does; what goes wrong has been told and is tried again."""
@@ -164,7 +161,7 @@ class DiskFile:
             except OSError as exc:
                 why = f"what lies at {self.path.name} cannot be put aside: {exc.strerror or exc}"
                 raise NotOnDisk(why) from exc
-        self._feed(ev.SaveAsked(self._now()))
+        self._feed(ev.SaveAsked(self._driver.now))
         self._reader.hash = kept
         wanted = self.state.generation
         await self.flush()
@@ -242,7 +239,7 @@ class DiskFile:
             self.changed()
 
     async def close(self) -> str:
-        """Bring the file up to date for the last time; returns why that failed, "" if it did not."""
+        """Bring the file up to date for the last time; returns why it is not, if so."""
         try:
             await self.flush()
         except Exception as exc:
@@ -263,9 +260,9 @@ class DiskFile:
     def _check_access(self) -> None:
         why = why_not_writable(self.path)
         if why and self.state.denied != why:
-            self._feed(ev.Denied(self._now(), why))
+            self._feed(ev.Denied(self._driver.now, why))
         elif self.state.denied and not why:
-            self._feed(ev.Allowed(self._now()))
+            self._feed(ev.Allowed(self._driver.now))
 
     # Writing
 
@@ -286,9 +283,9 @@ class DiskFile:
                 if self.state.denied:
                     raise NotOnDisk(self.state.reason) from exc
                 raise self._failed("write", exc) from exc
-            self._reader.replaced(self._now())
+            self._reader.replaced(self._driver.now)
             self._remember(hash_of(content), base)
-        self._feed(ev.Wrote(self._now(), generation))
+        self._feed(ev.Wrote(self._driver.now, generation))
         return True
 
     def _failed(self, doing: ev.Doing, exc: Exception | str) -> NotOnDisk:
@@ -311,23 +308,23 @@ class DiskFile:
             if self._reader.hash is not None:
                 if self.state.content != "missing":
                     self._searches = SEARCHES
-                self._feed(ev.Vanished(self._now()))
+                self._feed(ev.Vanished(self._driver.now))
             return
         self._stamp = seen.stamp
         if seen.trouble:
-            self._feed(ev.NotNotebook(self._now(), seen.trouble))
+            self._feed(ev.NotNotebook(self._driver.now, seen.trouble))
             return
         if seen.notebook is not None:
             await self._merge(seen.notebook, seen.base, seen.hash)
         if self.state.content or self.state.failure:
-            self._feed(ev.Found(self._now()))
+            self._feed(ev.Found(self._driver.now))
 
     def _may_still_come(self) -> bool:
         """Whether a file that ends in the middle may be one that is written slowly."""
         if self.state.content == "foreign":
             return False
         failure = self.state.failure
-        return failure is None or self._now() - failure.since < CUT_OFF_AT_LATEST
+        return failure is None or self._driver.now - failure.since < CUT_OFF_AT_LATEST
 
     async def _merge(self, notebook: Notebook, base: DiskBase | None, disk_hash: str) -> None:
         try:
@@ -340,7 +337,7 @@ class DiskFile:
             raise self._failed("store", exc) from exc
         self._remember(disk_hash, content)
         # What the room has beyond the file is still to be written.
-        self._feed(ev.Found(self._now()))
+        self._feed(ev.Found(self._driver.now))
         generation = self.state.generation
         try:
             behind = await asyncio.to_thread(differs, self._render(), notebook)
@@ -349,7 +346,7 @@ class DiskFile:
         if behind:
             self.changed()
         else:
-            self._feed(ev.Wrote(self._now(), generation))
+            self._feed(ev.Wrote(self._driver.now, generation))
 
     async def _moved_away(self, seen: Seen) -> bool:
         """Whether the file lies elsewhere now, and what was seen is no affair of this notebook."""
@@ -368,7 +365,7 @@ class DiskFile:
         room = self._room
         if not await room.service.relocation.follow(room.file_id, by_hash=by_hash):
             return False
-        self._feed(ev.Found(self._now()))
+        self._feed(ev.Found(self._driver.now))
         return True
 
     async def keep_room(self, name: str, *, reload: bool) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..document import NotebookBuilder
 from ..errors import SquashError
-from ..models import Notebook, parse_notebook
+from ..models import (
+    CellContentsReplace,
+    CellMetadataReplace,
+    NBCellsDelete,
+    Notebook,
+    parse_notebook,
+)
 from .adopting import adopt_outputs
 from .disk_format import DiskBase
-from .disk_merge import merge_file
+from .disk_merge import Merge, merge_file
+from .file.author import other_program
 from .store import deltas as delta_queries
 from .writer import NotStored
 
@@ -22,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["take_in"]
 
 logger = logging.getLogger(__name__)
+
+MOST_DELTAS = 1000  # of one change on disk; what is larger would stop everybody for seconds
 
 
 async def take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> None:
@@ -54,25 +65,82 @@ async def take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> 
 
 
 async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> None:
-    merge = merge_file(room.file_id, notebook, base, room.chain.builder)
+    merge = await _merged(room, notebook, base)
     count = len(merge.deltas) + len(merge.outputs) + len(merge.removed)
     logger.info("%s was changed by another program: %d changes", name, count)
+    author = other_program(room.service.database)
+    # While another program holds the file it saves again and again: a version was kept before.
+    takes_away = _takes_away(merge) and not room.disk.state.held
+    if takes_away:
+        await _keep(room, f"Before another program saved {name}", author)
     lost = list(merge.lost)
-    for delta in merge.deltas:
-        try:
-            await room.apply(delta, room.service.people.owner.id)
-        except NotStored:
-            raise
-        except SquashError as exc:  # the room changed meanwhile
-            lost.append(str(exc))
+    if len(merge.deltas) <= MOST_DELTAS or not await _begin_anew(room, merge, name, author):
+        for delta in merge.deltas:
+            try:
+                await room.apply(delta, author)
+            except NotStored:
+                raise
+            except SquashError as exc:  # the room changed meanwhile
+                lost.append(str(exc))
     for cell in merge.outputs:
-        await adopt_outputs(room, cell, room.service.people.owner.id)
+        await adopt_outputs(room, cell, author)
     if lost:
         logger.warning("%s: kept the file as a version, for %s", name, lost[0])
         await room.exclusively(lambda: _keep_as_version(room, notebook))
         room.send("v0_file_versions_changed_event", {})
+    elif takes_away:
+        await _keep(room, f"{name} as another program saved it", author)
     if merge.removed:
         await _remove_metadata(room, merge.removed)
+
+
+async def _merged(room: Room, notebook: Notebook, base: DiskBase) -> Merge:
+    """Compare on another thread; a room that changes meanwhile is compared again."""
+    for _ in range(3):
+        head = room.chain.head
+        copy = room.chain.builder.copy()
+        merge = await asyncio.to_thread(merge_file, room.file_id, notebook, base, copy)
+        if room.chain.head == head:
+            return merge
+    return merge_file(room.file_id, notebook, base, room.chain.builder)
+
+
+def _takes_away(merge: Merge) -> bool:
+    """Whether something that the room had is not there any more afterwards."""
+    return bool(merge.outputs or merge.removed) or any(
+        isinstance(delta, NBCellsDelete | CellContentsReplace | CellMetadataReplace)
+        for delta in merge.deltas
+    )
+
+
+async def _keep(room: Room, name: str, author: UUID) -> None:
+    await room.exclusively(
+        lambda: room.chain.save_version(name=name, reason="outside", author=author)
+    )
+    room.send("v0_file_versions_changed_event", {})
+
+
+async def _begin_anew(room: Room, merge: Merge, name: str, author: UUID) -> bool:
+    """Make very many changes in one step; whether that was done: the room may have moved on."""
+    head = room.chain.head
+    builder = room.chain.builder.copy()
+
+    def apply() -> None:
+        for delta in merge.deltas:
+            builder.apply_delta(delta, strict=True)
+
+    def begin() -> bool:
+        if room.chain.head != head:
+            return False
+        before = f"Before another program saved {name}"
+        room.chain.begin_epoch(builder, reason="outside", before=before, author=author)
+        return True
+
+    await asyncio.to_thread(apply)
+    done = await room.exclusively(begin)
+    if done:
+        room.tell_inconsistent(f"another program changed very much of {name}; load it again")
+    return done
 
 
 def _keep_as_version(room: Room, notebook: Notebook) -> None:

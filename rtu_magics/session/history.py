@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..errors import AmbiguousCell, CellNotFound, RTUError
+from ..models import OTHER_PROGRAM, OTHER_PROGRAM_ID
 from .changes import Change, read_log
 from .undoing import UndoVerbs
 
@@ -80,7 +81,8 @@ class HistoryVerbs(UndoVerbs):
         return found[-limit:]
 
     async def _names(self) -> dict[UUID, str]:
-        return {p.user_id: p.name for p in await self.api.list_people(self.file.id)}
+        people = {p.user_id: p.name for p in await self.api.list_people(self.file.id)}
+        return {**people, OTHER_PROGRAM_ID: OTHER_PROGRAM}
 
     # versions
 

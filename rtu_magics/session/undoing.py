@@ -262,6 +262,8 @@ class UndoVerbs(SessionBase):
         author = self.edited_by.get(step.cell_id)
         person = self.people.get(author) if author is not None else None
         who = person.name if person is not None and person.name else "somebody else"
+        if author == m.OTHER_PROGRAM_ID:
+            who = m.OTHER_PROGRAM
         return CannotUndo(
             f"cell {self.label(step.cell_id)} was {what} since by {who}; nothing was undone. The "
             f"next %rtu_undo takes back the edit before it"

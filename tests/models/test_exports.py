@@ -72,6 +72,8 @@ ADDED = {
     "NIL_UUID",
     "NULL_PRIOR_VALUE_SENTINEL",
     "NULL_RESOURCE_SENTINEL",
+    "OTHER_PROGRAM",
+    "OTHER_PROGRAM_ID",
     "NotebookCellAdapter",
     "Output",
     "OutputCollection",
