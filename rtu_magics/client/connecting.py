@@ -280,7 +280,10 @@ class ConnectedClient(TellingClient):
     async def auth_hook(self, *args: Any, **kwargs: Any) -> None:
         """Run after `connect_hook`; sends the authenticate request over the new connection."""
         data = AuthenticateRequestData(
-            token=self.jwt, rtu_client_type=self.rtu_client_type, user_name=self.user_name
+            token=self.jwt,
+            rtu_client_type=self.rtu_client_type,
+            user_name=self.user_name,
+            partial_states=True,
         )
         self._stop_auth_timer()
         self._auth_timer = asyncio.get_running_loop().call_later(

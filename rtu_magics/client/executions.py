@@ -66,8 +66,13 @@ class ExecutingClient(FollowingClient):
 
     async def on_bulk_cell_state_update(self, msg: BulkCellStateUpdateResponse) -> None:
         """Keep the cells' states and resolve what they end; an override calls this one."""
-        self._take_cells(msg.data.cell_states)
-        self._resolve(msg.data.cell_states)
+        data = msg.data
+        data.changed = data.cell_states
+        self._take_cells(data.cell_states, partial=data.partial)
+        if data.partial:  # callbacks get the whole list, as from any server
+            told = {state.cell_id: state for state in data.changed}
+            data.cell_states = list({**self.cell_state_details, **told}.values())
+        self._resolve(data.changed, exact=data.partial)
 
     async def _on_kernel_subscribe_reply(self, msg: KernelSubscribeReply) -> None:
         if msg.data.success:
@@ -92,14 +97,20 @@ class ExecutingClient(FollowingClient):
                 else:
                     waiter.set_exception(exc)
 
-    def _take_cells(self, states: Iterable[CellState]) -> None:
+    def _take_cells(self, states: Iterable[CellState], *, partial: bool = False) -> None:
         # Both tables are replaced whole, so nobody ever sees one half filled.
         details = {state.cell_id: state for state in states}
+        if partial:
+            details = {**self.cell_state_details, **details}
+            for cell_id in [cell_id for cell_id in details if cell_id not in self.builder]:
+                del details[cell_id]
         self.cell_state_details = details
         self.cell_states = {cell_id: state.state for cell_id, state in details.items()}
 
-    def _resolve(self, states: Iterable[CellState], *, fresh: bool = False) -> None:
-        for future, cell_id in self._ledger.states(states, fresh=fresh):
+    def _resolve(
+        self, states: Iterable[CellState], *, fresh: bool = False, exact: bool = False
+    ) -> None:
+        for future, cell_id in self._ledger.states(states, fresh=fresh, exact=exact):
             if future.done():
                 continue
             try:

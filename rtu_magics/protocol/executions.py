@@ -23,14 +23,18 @@ class _Wait(Generic[T]):
     # Without execution ids, an old finished state can only be told from ours by the "queued" that
     # the server sends between them.
     seen_unfinished: bool = field(default=False)
+    # Whether it may have ended while nobody here could be told.
+    unsure: bool = field(default=False)
 
 
 class ExecutionLedger(Generic[T]):
     """Waits for cells to finish: several per cell, each for one execute delta.
 
-    The kernel runs execute deltas in the order of the chain. So a finished state that carries an
-    execution id ends every wait for that cell whose execute delta came no later. A server that
-    sends no execution ids is followed by states alone: finished counts after unfinished was seen.
+    From a server that sends every change (*exact*), a wait is ended by its own execution's finished
+    state, whatever the order in which people get their turns; only after a gap the finish of a
+    later execution ends it, too. From one whose lists may stand for several changes, a finished
+    state ends every wait for that cell whose execute delta came no later. A server that sends no
+    execution ids is followed by states alone: finished counts after unfinished was seen.
     """
 
     def __init__(self) -> None:
@@ -58,13 +62,17 @@ class ExecutionLedger(Generic[T]):
         """Wait for a cell; the execute delta has just been squashed."""
         self._waits.setdefault(cell_id, []).append(_Wait(execution_id, token))
 
-    def states(self, states: Iterable[CellState], *, fresh: bool = False) -> list[tuple[T, str]]:
-        """Take the full list of cell states; return what it ends, as (token, cell id).
+    def states(
+        self, states: Iterable[CellState], *, fresh: bool = False, exact: bool = False
+    ) -> list[tuple[T, str]]:
+        """Take cell states; return what they end, as (token, cell id).
 
         Parameters
         ----------
         states
-            The states, all of them.
+            The states: all of them, or those that changed.
+        exact
+            Whether no change is left out.
         fresh
             They came with the reply to a subscription: what happened before is unknown, and a
             finished state is the last word on all that was accepted until then.
@@ -78,7 +86,8 @@ class ExecutionLedger(Generic[T]):
                 continue
             left: list[_Wait[T]] = []
             for wait in waits:
-                if self._ends(wait, state, fresh):
+                wait.unsure = wait.unsure or (fresh and state.execution_id != wait.execution_id)
+                if self._ends(wait, state, fresh, exact):
                     ended.append((wait.token, state.cell_id))
                 else:
                     left.append(wait)
@@ -88,7 +97,7 @@ class ExecutionLedger(Generic[T]):
                 del self._waits[state.cell_id]
         return ended
 
-    def _ends(self, wait: _Wait[T], state: CellState, fresh: bool) -> bool:
+    def _ends(self, wait: _Wait[T], state: CellState, fresh: bool, exact: bool) -> bool:
         if state.state not in FINISHED_STATES:
             if state.execution_id is None:
                 wait.seen_unfinished = True
@@ -97,6 +106,8 @@ class ExecutionLedger(Generic[T]):
             return fresh or wait.seen_unfinished
         if state.execution_id == wait.execution_id:
             return True
+        if exact and not wait.unsure:
+            return False
         mine = self._order.get(wait.execution_id, 0)
         if fresh and mine <= self._skipped_at:
             return True

@@ -122,6 +122,8 @@ class Connection:
         Who authenticated, None before.
     client_type
         What kind of program it says it is.
+    takes_partial
+        Whether of cells' states only those are sent that change.
     roles
         What the person was told they are, by notebook.
     """
@@ -130,6 +132,7 @@ class Connection:
         self.session_id: UUID = uuid4()
         self.person: Person | None = None
         self.client_type = ""
+        self.takes_partial = False
         self.roles: dict[UUID, Role | None] = {}
         self.base = base
         self._handler = handler

@@ -20,14 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import SquashError
 from ..models import (
     SCRATCH_CELL,
-    BulkCellStateUpdateData,
     CellOutputCollectionReplace,
     CellState,
     CellStateName,
     EndReason,
 )
 from .broadcast import Connection
-from .frames import Frame, message
+from .frames import Frame
 from .kernel_ends import ExecuteReply
 from .kernel_run import KernelRun
 from .late_outputs import LateOutputs
@@ -35,6 +34,7 @@ from .plans import Plan, plan_of, queued_states
 from .recording import LiveCollection
 from .running import NO_DATA_SOURCE, CellEnd, RunningCell
 from .runs import Runs
+from .state_feed import StateFeed
 from .store import runs
 from .streaming import Streamer
 
@@ -77,6 +77,12 @@ class Executor:
         self._after_running: list[CellState] = []
         self.late = LateOutputs(room)
         self.runs = Runs(room)
+        self._feed = StateFeed(
+            room.kernel_channel,
+            lambda: self.states,
+            lambda: room.kernel.session_id,
+            room.kernel_receivers,
+        )
         self.states: dict[str, CellState] = self._load_states()
 
     def _load_states(self) -> dict[str, CellState]:
@@ -103,6 +109,7 @@ class Executor:
 
     async def close(self) -> None:
         """Stop; what is unfinished is said to have failed by whoever opens the notebook next."""
+        self._feed.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -124,7 +131,7 @@ class Executor:
             # goes out in the same write.
             self._begin()
             self._room.service.outbox.linger()
-        self._show_states(queued)
+        self._show_states(queued, plan.author)
         self._wake.set()
 
     def cell_deleted(self, cell_id: str) -> None:
@@ -192,19 +199,15 @@ class Executor:
 
     def bulk_frame(self) -> Frame:
         """Return the states of all cells as one message."""
-        return message(self._room.kernel_channel, "bulk_cell_state_update_event", self._bulk())
-
-    def _bulk(self) -> BulkCellStateUpdateData:
-        return BulkCellStateUpdateData(
-            cell_states=list(self.states.values()),
-            kernel_session_id=self._room.kernel.session_id,
-        )
+        return self._feed.whole()
 
     def _set_states(
         self,
         new: Iterable[CellState],
         collection: LiveCollection | None = None,
         known: CellState | None = None,
+        *,
+        more: bool = False,
     ) -> None:
         """Store and send states, together with what a collection has not stored yet.
 
@@ -225,11 +228,13 @@ class Executor:
                 for state in changed:
                     state.state, state.cause = CellStateName.FAILED, "outputs could not be stored"
                     state.reason = EndReason.NOT_STORED
-        self._show_states(changed)
+        self._show_states(changed, more=more)
 
-    def _show_states(self, changed: Iterable[CellState]) -> None:
+    def _show_states(
+        self, changed: Iterable[CellState], author: UUID | None = None, *, more: bool = False
+    ) -> None:
         """Send states: those of cells to everybody, that of a scratch run to who is attached."""
-        shown = False
+        shown = []
         for state in changed:
             self.runs.note([state])
             if state.cell_id == SCRATCH_CELL:
@@ -238,9 +243,9 @@ class Executor:
                     self.runs.send(live, "run_state_event", state)
             elif state.cell_id in self._room.chain.builder or state.reason == EndReason.DELETED:
                 self.states[state.cell_id] = state
-                shown = True
+                shown.append(state)
         if shown:
-            self._room.send_kernel("bulk_cell_state_update_event", self._bulk())
+            self._feed.changed(shown, author, more=more)
 
     # Running
 
@@ -379,7 +384,9 @@ class Executor:
         dropped = [] if end.rest is None else plan.failed(*end.rest)
         if dropped:
             plan.targets.clear()
-        self._set_states([done, *dropped], None if plan.scratch else collection, running.stored)
+        more = bool(plan.targets) and not self._after_running and self._room.kernel.ready
+        unstored = None if plan.scratch else collection
+        self._set_states([done, *dropped], unstored, running.stored, more=more)
         if plan.forget:
             self.runs.forget(running.live)
         later, self._after_running = self._after_running, []

@@ -129,6 +129,10 @@ class Envelope:
         self._head = f'{{"transaction_id":"{transaction}","channel":{_quoted(channel)},"event":'
         self._stamp = datetime.now(timezone.utc).isoformat()
 
+    def short(self, event: str, data: BaseModel | Mapping[str, Any] | str | None) -> Frame:
+        """Build a message without time and id of its own, which our client does without."""
+        return Frame(f'{self._head}"{event}","data":{_json(data)}}}')
+
     def message(self, event: str, data: BaseModel | Mapping[str, Any] | str | None) -> Frame:
         """Build a message; see `message`."""
         content = data if type(data) is str else _json(data)

@@ -25,6 +25,7 @@ from .frames import Frame, error_frame, message
 from .notebook_kernel import NotebookKernel
 from .people import Action, Person, Role, refusal
 from .presence import Presence
+from .state_feed import StatusFeed
 from .store import AnyConnection
 from .variables import Variables
 from .writer import Call, Submission, Writer
@@ -78,6 +79,7 @@ class Room:
         self.executor = Executor(self)
         self.kernel = NotebookKernel(service.sessions, lambda: self.path, self)
         self.variables = Variables(self)
+        self._status_feed = StatusFeed(self.kernel_channel, self.kernel_receivers)
         self._writer = Writer(self)
         self._used_at = time.monotonic()
 
@@ -222,12 +224,15 @@ class Room:
 
     def send_kernel(self, event: str, data: Any) -> None:
         """Send an event on the kernels channel, once to each connection."""
-        frame = message(self.kernel_channel, event, data)
-        broadcast({**self.subscribers, **self.kernel_subscribers}, frame)
+        broadcast(self.kernel_receivers(), message(self.kernel_channel, event, data))
+
+    def kernel_receivers(self) -> dict[Connection, None]:
+        """Return who follows the kernel: each connection once, whatever it subscribed to."""
+        return {**self.subscribers, **self.kernel_subscribers}
 
     def kernel_status(self, status: KernelStatusUpdate) -> None:
         """Pass the kernel's state on."""
-        self.send_kernel("kernel_status_update_event", status)
+        self._status_feed.send(status)
         if status.kernel.execution_state == KernelStateName.IDLE:
             self.variables.cell_finished()
 

@@ -228,6 +228,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             data["user"] = found.user.model_dump(mode="json")
             data["role"] = Role.OWNER.value if found.is_owner else None
             self._connection.person = found
+            self._connection.takes_partial = request.data.partial_states
             self._connection.client_type = request.data.rtu_client_type[:64]
             self.service.people.saw(found)
         self._reply(request, "authenticate_reply", data)

@@ -99,9 +99,18 @@ class OutputsCleared(Event):
 
 @dataclass(frozen=True)
 class CellStatesChanged(Event):
-    """The states of all cells that have one, by cell id."""
+    """The states of cells changed.
+
+    Attributes
+    ----------
+    states
+        Of all cells that have one, by cell id.
+    changed
+        What the server has just said, also of a cell that has gone.
+    """
 
     states: dict[str, CellState]
+    changed: dict[str, CellState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -292,7 +301,9 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
             )
 
     def states(msg: Any) -> None:
-        hub.publish(CellStatesChanged({state.cell_id: state for state in msg.data.cell_states}))
+        new = msg.data.cell_states if msg.data.changed is None else msg.data.changed
+        told = {state.cell_id: state for state in new}
+        hub.publish(CellStatesChanged(dict(client.cell_state_details), told))
 
     def scratch(msg: Any) -> None:
         hub.publish(ScratchStateChanged(msg.data))
@@ -311,7 +322,8 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         # kernel is gone.
         if msg.data.kernel_session is not None:
             hub.publish(KernelChanged(msg.data.kernel_session))
-        hub.publish(CellStatesChanged({state.cell_id: state for state in msg.data.cell_states}))
+        told = {state.cell_id: state for state in msg.data.cell_states}
+        hub.publish(CellStatesChanged(told, told))
         people(msg)
         hub.publish(RoleChanged(msg.data.role))
         if msg.data.path is not None:

@@ -141,7 +141,7 @@ class Follower:
             if event.execution_id == self.id or known:
                 self._queue.put(event)
         elif isinstance(event, CellStatesChanged):
-            self._on_states(event.states)
+            self._on_states(event.changed)
         elif isinstance(event, ScratchStateChanged):
             if event.state.execution_id == self.id:
                 self._on_state(event.state.cell_id, event.state)

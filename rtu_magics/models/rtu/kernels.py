@@ -64,10 +64,16 @@ class KernelStatusUpdateResponse(BaseRTUResponse):
 
 
 class BulkCellStateUpdateData(Model):
-    """The states of all cells that have one: always the full list."""
+    """The states of all cells that have one.
+
+    With ``partial`` (our addition) only those that changed; sent to clients that asked for it. Our
+    client then completes the list, and keeps what was sent in ``changed``.
+    """
 
     cell_states: list[CellState]
     kernel_session_id: UUID | None = Field(default=None, exclude_if=lambda v: v is None)
+    partial: bool = Field(default=False, exclude_if=lambda v: not v)
+    changed: list[CellState] | None = Field(default=None, exclude=True)
 
 
 class BulkCellStateUpdateResponse(BaseRTUResponse):

@@ -26,12 +26,14 @@ __all__ = [
 class AuthenticateRequestData(Model):
     """Who asks: a token, and the kind of program.
 
-    ``user_name`` (our addition) is what somebody with an owner's token wants to be called.
+    Our additions: ``user_name`` is what somebody with an owner's token wants to be called;
+    ``partial_states`` says that of cells' states only those are wanted that change.
     """
 
     token: str = Field(repr=False)
     rtu_client_type: str = "rtu_magics"
     user_name: str | None = Field(default=None, exclude_if=lambda v: v is None)
+    partial_states: bool = Field(default=False, exclude_if=lambda v: not v)
 
 
 class AuthenticateRequest(BaseRTURequest):

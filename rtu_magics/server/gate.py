@@ -1,0 +1,124 @@
+"""Who may go on: what people ask for, held against their budgets.
+
+One gate for a server. It answers in one line what there is too much of, in how many seconds there
+will not be, and what whoever runs the server can raise.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from uuid import UUID
+
+from ..models import BaseRTURequest, CellExecuteDelta, NewDeltaRequest, ScratchRequest
+from .broadcast import Connection
+from .budget import Budgets, Spent
+from .intake import MOST_BYTES, too_structured
+from .limits import Limits
+from .people import Person
+
+__all__ = ["Gate", "reply_to"]
+
+_REPLIES = {
+    "new_delta_request": "new_delta_reply",
+    "scratch_request": "scratch_reply",
+    "attach_request": "attach_reply",
+    "input_reply_request": "input_reply_reply",
+    "update_user_cell_selection_request": "update_user_cell_selection_reply",
+}
+
+
+def reply_to(event: str) -> str:
+    """Return the reply with ``success`` that a request waits for, "" if it has none."""
+    return _REPLIES.get(event, "")
+
+
+class Gate:
+    """Holds what people ask for against the limits.
+
+    Parameters
+    ----------
+    limits
+        The server's.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._clock = time.monotonic
+        self._edits = Budgets(
+            "changes", limits.edits_per_second, limits.edits_burst, "edits_per_second"
+        )
+        self._bytes = Budgets(
+            "bytes sent", limits.bytes_per_second, limits.bytes_burst, "bytes_per_second"
+        )
+        self._runs = Budgets(
+            "requests to run cells", limits.runs_per_second, limits.runs_burst, "runs_per_second"
+        )
+        self._reads = Budgets(
+            "requests for the history, versions or outputs",
+            limits.reads_per_second,
+            limits.reads_burst,
+            "reads_per_second",
+        )
+        self._connections: Counter[UUID] = Counter()
+        self._counted: dict[Connection, UUID] = {}
+
+    # Connections
+
+    def why_full(self, person: Person) -> str:
+        """Return why somebody may open no further connection, "" if they may."""
+        most = self.limits.connections_per_person
+        name = "connections_per_person"
+        if person.is_owner:
+            most, name = self.limits.connections_per_owner, "connections_per_owner"
+        if self._connections[person.id] < most:
+            return ""
+        return (
+            f"too many connections: {most:g} are open for one person; close some, or ask whoever "
+            f"runs the server to raise {name}"
+        )
+
+    def came(self, connection: Connection) -> None:
+        """Count a connection that has just authenticated."""
+        if connection.person is not None and connection not in self._counted:
+            self._counted[connection] = connection.person.id
+            self._connections[connection.person.id] += 1
+
+    def left(self, connection: Connection) -> None:
+        """Count a connection that has gone."""
+        user_id = self._counted.pop(connection, None)
+        if user_id is not None:
+            self._connections[user_id] -= 1
+            if not self._connections[user_id]:
+                del self._connections[user_id]
+
+    # What is asked
+
+    def objection_to_message(self, person: Person, raw: str | bytes) -> str:
+        """Return why a message is not even read, "" if it is."""
+        if len(raw) > MOST_BYTES:
+            return (
+                f"the message has {len(raw):,} bytes and at most {MOST_BYTES:,} are read; split it"
+            )
+        return self._said(self._bytes.take(person.id, self._clock(), len(raw))) or (
+            too_structured(raw)
+        )
+
+    def objection(self, person: Person, request: BaseRTURequest) -> str:
+        """Return why a request is not handled now, "" if it is."""
+        if isinstance(request, NewDeltaRequest):
+            runs = isinstance(request.data.delta, CellExecuteDelta)
+            budgets = self._runs if runs else self._edits
+        elif isinstance(request, ScratchRequest):
+            budgets = self._runs
+        else:
+            budgets = self._edits
+        return self._said(budgets.take(person.id, self._clock()))
+
+    def objection_to_read(self, person: Person) -> Spent | None:
+        """Return why somebody may not read the history, versions or outputs now, or None."""
+        return self._reads.take(person.id, self._clock())
+
+    @staticmethod
+    def _said(spent: Spent | None) -> str:
+        return "" if spent is None else str(spent)
