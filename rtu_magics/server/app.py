@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
-from traitlets import Bool, Enum, Instance, Int, default
+from traitlets import Bool, Dict, Enum, Instance, Int, TraitError, default, validate
 
 from .address import AddressFile, local_url
 from .api import routes
 from .hub import Hub
 from .kernel_sessions import KernelSessions
 from .leases import Leases
+from .limits import LIMITS_ENV, Limits, WrongLimit
 from .lock import DirectoryLock
 from .long_text import DEFAULT_LIMIT
 from .people import People
@@ -71,6 +73,14 @@ class RTUMagicsServer(ExtensionApp):
         given = os.environ.get("RTU_MAX_OUTPUT_TEXT", "")
         return max(20_000, int(given)) if given.isdecimal() else DEFAULT_LIMIT
 
+    limits = Dict(
+        help=(
+            "How much one person, one address and one notebook may take, by name; see the table in "
+            "the README. The environment variable RTU_LIMITS (NAME=NUMBER, comma-separated) sets "
+            "it, too."
+        ),
+    ).tag(config=True)
+
     service: Any = Instance(Service, allow_none=True)
 
     @default("log")
@@ -98,13 +108,25 @@ class RTUMagicsServer(ExtensionApp):
             role_of_level(self.hub_role),
         )
         prefix = url_path_join(serverapp.base_url, "rtu/api")
-        self.service = Service(database, root, sessions, people, prefix)
+        self.service = Service(database, root, sessions, people, prefix, limits=self._limits())
         self.service.collections.long_texts.limit = self.max_output_text
         self.leases = Leases(serverapp.stop)
         rooms = self.service.rooms
         self.leases.hold = lambda: any(room.executor.runs.kept for room in rooms.values())
         scrub = [*self.settings.get("extra_log_scrub_param_keys", ()), "sig", "invite"]
         self.settings.update(rtu_service=self.service, extra_log_scrub_param_keys=scrub)
+
+    def _limits(self) -> Limits:
+        given = Limits.read(os.environ.get(LIMITS_ENV, ""))
+        return Limits.of({**asdict(given), **self.limits})
+
+    @validate("limits")
+    def _check_limits(self, proposal: Any) -> Any:
+        try:
+            Limits.of(proposal["value"])
+        except WrongLimit as exc:
+            raise TraitError(f"RTUMagicsServer.limits: {exc}") from None
+        return proposal["value"]
 
     def initialize_handlers(self) -> None:
         """Add the routes."""

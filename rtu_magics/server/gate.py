@@ -17,20 +17,7 @@ from .intake import MOST_BYTES, too_structured
 from .limits import Limits
 from .people import Person
 
-__all__ = ["Gate", "reply_to"]
-
-_REPLIES = {
-    "new_delta_request": "new_delta_reply",
-    "scratch_request": "scratch_reply",
-    "attach_request": "attach_reply",
-    "input_reply_request": "input_reply_reply",
-    "update_user_cell_selection_request": "update_user_cell_selection_reply",
-}
-
-
-def reply_to(event: str) -> str:
-    """Return the reply with ``success`` that a request waits for, "" if it has none."""
-    return _REPLIES.get(event, "")
+__all__ = ["Gate"]
 
 
 class Gate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-__all__ = ["MOST_BYTES", "has_constants", "head_of", "too_structured"]
+__all__ = ["MOST_BYTES", "head_of", "too_structured"]
 
 MOST_BYTES = 4 * 1024 * 1024
 """No message that can be accepted is longer, however it is escaped. What is longer is refused after
@@ -52,13 +52,3 @@ def head_of(raw: str | bytes) -> tuple[str | None, str, str]:
             found[index] = found[index] or part or ""
     channel = json.loads(found[1]) if found[1] else "system"
     return found[0] or None, channel, found[2]
-
-
-def has_constants(raw: str | bytes) -> bool:
-    """Return whether a message holds what Python's JSON has and JSON has not (RFC 8259)."""
-    text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
-    if "NaN" not in text and "Infinity" not in text:
-        return False
-    found: list[str] = []
-    json.loads(text, parse_constant=found.append)
-    return bool(found)

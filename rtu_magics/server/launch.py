@@ -121,6 +121,7 @@ def serve(
 
     from .address import listening_port
     from .last_resort import end_within
+    from .limits import WrongLimit
     from .own_app import OwnServerApp, make_config
     from .store import StoreError
 
@@ -140,7 +141,7 @@ def serve(
     )
     try:
         app.initialize(argv=[], find_extensions=False)
-    except StoreError as exc:
+    except (StoreError, WrongLimit) as exc:
         return _complain(str(exc))
     except OSError as exc:
         return _complain(f"cannot listen on {host}:{port} ({exc.strerror or exc}); try port 0")
@@ -171,6 +172,7 @@ def serve(
             }
         )
 
+    _hurry_requests(app, service.limits)
     end_within(_END_WITHIN, lambda: _kernel_processes(app.kernel_manager))
     app.io_loop.add_callback(say_ready)
     app.start()
@@ -179,6 +181,14 @@ def serve(
     for line in left:
         _complain(f"{line}; start the server again and open it to have it written")
     return int(bool(left))
+
+
+def _hurry_requests(app: Any, limits: Any) -> None:
+    """Drop connections on which a request comes to no end."""
+    params = getattr(app.http_server, "conn_params", None)
+    if params is not None:  # tornado's; the arguments that set it are Jupyter Server's to give
+        params.header_timeout = limits.request_within
+        params.body_timeout = limits.body_within
 
 
 def _kernel_processes(kernels: Any) -> list[int]:

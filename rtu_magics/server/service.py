@@ -14,6 +14,7 @@ from uuid import UUID
 from ..document import NotebookBuilder
 from ..errors import InvalidMessage
 from ..models import NIL_UUID, Notebook
+from .admission import Admission
 from .broadcast import Outbox
 from .chain import Chain
 from .collections_cache import Collections
@@ -21,7 +22,9 @@ from .compaction import Compactor
 from .disk import DiskFile
 from .disk_files import read_notebook, write_atomically
 from .disk_format import DiskBase, dumps, hash_of
+from .gate import Gate
 from .kernel_sessions import KernelSessions
+from .limits import Limits
 from .links import Links
 from .people import People
 from .periodic import Periodic
@@ -68,6 +71,13 @@ class Service:
         Kernels and who may do what.
     api_prefix
         Path of the REST API on the server.
+    limits
+        How much anybody may take.
+
+    Attributes
+    ----------
+    admission, gate
+        What holds connections and requests against the limits.
     """
 
     def __init__(
@@ -77,6 +87,8 @@ class Service:
         sessions: KernelSessions,
         people: People,
         api_prefix: str,
+        *,
+        limits: Limits | None = None,
     ) -> None:
         self.database = database
         self.root = root
@@ -87,6 +99,9 @@ class Service:
         self.collections = Collections(database, self.links)
         self.outbox = Outbox()
         self.relocation = Relocation(self)
+        self.limits = limits or Limits()
+        self.admission = Admission(self.limits)
+        self.gate = Gate(self.limits)
         self.rooms: dict[UUID, Room] = {}
         self._role_watch = RoleWatch(people, self.rooms)
         self._compactor = Compactor(self)

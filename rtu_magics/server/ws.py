@@ -32,7 +32,9 @@ from ..models import (
     kernel_channel,
     parse_request,
 )
+from .admission import Waiting
 from .adopting import copy_outputs
+from .answers import refuse, refuse_unread, say_invalid
 from .broadcast import Connection, broadcast
 from .frames import error_frame, has_constants, message
 from .links import without_secrets
@@ -68,6 +70,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         """Take what the application hands in."""
         self.service = service
         self._connection = Connection(self, base_of(self), service.outbox)
+        self._waiting: Waiting | None = None
         self._rooms: dict[UUID, Room] = {}
         self._elsewhere = ""
 
@@ -95,7 +98,13 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
 
     @allow_unauthenticated
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Upgrade to a websocket."""
+        """Upgrade to a websocket, unless too many wait already to say who they are."""
+        why_not = self.service.admission.why_not(self._address)
+        if why_not:
+            self.set_status(429)
+            self.set_header("Retry-After", "5")
+            self.finish(why_not)
+            return
         self.set_header("rtu_session_id", str(self._connection.session_id))
         await super().get(*args, **kwargs)
 
@@ -114,13 +123,27 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         """Generous, so that an oversized change can be refused instead of the connection cut."""
         return MAX_MESSAGE_BYTES
 
+    @property
+    def _address(self) -> str:
+        return self.request.remote_ip or ""
+
     def open(self, *args: str, **kwargs: str) -> None:
-        """Send small frames at once."""
+        """Send small frames at once; take none that are not until it is known who sends them."""
         self.set_nodelay(True)
+        self._waiting = self.service.admission.enter(self._address, self._connection.close)
+        self._take_up_to(int(self.service.limits.unauthenticated_bytes))
+
+    def _take_up_to(self, size: int) -> None:
+        # Tornado has no public way to change it while the connection is open.
+        params = getattr(self.ws_connection, "params", None)
+        if params is not None:
+            params.max_message_size = size
 
     def on_close(self) -> None:
         """Leave every room."""
         self._connection.mark_closed()
+        self._admitted()
+        self.service.gate.left(self._connection)
         for room in self._rooms.values():
             room.leave(self._connection)
         self._rooms.clear()
@@ -130,23 +153,39 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         with self.service.outbox.at_once():
             return self._take(raw)
 
+    def _admitted(self) -> None:
+        if self._waiting is not None:
+            self._waiting.over()
+            self._waiting = None
+
     def _take(self, raw: str | bytes) -> Awaitable[None] | None:
+        if self._waiting is not None:
+            self._waiting.took()
+        person = self._connection.person
+        refused = "" if person is None else self.service.gate.objection_to_message(person, raw)
+        if refused:
+            refuse_unread(self._connection, raw, refused)
+            return None
         try:
             request = parse_request(raw)
         except InvalidMessage as exc:
-            self._invalid(exc)
+            say_invalid(self._connection, exc)
             return None
         except RecursionError:
-            self._invalid(InvalidMessage("nested too deeply", event="invalid_event"))
+            deep = InvalidMessage("nested too deeply", event="invalid_event")
+            say_invalid(self._connection, deep)
             return None
         if isinstance(request, AuthenticateRequest):
             return self._authenticate(request)
         if has_constants(raw):
             self._error(request, "invalid_data", "NaN and Infinity are no numbers of JSON")
             return None
-        person = self._connection.person
         if person is None:
             self._error(request, "permission_denied", "authenticate first")
+            return None
+        refused = self.service.gate.objection(person, request)
+        if refused:
+            refuse(self._connection, request, refused)
             return None
         handle = self._handlers.get(type(request))
         if handle is None:
@@ -171,15 +210,6 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     def _failed(self, request: BaseRTURequest) -> None:
         logger.exception("%s failed", request.event)
         self._error(request, "invalid_data", "the server failed to handle it; see its log")
-
-    def _invalid(self, exc: InvalidMessage) -> None:
-        if self._connection.person is None:
-            exc.event, text = "permission_denied", "authenticate first"
-        else:
-            text = str(exc)
-        channel = exc.channel if len(exc.channel) < 200 else "system"
-        transaction_id = _uuid(exc.transaction_id)
-        self._connection.send(error_frame(channel, exc.event, text, transaction_id))
 
     def _error(self, request: BaseRTURequest, event: str, text: str) -> None:
         self._connection.send(error_frame(request.channel, event, text, request.transaction_id))
@@ -219,6 +249,10 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             # Without a user other clients would wait for ever.
             data["user"] = nobody().model_dump(mode="json")
             data["message"] = found
+        elif self._connection.person is None and (full := self.service.gate.why_full(found)):
+            data["success"] = False
+            data["user"] = nobody().model_dump(mode="json")
+            data["message"] = full
         elif self._connection.person not in (None, found):
             # Subscriptions hang on who somebody was.
             data["success"] = False
@@ -228,6 +262,9 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             data["user"] = found.user.model_dump(mode="json")
             data["role"] = Role.OWNER.value if found.is_owner else None
             self._connection.person = found
+            self._admitted()
+            self.service.gate.came(self._connection)
+            self._take_up_to(MAX_MESSAGE_BYTES)
             self._connection.takes_partial = request.data.partial_states
             self._connection.client_type = request.data.rtu_client_type[:64]
             self.service.people.saw(found)

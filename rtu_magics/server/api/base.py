@@ -18,6 +18,7 @@ from tornado.web import HTTPError, MissingArgumentError
 
 from ...errors import KernelError
 from ...models import describe_validation_error
+from ..intake import MOST_BYTES, too_structured
 from ..leases import Leases
 from ..links import without_secrets
 from ..origin import came_from_elsewhere
@@ -154,8 +155,14 @@ class Handler(JupyterHandler):
         tornado.web.HTTPError
             422, with the first thing that is wrong.
         """
+        body = self.request.body or b"{}"
+        if len(body) > MOST_BYTES:
+            raise fail(413, f"the body has {len(body):,} bytes and at most {MOST_BYTES:,} are read")
+        wrong = too_structured(body)
+        if wrong:
+            raise fail(422, wrong)
         try:
-            return model.model_validate_json(self.request.body or b"{}")
+            return model.model_validate_json(body)
         except ValidationError as exc:
             raise fail(422, describe_validation_error(exc)) from exc
         except (ValueError, RecursionError) as exc:
