@@ -2,8 +2,10 @@
 
 from .builder import NotebookBuilder
 from .bundle import best_mimetype, bundle_content, is_binary, mime_text, valid_bundle
+from .file_parts import ORIGINAL, unnamed_parts
 from .merge import make_patch, merge_text
 from .normalise import normalise_notebook
+from .notebook_file import notebook_bytes
 from .output_widgets import OutputWidgets
 from .outputs import (
     Appended,
@@ -16,8 +18,11 @@ from .outputs import (
 )
 from .patch import apply_patch
 from .plain import still_cell
+from .repair import ABSENT
 
 __all__ = [
+    "ABSENT",
+    "ORIGINAL",
     "Appended",
     "Cleared",
     "Continued",
@@ -35,6 +40,8 @@ __all__ = [
     "merge_text",
     "mime_text",
     "normalise_notebook",
+    "notebook_bytes",
     "still_cell",
+    "unnamed_parts",
     "valid_bundle",
 ]

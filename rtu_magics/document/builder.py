@@ -19,16 +19,15 @@ from ..models import (
     CellMetadataReplace,
     CellMetadataUpdate,
     CellOutputCollectionReplace,
-    CodeCell,
     FileDeltaBase,
-    MarkdownCell,
     NBCellsAdd,
     NBCellsDelete,
     NBCellsMove,
     NBMetadataUpdate,
     Notebook,
-    RawCell,
 )
+from .cell_types import CELL_CLASSES, change_type
+from .file_parts import set_unnamed_part
 from .metadata import rtu_metadata, set_path
 from .order import Cell, CellOrder, Node
 from .patch import apply_patch
@@ -40,8 +39,6 @@ logger = logging.getLogger(__name__)
 
 VALID_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What an added cell's id has to match whole (nbformat 4.5 schema)."""
-
-_CELL_CLASSES: dict[str, type[Cell]] = {"code": CodeCell, "markdown": MarkdownCell, "raw": RawCell}
 
 
 class _View(NamedTuple):
@@ -78,6 +75,7 @@ class NotebookBuilder:
     Examples
     --------
     >>> from uuid import uuid4
+    >>> from rtu_magics.models import CodeCell
     >>> builder = NotebookBuilder(Notebook(cells=[CodeCell(id="a", source="x = 1")]))
     >>> builder.apply_delta(
     ...     NBCellsAdd(
@@ -114,6 +112,7 @@ class NotebookBuilder:
                 "nbformat_minor": max(5, seed_notebook.nbformat_minor),  # cell ids are of 4.5
                 "metadata": copy_json(seed_notebook.metadata),
                 "cells": [],
+                **copy_json(seed_notebook.__pydantic_extra__ or {}),
             }
         )
         self._last_view: _View | None = None  # out of date as soon as the order has another number
@@ -214,6 +213,22 @@ class NotebookBuilder:
             # Another thread may keep an older one here after us; its number tells.
             self._last_view = view
         return view
+
+    def set_unnamed_part(self, cell_id: str | None, key: str, value: Any) -> None:
+        """Set one of the `unnamed_parts` of a cell, or of the notebook, which no delta can.
+
+        Parameters
+        ----------
+        cell_id
+            The cell, which may be gone; None for the notebook.
+        key, value
+            Which part, and what it becomes; `ABSENT` takes it away.
+        """
+        if cell_id is None:
+            set_unnamed_part(self._nb, key, value)
+            self._last_view = None
+        elif cell_id in self._nodes:
+            set_unnamed_part(self._nodes[cell_id].cell, key, value)
 
     # Squashing
 
@@ -337,7 +352,7 @@ class NotebookBuilder:
             return
         node = self._node(delta.resource_id)
         cell_type, language = delta.properties.type, delta.properties.language
-        if cell_type and cell_type not in _CELL_CLASSES:
+        if cell_type and cell_type not in CELL_CLASSES:
             raise SquashError(
                 f"{cell_type[:80]!r} is no cell type: use code, markdown or raw "
                 "(SQL is code with the language sql)"
@@ -345,7 +360,7 @@ class NotebookBuilder:
         if language:
             rtu_metadata(node.cell)["cell_type"] = language
         if cell_type and cell_type != node.cell.cell_type:
-            self._order.replace(node, _change_type(node.cell, _CELL_CLASSES[cell_type]))
+            self._order.replace(node, change_type(node.cell, cell_type))
 
     def _replace_output_collection(self, delta: CellOutputCollectionReplace, strict: bool) -> None:
         if not self._is_gone(delta, strict):
@@ -382,12 +397,3 @@ def _inherited(delta_class: type[FileDeltaBase]) -> _Squash:
         if base in _SQUASH:
             return _SQUASH[base]
     raise SquashError(f"{delta_class.__name__} is none of the thirteen kinds of delta")
-
-
-def _change_type(cell: Cell, new_class: type[Cell]) -> Cell:
-    kept: dict[str, Any] = {"id": cell.id, "source": cell.source, "metadata": cell.metadata}
-    if new_class is not CodeCell and not isinstance(cell, CodeCell):
-        kept["attachments"] = cell.attachments
-    changed = new_class.model_construct(**kept)
-    changed.metadata = cell.metadata
-    return changed

@@ -9,7 +9,14 @@ from typing import Any
 
 from ..models import OutputContent
 
-__all__ = ["best_mimetype", "bundle_content", "is_binary", "mime_text", "valid_bundle"]
+__all__ = [
+    "best_mimetype",
+    "bundle_content",
+    "is_binary",
+    "is_json_mimetype",
+    "mime_text",
+    "valid_bundle",
+]
 
 _JSON_MIMETYPE = re.compile(r"application/(.*\+)?json")  # as in the nbformat 4.5 schema
 _TEXT_IMAGES = frozenset({"image/svg+xml"})
@@ -55,6 +62,11 @@ def is_binary(mimetype: str) -> bool:
     if main in ("image", "audio", "video", "font"):
         return mimetype not in _TEXT_IMAGES
     return mimetype in ("application/pdf", "application/octet-stream")
+
+
+def is_json_mimetype(mimetype: str) -> bool:
+    """Return whether a bundle holds the type as JSON (nbformat 4.5 schema)."""
+    return _JSON_MIMETYPE.fullmatch(mimetype) is not None
 
 
 def mime_text(value: Any) -> str:
@@ -115,7 +127,7 @@ def valid_bundle(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     return {
         str(mimetype): value
-        if isinstance(value, str) or _JSON_MIMETYPE.fullmatch(mimetype)
+        if isinstance(value, str) or is_json_mimetype(mimetype)
         else mime_text(value)
         for mimetype, value in data.items()
     }

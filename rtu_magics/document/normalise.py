@@ -2,7 +2,7 @@
 
 Every client has to see the same cells under the same ids, so repairs happen once, before anybody
 reads the notebook: lists of lines are joined, cells without a usable id get one. What needs no
-repair stays as it is.
+repair stays as it is, and what the file had in the place of a repair stays with it (`file_parts`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from typing import Any
 from uuid import uuid4
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from ..errors import InvalidMessage
 from ..models import Notebook, describe_validation_error
 from .builder import VALID_CELL_ID
-from .plain import copy_json
+from .file_parts import ORIGINAL, keep_record, record, take, unreadable_output
+from .plain import is_too_deep
+from .repair import CODE_CELL, NOTEBOOK, OUTPUTS, TEXT_CELL
 
 __all__ = ["normalise_notebook"]
+
+_MAX_FILE_DEPTH = 600  # Jupyter's own reader gives up before
+_TOO_DEEP = "not a notebook that Jupyter can read: its JSON is nested too deeply"
 
 
 def normalise_notebook(content: bytes | str | Mapping[str, Any]) -> Notebook:
@@ -36,7 +40,8 @@ def normalise_notebook(content: bytes | str | Mapping[str, Any]) -> Notebook:
     -------
     Notebook
         With joined sources and stream texts, unique and valid cell ids, and every required part.
-        Cell metadata are untouched.
+        All else is untouched, but for what no client could be shown: that is repaired, and what
+        the file had is kept beside it.
 
     Raises
     ------
@@ -51,24 +56,25 @@ def normalise_notebook(content: bytes | str | Mapping[str, Any]) -> Notebook:
     """
     notebook = _load(content)
     major = notebook.get("nbformat", 3 if "worksheets" in notebook else 4)
+    if isinstance(major, float) and major.is_integer():
+        major = int(major)
     if not isinstance(major, int) or isinstance(major, bool) or major > 4 or major < 1:
         raise InvalidMessage(
             f"nbformat {str(major)[:20]} is not supported: save it as a notebook of format 4"
         )
     if major < 4:
         notebook = _upgrade({**notebook, "nbformat": major})
+    elif "nbformat" not in notebook:  # all that we know of its version is what we made it
+        notebook = {"nbformat": 4, "nbformat_minor": 5, **notebook}
     cells = notebook.get("cells")
     if not isinstance(cells, list):
         raise InvalidMessage("not a notebook: it has no list of cells")
     minor = notebook.get("nbformat_minor")
-    repaired_cells = [_repair_cell(cell, number) for number, cell in enumerate(cells, 1)]
-    _repair_ids(repaired_cells)
-    repaired = {
-        "nbformat": 4,
-        "nbformat_minor": max(5, minor) if isinstance(minor, int) else 5,
-        "metadata": _mapping(notebook.get("metadata"), "the notebook's metadata"),
-        "cells": repaired_cells,
-    }
+    has_ids = type(minor) is int and minor >= 5
+    repaired = take(NOTEBOOK, notebook, skip=("cells",))
+    repaired["cells"] = [_cell(cell, number, has_ids) for number, cell in enumerate(cells, 1)]
+    _repair_ids(repaired["cells"])
+    keep_record(NOTEBOOK, notebook, repaired)
     try:
         return Notebook.model_validate(repaired)
     except ValidationError as exc:
@@ -82,17 +88,17 @@ def _load(content: bytes | str | Mapping[str, Any]) -> dict[str, Any]:
     else:
         try:
             text = content if isinstance(content, str) else bytes(content).decode("utf-8-sig")
-            loaded = from_json(text)
+            loaded = json.loads(text)
+        except RecursionError:
+            raise InvalidMessage(_TOO_DEEP) from None
         except ValueError as exc:
             reason = str(exc).partition("\n")[0]
             raise InvalidMessage(f"not a notebook: no JSON in UTF-8 ({reason})") from None
     if not isinstance(loaded, Mapping):
         raise InvalidMessage("not a notebook: the JSON holds no object")
-    try:
-        copy: dict[str, Any] = copy_json(dict(loaded))
-    except ValueError as exc:
-        raise InvalidMessage(f"not a notebook: {exc}") from None
-    return copy
+    if is_too_deep(loaded, _MAX_FILE_DEPTH):
+        raise InvalidMessage(_TOO_DEEP)
+    return dict(loaded)
 
 
 def _upgrade(notebook: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def _upgrade(notebook: dict[str, Any]) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             # Its reader, not its converter, joins the lists of lines.
             new = nbformat.reads(json.dumps(notebook), as_version=4)  # type: ignore[no-untyped-call]
-            upgraded: dict[str, Any] = copy_json(new)
+            upgraded: dict[str, Any] = json.loads(json.dumps(new))
     except Exception as exc:  # nbformat assumes that an old notebook is well-formed
         raise InvalidMessage(
             f"a notebook of format {notebook['nbformat']} that cannot be converted to "
@@ -112,45 +118,42 @@ def _upgrade(notebook: dict[str, Any]) -> dict[str, Any]:
     return upgraded
 
 
-def _mapping(value: Any, what: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise InvalidMessage(f"not a notebook: {what} must be an object")
-    return value
-
-
-def _repair_cell(cell: Any, number: int) -> dict[str, Any]:
-    """Give a cell the parts that nbformat requires; ids follow later."""
-    if not isinstance(cell, dict):
+def _cell(cell: Any, number: int, has_ids: bool) -> dict[str, Any]:
+    """Return what clients are shown of a cell; ids that cannot be used follow later."""
+    if not isinstance(cell, Mapping):
         raise InvalidMessage(f"not a notebook: cell {number} must be an object")
-    cell["metadata"] = _mapping(cell.get("metadata"), f"the metadata of cell {number}")
-    if cell.get("source") is None:
-        cell["source"] = ""
     if cell.get("cell_type") != "code":
-        return cell
-    count = cell.get("execution_count")
-    if not isinstance(count, int) or isinstance(count, bool):
-        cell["execution_count"] = None
-    outputs = cell.get("outputs")
-    cell["outputs"] = [] if outputs is None else outputs
-    if isinstance(outputs, list):
-        for output in outputs:
-            if isinstance(output, dict):
-                _repair_output(output)
-    return cell
+        kind = TEXT_CELL.get(str(cell.get("cell_type")), TEXT_CELL["raw"])
+        view = take(kind, cell, skip=("id",))
+    else:
+        kind, outputs = CODE_CELL, cell.get("outputs")
+        if isinstance(outputs, list):
+            view = take(kind, cell, skip=("id", "outputs"))
+            view["outputs"] = [_output(output) for output in outputs]
+        else:
+            view = take(kind, cell, skip=("id",))
+    if "id" in cell:
+        view["id"] = cell["id"]
+        if not (has_ids and _usable(cell["id"])):
+            view.setdefault(ORIGINAL, []).append([["id"], record(cell["id"])])
+    return keep_record(kind, cell, view)
 
 
-def _repair_output(output: dict[str, Any]) -> None:
-    for key in ("data", "metadata", "traceback", "text", "name", "ename", "evalue"):
-        if output.get(key, ...) is None:
-            del output[key]  # the model's default takes its place
+def _output(output: Any) -> dict[str, Any]:
+    kind = output.get("output_type") if isinstance(output, Mapping) else None
+    if isinstance(kind, str) and kind in OUTPUTS:
+        return keep_record(OUTPUTS[kind], output, take(OUTPUTS[kind], output))
+    return unreadable_output(output)
+
+
+def _usable(cell_id: Any) -> bool:
+    return isinstance(cell_id, str) and VALID_CELL_ID.fullmatch(cell_id) is not None
 
 
 def _repair_ids(cells: list[dict[str, Any]]) -> None:
     seen: set[str] = set()
     for cell in cells:
         cell_id = cell.get("id")
-        if not isinstance(cell_id, str) or not VALID_CELL_ID.fullmatch(cell_id) or cell_id in seen:
+        if not _usable(cell_id) or cell_id in seen:
             cell["id"] = cell_id = str(uuid4())
-        seen.add(cell_id)
+        seen.add(str(cell_id))

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 
 from ..models import DisplayDataOutput, ErrorOutput, ExecuteResultOutput, StreamOutput
 from .bundle import valid_bundle
+from .repair import fit_bundle, fit_metadata
 
 __all__ = [
     "Appended",
@@ -49,6 +50,8 @@ class RunOutput:
         For an ``execute_result``.
     ename, evalue, traceback
         For an ``error``.
+    unknown
+        What else a file holds of it.
     """
 
     output_type: str
@@ -60,6 +63,7 @@ class RunOutput:
     ename: str = ""
     evalue: str = ""
     traceback: list[str] = field(default_factory=list)
+    unknown: dict[str, Any] = field(default_factory=dict)
     # A stream of a hundred thousand chunks is joined once it is read, not once per chunk.
     _chunks: list[str] = field(default_factory=list, repr=False)
 
@@ -83,15 +87,20 @@ class RunOutput:
     def to_nbformat(self) -> StreamOutput | DisplayDataOutput | ExecuteResultOutput | ErrorOutput:
         """Return the output as it stands in a notebook file; ``transient`` never does."""
         if self.output_type == "stream":
-            return StreamOutput(name=self.name, text=self.text)
+            return StreamOutput(name=self.name, text=self.text, **self.unknown)
         if self.output_type == "error":
-            return ErrorOutput(ename=self.ename, evalue=self.evalue, traceback=list(self.traceback))
+            return ErrorOutput(
+                ename=self.ename,
+                evalue=self.evalue,
+                traceback=list(self.traceback),
+                **self.unknown,
+            )
         data, metadata = valid_bundle(self.data), dict(self.metadata)
         if self.output_type == "execute_result":
             return ExecuteResultOutput(
-                execution_count=self.execution_count, data=data, metadata=metadata
+                execution_count=self.execution_count, data=data, metadata=metadata, **self.unknown
             )
-        return DisplayDataOutput(data=data, metadata=metadata)
+        return DisplayDataOutput(data=data, metadata=metadata, **self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +228,12 @@ class OutputReducer:
         content
             With ``data`` and ``metadata``, as in an ``update_display_data`` message.
         """
-        data, metadata = dict(content.get("data") or {}), dict(content.get("metadata") or {})
+        data, metadata = _bundle(content)
         indexes = tuple(self._displays.get(display_id, ()))
         for index in indexes:
             output = self.outputs[index]
             output.data, output.metadata = dict(data), dict(metadata)
+            output.unknown = {}
         return Updated(indexes, display_id, data, metadata)
 
     def to_nbformat(
@@ -242,10 +252,11 @@ class OutputReducer:
         return self._append(RunOutput("stream", name=name, _chunks=[text]))
 
     def _display(self, msg_type: str, content: Mapping[str, Any]) -> list[OutputChange]:
+        data, metadata = _bundle(content)
         output = RunOutput(
             msg_type,
-            data=dict(content.get("data") or {}),
-            metadata=dict(content.get("metadata") or {}),
+            data=data,
+            metadata=metadata,
             transient=dict(_transient(content)),
         )
         if msg_type == "execute_result":
@@ -277,6 +288,11 @@ class OutputReducer:
         count = content.get("execution_count")
         if isinstance(count, int):
             self.execution_count = count
+
+
+def _bundle(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return data and metadata of a display without what nobody could read from a file again."""
+    return fit_bundle(content.get("data") or {}), fit_metadata(content.get("metadata") or {})
 
 
 def _transient(content: Mapping[str, Any]) -> Mapping[str, Any]:

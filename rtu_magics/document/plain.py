@@ -9,7 +9,7 @@ from pydantic_core import to_jsonable_python
 from ..models import CodeCell, DisplayDataOutput, ErrorOutput, ExecuteResultOutput
 from .order import Cell
 
-__all__ = ["MAX_DEPTH", "copy_cell", "copy_json", "still_cell"]
+__all__ = ["MAX_DEPTH", "copy_cell", "copy_json", "is_too_deep", "still_cell"]
 
 MAX_DEPTH = 100
 """How deep values may be nested. Beyond about 200 levels JSON parsers, ours among them, give up,
@@ -53,6 +53,25 @@ def copy_json(value: Any, depth: int = 0) -> Any:
     return copy_json(to_jsonable_python(value), depth)
 
 
+def is_too_deep(value: Any, limit: int = MAX_DEPTH - 1) -> bool:
+    """Return whether a JSON value is nested too deeply to be an entry of an object.
+
+    Examples
+    --------
+    >>> is_too_deep([[]], 2), is_too_deep([[]], 1)
+    (False, True)
+    """
+    level = [value]
+    for _ in range(limit + 1):
+        level = [item for item in level if isinstance(item, (dict, list, tuple))]
+        if not level:
+            return False
+        level = [
+            inner for item in level for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return True
+
+
 def copy_cell(cell: Cell) -> Cell:
     """Return a copy of a cell that shares nothing mutable with it.
 
@@ -64,11 +83,11 @@ def copy_cell(cell: Cell) -> Cell:
     copy = cell.model_copy()
     copy.source = cell.source  # it counts as set from now on, as the builder changes it
     copy.metadata = copy_json(cell.metadata)
-    if isinstance(copy, CodeCell):
-        if copy.outputs:
-            copy.outputs = [_copy_output(output) for output in copy.outputs]
-    elif copy.attachments is not None:
+    _copy_unknown(copy)
+    if copy.attachments is not None:
         copy.attachments = copy_json(copy.attachments)
+    if isinstance(copy, CodeCell) and copy.outputs:
+        copy.outputs = [_copy_output(output) for output in copy.outputs]
     return copy
 
 
@@ -92,9 +111,15 @@ def still_cell(cell: Cell) -> Cell:
 
 def _copy_output(output: Any) -> Any:
     copy = output.model_copy()
+    _copy_unknown(copy)
     if isinstance(copy, (DisplayDataOutput, ExecuteResultOutput)):
         copy.data = copy_json(copy.data)
         copy.metadata = copy_json(copy.metadata)
     elif isinstance(copy, ErrorOutput):
         copy.traceback = list(copy.traceback)
     return copy
+
+
+def _copy_unknown(copy: Any) -> None:
+    if copy.__pydantic_extra__:
+        copy.__pydantic_extra__ = copy_json(copy.__pydantic_extra__)

@@ -1,7 +1,8 @@
 """The notebook: nbformat 4.5 as models.
 
 Source of the shapes: the nbformat 4.5 JSON schema. Strings that nbformat allows as lists of lines
-are joined on the way in.
+are joined on the way in. Keys that the schema does not name are kept, as are ``attachments`` on
+every type of cell: other programs write them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import string
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from .base import Model, MultilineText
 
@@ -32,7 +33,13 @@ __all__ = [
 ]
 
 
-class StreamOutput(Model):
+class _Stored(Model):
+    """Base of what stands in notebook files, which may hold keys that we do not know: kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class StreamOutput(_Stored):
     """Text that a cell wrote to stdout or stderr."""
 
     output_type: Literal["stream"] = "stream"
@@ -40,7 +47,7 @@ class StreamOutput(Model):
     text: MultilineText = ""
 
 
-class DisplayDataOutput(Model):
+class DisplayDataOutput(_Stored):
     """A mimebundle that a cell displayed."""
 
     output_type: Literal["display_data"] = "display_data"
@@ -48,7 +55,7 @@ class DisplayDataOutput(Model):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
-class ExecuteResultOutput(Model):
+class ExecuteResultOutput(_Stored):
     """The mimebundle of a cell's last expression."""
 
     output_type: Literal["execute_result"] = "execute_result"
@@ -57,7 +64,7 @@ class ExecuteResultOutput(Model):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
-class ErrorOutput(Model):
+class ErrorOutput(_Stored):
     """The exception that ended a cell."""
 
     output_type: Literal["error"] = "error"
@@ -72,10 +79,11 @@ CellOutput = Annotated[
 ]
 
 
-class _Cell(Model):
+class _Cell(_Stored):
     id: str = Field(default_factory=lambda: str(uuid4()))
     source: MultilineText = ""
     metadata: dict[str, Any] = Field(default_factory=dict)
+    attachments: dict[str, Any] | None = Field(default=None, exclude_if=lambda v: v is None)
 
     def _rtu_metadata(self) -> dict[str, Any]:
         noteable = self.metadata.get("noteable")
@@ -105,14 +113,12 @@ class MarkdownCell(_Cell):
     """A cell of Markdown text."""
 
     cell_type: Literal["markdown"] = "markdown"
-    attachments: dict[str, Any] | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class RawCell(_Cell):
     """A cell of raw text."""
 
     cell_type: Literal["raw"] = "raw"
-    attachments: dict[str, Any] | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 NotebookCell = Annotated[CodeCell | MarkdownCell | RawCell, Field(discriminator="cell_type")]
@@ -162,7 +168,7 @@ def random_result_name() -> str:
     return "df_" + "".join(random.choices(string.ascii_lowercase, k=4))
 
 
-class Notebook(Model):
+class Notebook(_Stored):
     """A whole notebook."""
 
     nbformat: int = 4

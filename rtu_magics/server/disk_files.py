@@ -103,7 +103,7 @@ def look(
     except (OSError, MemoryError) as exc:  # it says nothing of what the file holds
         return Seen(trouble=getattr(exc, "strerror", None) or str(exc) or "no memory", failed=True)
     found = hash_of(content)
-    if found == known_hash:
+    if found == known_hash and (not bases or bases[0].is_complete):
         return Seen(stamp, found)
     if not content.strip() and bases and bases[0].cells:
         return Seen(stamp, found, trouble="it is empty")
@@ -141,7 +141,7 @@ def read_notebook(
     """
     notebook = normalise_notebook(content if content.strip() else b'{"cells": []}')
     if base is not None:
-        cells = json.loads(content or b"{}").get("cells") or []
+        cells = json.loads(content.decode("utf-8-sig") or "{}").get("cells") or []
         name_cells(notebook, [cell.get("id") for cell in cells], base, room_ids)
     return notebook
 

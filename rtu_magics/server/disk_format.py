@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..document import NotebookBuilder
+from ..document import NotebookBuilder, unnamed_parts
+from ..document import notebook_bytes as dumps
 from ..models import CellOutput, CodeCell, MarkdownCell, Notebook, RawCell
 
-__all__ = ["BaseCell", "DiskBase", "hash_of", "outputs_key", "render"]
+__all__ = ["BaseCell", "DiskBase", "dumps", "hash_of", "outputs_key", "render"]
 
 OutputsOf = Callable[[CodeCell], tuple[list[CellOutput], int | None] | None]
 """Returns the outputs and execution count of a cell's latest run, None if it never ran here."""
@@ -23,13 +24,18 @@ OutputsOf = Callable[[CodeCell], tuple[list[CellOutput], int | None] | None]
 
 @dataclass(slots=True)
 class BaseCell:
-    """A cell as it stood in the file; `outputs` is a key that changes with them."""
+    """A cell as it stood in the file.
+
+    `outputs` is a key that changes with them. `rest` are its attachments and what nbformat does
+    not name; None in what was stored before anybody noted that.
+    """
 
     id: str
     cell_type: str
     source: str
     metadata: dict[str, Any]
     outputs: str
+    rest: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -38,6 +44,12 @@ class DiskBase:
 
     metadata: dict[str, Any]
     cells: list[BaseCell]
+    rest: dict[str, Any] | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it says all that the file held; what was stored long ago does not."""
+        return self.rest is not None
 
     @classmethod
     def of(cls, notebook: Notebook) -> DiskBase:
@@ -46,22 +58,29 @@ class DiskBase:
             notebook.metadata,
             [
                 BaseCell(
-                    cell.id, cell.cell_type, cell.source, file_metadata(cell), outputs_key(cell)
+                    cell.id,
+                    cell.cell_type,
+                    cell.source,
+                    file_metadata(cell),
+                    outputs_key(cell),
+                    unnamed_parts(cell),
                 )
                 for cell in notebook.cells
             ],
+            unnamed_parts(notebook),
         )
 
     def dumps(self) -> str:
         """Return it as JSON."""
-        cells = [[c.id, c.cell_type, c.source, c.metadata, c.outputs] for c in self.cells]
-        return json.dumps({"metadata": self.metadata, "cells": cells})
+        cells = [[c.id, c.cell_type, c.source, c.metadata, c.outputs, c.rest] for c in self.cells]
+        return json.dumps({"metadata": self.metadata, "cells": cells, "rest": self.rest})
 
     @classmethod
     def loads(cls, text: str) -> DiskBase:
         """Return what `dumps` made."""
         content = json.loads(text)
-        return cls(content["metadata"], [BaseCell(*cell) for cell in content["cells"]])
+        cells = [BaseCell(*cell) for cell in content["cells"]]
+        return cls(content["metadata"], cells, content.get("rest"))
 
 
 def hash_of(content: bytes) -> str:
@@ -100,24 +119,7 @@ def render(builder: NotebookBuilder, outputs_of: OutputsOf) -> Notebook:
             found = outputs_of(cell)
             if found is not None:
                 changes["outputs"], changes["execution_count"] = found
+            else:  # what looks like our bookkeeping may be another server's
+                changes["metadata"] = cell.metadata
         cells.append(cell.model_copy(update=changes))
     return builder.nb.model_copy(update={"cells": cells})
-
-
-def dumps(notebook: Notebook) -> bytes:
-    """Return a notebook as the bytes of a file, formatted as Jupyter does."""
-    # By way of text, where numbers that JSON lacks become null, as on the wire.
-    content = json.loads(notebook.model_dump_json())
-    for cell in content["cells"]:
-        cell["source"] = _lines(cell["source"])
-        for output in cell.get("outputs", ()):
-            if output["output_type"] == "stream":
-                output["text"] = _lines(output["text"])
-    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True)
-    return (text + "\n").encode()
-
-
-def _lines(text: str) -> list[str]:
-    # nbformat splits with str.splitlines, which breaks at more than line feeds; joining gives the
-    # same text either way.
-    return text.splitlines(keepends=True)

@@ -8,13 +8,14 @@ edited (merged with the room's edits), metadata set, outputs replaced.
 from __future__ import annotations
 
 import difflib
+import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from ..document import NotebookBuilder, merge_text
+from ..document import ABSENT, ORIGINAL, NotebookBuilder, merge_text, unnamed_parts
 from ..errors import PatchFailed, SquashError
 from ..models import (
     CodeCell,
@@ -28,6 +29,7 @@ from .disk_format import BaseCell, DiskBase, file_metadata, outputs_key
 
 __all__ = ["Merge", "distance", "merge_file", "name_cells"]
 
+_LARGE = 512 * 1024  # characters of a cell; a change may have hardly more
 _ALIKE = 0.6  # of two sources: the one may have become the other
 
 Cell = CodeCell | MarkdownCell | RawCell
@@ -46,6 +48,9 @@ class Merge:
     removed
         Keys of metadata that the file has no more, with the cell's id (None: the notebook's own).
         No delta can say that.
+    parts
+        Attachments and what nbformat does not name, where the file has something else there: the
+        cell's id (None: the notebook), the key, the value (`ABSENT`: none). No delta can say that.
     lost
         What the file has and the deltas cannot bring, in words: the file's state then has to be
         kept as a version.
@@ -54,6 +59,7 @@ class Merge:
     deltas: list[FileDeltaBase] = field(default_factory=list)
     outputs: list[CodeCell] = field(default_factory=list)
     removed: list[tuple[str | None, str]] = field(default_factory=list)
+    parts: list[tuple[str | None, str, Any]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
 
@@ -78,6 +84,15 @@ def name_cells(
     room_ids
         The ids of the room's cells; they mean those cells.
     """
+    named = {
+        text: cell.id
+        for cell in base.cells
+        for path, text in (cell.rest or {}).get(ORIGINAL, ())
+        if path == ["id"]
+    }
+    for cell, raw in zip(notebook.cells, raw_ids, strict=False):
+        if raw is not None and raw != cell.id:  # an id that no cell can have here
+            cell.id = named.pop(json.dumps(raw), cell.id)
     used = {cell.id for cell, raw in zip(notebook.cells, raw_ids, strict=False) if raw == cell.id}
     known = {cell.id for cell in base.cells} | room_ids
     free = [cell for cell in base.cells if cell.id not in used]
@@ -159,10 +174,13 @@ def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuil
         if new.id not in trial and (old is None or new.id not in trial.deleted_cell_ids):
             if new.id in trial.deleted_cell_ids:
                 new.id = str(uuid4())
-            added = new.model_copy(update={"metadata": file_metadata(new)})
-            properties = {"id": new.id, "cell": added.model_dump(), "after_id": previous}
-            if put("nb_cells", "add", properties):
+            added = new.model_copy(update={"metadata": file_metadata(new)}).model_dump()
+            later = _lighten(added, new)
+            if put("nb_cells", "add", {"id": new.id, "cell": added, "after_id": previous}):
                 previous = new.id
+                merge.parts += [(new.id, *part) for part in later]
+                if isinstance(new, CodeCell) and len(added["outputs"]) < len(new.outputs):
+                    merge.outputs.append(new)
             continue
         if new.id not in trial:
             if old is not None and new.source != old.source:
@@ -171,6 +189,9 @@ def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuil
             previous = new.id
             for change in _cell_changes(new, old, trial.get_cell(new.id)[1], merge):
                 put(*change, new.id)
+            rest = None if old is None else old.rest
+            for part in _part_changes(unnamed_parts(new), rest, unnamed_parts(trial.cell(new.id))):
+                merge.parts.append((new.id, *part))
             if isinstance(new, CodeCell) and outputs_key(new) != (old.outputs if old else ""):
                 merge.outputs.append(new)
 
@@ -182,7 +203,50 @@ def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuil
     for key in base.metadata.keys() - file.metadata.keys():
         if trial.nb.metadata.get(key, ...) == base.metadata[key]:
             merge.removed.append((None, key))
+    parts = unnamed_parts(file)
+    if _has_ids(base.rest):
+        _keep_ids(parts)
+    for part in _part_changes(parts, base.rest, unnamed_parts(trial.nb)):
+        merge.parts.append((None, *part))
     return merge
+
+
+def _has_ids(rest: dict[str, Any] | None) -> bool:
+    return not any(path == ["nbformat_minor"] for path, _ in (rest or {}).get(ORIGINAL, ()))
+
+
+def _keep_ids(parts: dict[str, Any]) -> None:
+    """Go on writing ids into a file that had them: the other program only knows an older format."""
+    if not _has_ids(parts):
+        kept = [entry for entry in parts[ORIGINAL] if entry[0] != ["nbformat_minor"]]
+        parts.pop(ORIGINAL)
+        if kept:
+            parts[ORIGINAL] = kept
+
+
+def _lighten(cell: dict[str, Any], new: Cell) -> list[tuple[str, Any]]:
+    """Take out of a new cell what makes it too large for a delta; returns its unnamed parts."""
+    if len(json.dumps(cell)) < _LARGE:
+        return []
+    if cell.get("outputs"):
+        cell["outputs"] = []
+        if len(json.dumps(cell)) < _LARGE:
+            return []
+    parts = unnamed_parts(new)
+    for key in parts:
+        del cell[key]
+    return list(parts.items())
+
+
+def _part_changes(
+    new: dict[str, Any], old: dict[str, Any] | None, present: dict[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Yield which of its unnamed parts the file changed, and to what."""
+    old = present if old is None else old
+    for key in sorted(new.keys() | old.keys()):
+        value = new.get(key, ABSENT)
+        if value != old.get(key, ABSENT) and value != present.get(key, ABSENT):
+            yield key, value
 
 
 def _cell_changes(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..document import NotebookBuilder
+from ..document import ORIGINAL, NotebookBuilder
 from ..errors import SquashError
 from ..models import (
     CellContentsReplace,
@@ -39,7 +39,7 @@ async def take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> 
     """Make the file's changes in the room, as ordinary deltas where it can be.
 
     What deltas cannot bring is not lost: the file is kept as a version. Metadata that is gone from
-    it begins the chain anew.
+    it, attachments and keys that nbformat does not name begin the chain anew.
 
     Parameters
     ----------
@@ -66,7 +66,9 @@ async def take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> 
 
 async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> None:
     merge = await _merged(room, notebook, base)
-    count = len(merge.deltas) + len(merge.outputs) + len(merge.removed)
+    unseen = [part for part in merge.parts if part[1] == ORIGINAL]
+    merge.parts = [part for part in merge.parts if part[1] != ORIGINAL]
+    count = len(merge.deltas) + len(merge.outputs) + len(merge.removed) + len(merge.parts)
     logger.info("%s was changed by another program: %d changes", name, count)
     author = other_program(room.service.database)
     # While another program holds the file it saves again and again: a version was kept before.
@@ -90,8 +92,10 @@ async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) ->
         room.send("v0_file_versions_changed_event", {})
     elif takes_away:
         await _keep(room, f"{name} as another program saved it", author)
-    if merge.removed:
-        await _remove_metadata(room, merge.removed)
+    if unseen:
+        await room.exclusively(lambda: _note_unseen(room, unseen))
+    if merge.removed or merge.parts:
+        await _set_parts(room, merge, author)
 
 
 async def _merged(room: Room, notebook: Notebook, base: DiskBase) -> Merge:
@@ -107,7 +111,7 @@ async def _merged(room: Room, notebook: Notebook, base: DiskBase) -> Merge:
 
 def _takes_away(merge: Merge) -> bool:
     """Whether something that the room had is not there any more afterwards."""
-    return bool(merge.outputs or merge.removed) or any(
+    return bool(merge.outputs or merge.removed or merge.parts) or any(
         isinstance(delta, NBCellsDelete | CellContentsReplace | CellMetadataReplace)
         for delta in merge.deltas
     )
@@ -159,19 +163,28 @@ def _keep_as_version(room: Room, notebook: Notebook) -> None:
     room.chain.save_version(reason="automatic")
 
 
-async def _remove_metadata(room: Room, keys: list[tuple[str | None, str]]) -> None:
-    """Take keys away, which no delta can: the chain begins anew."""
+def _note_unseen(room: Room, parts: list[tuple[str | None, str, Any]]) -> None:
+    """Note what the file has in the place of repairs, which no client is shown."""
+    for part in parts:
+        room.chain.builder.set_unnamed_part(*part)
+    room.chain.save_version(reason="automatic")
+
+
+async def _set_parts(room: Room, merge: Merge, author: UUID) -> None:
+    """Change what no delta can: the chain begins anew, and what was is kept as a version."""
+    what = "changed attachments or parts that are no edits" if merge.parts else "removed metadata"
 
     def begin() -> None:
         builder = NotebookBuilder(parse_notebook(room.chain.builder.dumps()))
-        for cell_id, key in keys:
+        for cell_id, key in merge.removed:
             if cell_id is None:
                 builder.nb.metadata.pop(key, None)
             elif cell_id in builder:
                 builder.cell(cell_id).metadata.pop(key, None)
-        room.chain.begin_epoch(
-            builder, reason="outside", before="Before another program removed metadata"
-        )
+        for part in merge.parts:
+            builder.set_unnamed_part(*part)
+        before = f"Before another program {what}"
+        room.chain.begin_epoch(builder, reason="outside", before=before, author=author)
 
     await room.exclusively(begin)
-    room.tell_inconsistent("another program removed metadata from the file")
+    room.tell_inconsistent(f"another program {what} in the file")

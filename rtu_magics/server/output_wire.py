@@ -41,6 +41,12 @@ MAX_REST_INLINE = 1024 * 1024
 _MAX_EVALUE = 20_000
 _MAX_TRACEBACK = 200_000
 
+_DISPLAY_KEYS = frozenset({"output_type", "data", "metadata", "transient"})
+_KNOWN = {
+    "stream": frozenset({"output_type", "name", "text"}),
+    "error": frozenset({"output_type", "ename", "evalue", "traceback"}),
+    "execute_result": _DISPLAY_KEYS | {"execution_count"},
+}
 _ERROR_MIMETYPE = "application/vnd.rtu.error"
 
 
@@ -52,41 +58,56 @@ def when(seconds: float) -> datetime:
 def body_of(output: RunOutput) -> dict[str, Any]:
     """Return an output as it is stored; a stream's text is stored apart."""
     if output.output_type == "stream":
-        return {"output_type": "stream", "name": output.name, "text": ""}
+        return {**output.unknown, "output_type": "stream", "name": output.name, "text": ""}
     if output.output_type == "error":
         return {
+            **output.unknown,
             "output_type": "error",
             "ename": output.ename,
             "evalue": output.evalue,
             "traceback": output.traceback,
         }
-    return {
+    body = {
+        **output.unknown,
         "output_type": output.output_type,
         "data": output.data,
         "metadata": output.metadata,
         "transient": output.transient,
-        "execution_count": output.execution_count,
     }
+    if output.output_type == "execute_result":
+        body["execution_count"] = output.execution_count
+    return body
 
 
 def from_body(body: Mapping[str, Any]) -> RunOutput:
     """Return an output from how it is stored, or how a notebook file holds it."""
     kind = str(body["output_type"])
+    known = _KNOWN.get(kind, _DISPLAY_KEYS)
+    unknown = {key: value for key, value in body.items() if key not in known}
+    if unknown.get("execution_count", ...) is None:
+        del unknown["execution_count"]  # stored with every display once
     if kind == "stream":
-        return RunOutput(kind, name=str(body.get("name", "stdout")), _chunks=[body.get("text", "")])
+        return RunOutput(
+            kind,
+            name=str(body.get("name", "stdout")),
+            _chunks=[body.get("text", "")],
+            unknown=unknown,
+        )
     if kind == "error":
         return RunOutput(
             kind,
             ename=str(body.get("ename", "")),
             evalue=str(body.get("evalue", "")),
             traceback=list(body.get("traceback") or ()),
+            unknown=unknown,
         )
     return RunOutput(
         kind,
         data=dict(body.get("data") or {}),
         metadata=dict(body.get("metadata") or {}),
         transient=dict(body.get("transient") or {}),
-        execution_count=body.get("execution_count"),
+        execution_count=body.get("execution_count") if kind == "execute_result" else None,
+        unknown=unknown,
     )
 
 

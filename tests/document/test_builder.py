@@ -9,16 +9,19 @@ import nbformat
 import pytest
 
 from rtu_magics.document import NotebookBuilder, make_patch
+from rtu_magics.document.notebook_file import file_content
 from rtu_magics.errors import CellNotFound, PatchFailed, SquashError
 from rtu_magics.models import (
     CellContentsUpdate,
     CodeCell,
+    DisplayDataOutput,
     FileDeltaAdapter,
     FileDeltaBase,
     MarkdownCell,
     Notebook,
     RawCell,
     make_sql_cell,
+    parse_notebook,
 )
 
 FILE_ID = uuid4()
@@ -283,7 +286,24 @@ def test_pictures_stay_when_markdown_becomes_raw() -> None:
     builder.apply_delta(delta("cell_metadata.replace", "a", type="raw"))
     assert builder.cell("a") == RawCell(id="a", attachments=picture)
     builder.apply_delta(delta("cell_metadata.replace", "a", type="code"))
-    assert builder.cell("a") == CodeCell(id="a")
+    assert isinstance(builder.cell("a"), CodeCell)
+    assert builder.cell("a").attachments is None
+    builder.apply_delta(delta("cell_metadata.replace", "a", type="markdown"))
+    assert builder.cell("a") == MarkdownCell(id="a", attachments=picture)
+
+
+def test_outputs_and_count_come_back_when_a_cell_is_code_again() -> None:
+    outputs = [DisplayDataOutput(data={"image/png": "iVBORw0KGgo="}, metadata={"a": 1})]
+    cell = CodeCell(
+        id="a", source="plot()", outputs=outputs, execution_count=7, attachments=None, deepnote="x"
+    )
+    builder = NotebookBuilder(Notebook(cells=[cell]))
+    for cell_type in ("markdown", "raw"):
+        builder.apply_delta(delta("cell_metadata.replace", "a", type=cell_type))
+        assert "outputs" not in file_content(builder.nb)["cells"][0]
+    again = NotebookBuilder(parse_notebook(builder.dumps()))  # as a version keeps it
+    again.apply_delta(delta("cell_metadata.replace", "a", type="code"))
+    assert again.cell("a") == cell
 
 
 def test_the_same_type_again_leaves_outputs_alone() -> None:

@@ -5,6 +5,8 @@ import rtu_magics.document
 
 def test_the_public_names_are_what_we_promise() -> None:
     assert rtu_magics.document.__all__ == [
+        "ABSENT",
+        "ORIGINAL",
         "Appended",
         "Cleared",
         "Continued",
@@ -22,7 +24,9 @@ def test_the_public_names_are_what_we_promise() -> None:
         "merge_text",
         "mime_text",
         "normalise_notebook",
+        "notebook_bytes",
         "still_cell",
+        "unnamed_parts",
         "valid_bundle",
     ]
     for name in rtu_magics.document.__all__:

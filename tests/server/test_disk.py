@@ -98,7 +98,7 @@ async def test_outputs_are_on_disk_without_our_bookkeeping(shared_server, path):
     assert cell["outputs"] == [
         {"name": "stdout", "output_type": "stream", "text": ["hello\n"]},
         {
-            "data": {"text/plain": "42"},
+            "data": {"text/plain": ["42"]},
             "execution_count": 1,
             "metadata": {},
             "output_type": "execute_result",

@@ -49,4 +49,4 @@ def differs(notebook: Notebook, other: Notebook | DiskBase) -> bool:
     """Return whether a file would change if the notebook were written over the other."""
     if isinstance(other, DiskBase):
         return DiskBase.of(notebook).dumps() != other.dumps()
-    return notebook.model_dump() != other.model_dump()
+    return dumps(notebook) != dumps(other)
