@@ -39,6 +39,8 @@ people's text is shown as text (`rtu_magics.foreign`).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from .foreign import shown
 
 __all__ = [
@@ -81,9 +83,12 @@ class RTUError(Exception):
         """Return the message: names, causes and answers of others are quoted in it."""
         return shown(super().__str__())
 
+    shown_as: ClassVar[str] = ""
+    """What people see it called, where programs tell more apart than people have to."""
+
     def _render_traceback_(self) -> list[str]:
         """Show one line in IPython instead of our own frames."""
-        return [f"{type(self).__name__}: {self}"]
+        return [f"{self.shown_as or type(self).__name__}: {self}"]
 
 
 class TransportError(RTUError):
@@ -187,6 +192,8 @@ class DeltaRejected(DeltaError):
 
 class NotPermitted(DeltaRejected, PermissionDenied):
     """The server refused a delta because of who sent it."""
+
+    shown_as = "PermissionDenied"
 
 
 class SquashError(DeltaError):

@@ -65,14 +65,16 @@ def serve(
     running = find_server(root)
     if running is not None:
         raise EmbeddedServerError(
-            f"a server already runs for {running.root_dir} (process {running.pid}); connect with "
-            f"%rtu_connect {target if notebook else 'NOTEBOOK.ipynb'}, or stop it first"
+            f"a server already runs for {running.root_dir} (process {running.pid}): connect with "
+            f"%rtu_connect {target if notebook else 'NOTEBOOK.ipynb'}, or end it first: one that a "
+            f"notebook started ends shortly after %rtu_disconnect --all there, another one with "
+            f"kill {running.pid}"
         )
 
     refused = threading.Event()
 
     def announce(info: dict[str, Any]) -> None:
-        if not _announce(info, notebook, as_json):
+        if not _announce(info, notebook, as_json, host):
             refused.set()
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -119,8 +121,10 @@ def _split(target: str, new: bool) -> tuple[Path, str | None]:
     return path.resolve().parent, path.name
 
 
-def _announce(info: dict[str, Any], notebook: str | None, as_json: bool) -> bool:
+def _announce(info: dict[str, Any], notebook: str | None, as_json: bool, host: str) -> bool:
     """Say that the server is ready; returns whether the notebook could be opened."""
+    from ..server.outside_view import for_others
+
     try:
         if notebook is not None:
             file_id = _open(info, notebook)
@@ -135,7 +139,7 @@ def _announce(info: dict[str, Any], notebook: str | None, as_json: bool) -> bool
     if as_json:
         print(json.dumps(info), flush=True)
         return True
-    link = info.get("link", f"{info['url']}tree/NOTEBOOK.ipynb")
+    link = for_others(info.get("link", f"{info['url']}tree/NOTEBOOK.ipynb"), host)
     print(f"Serving {notebook or 'the notebooks'} in {info['root_dir']}. Join from any notebook:\n")
     print(f"    %load_ext rtu_magics\n    %rtu_connect {link}?token={info['token']}\n")
     print("Who has the token may change and run everything. Ctrl-C ends the server.", flush=True)

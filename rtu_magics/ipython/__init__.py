@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .completion import MagicCompleter
+    from .help import Slips
 
 __all__ = ["load", "unload"]
 
 _completers: dict[int, MagicCompleter] = {}
+_slips: dict[int, Slips] = {}
 
 
 def load(shell: Any) -> None:
@@ -22,6 +24,7 @@ def load(shell: Any) -> None:
     from .cells import CellMagics
     from .completion import MagicCompleter
     from .connect import ConnectMagics
+    from .help import HelpMagics, Slips
     from .history import HistoryMagics
     from .kernel import KernelMagics
     from .notebooks import NotebookMagics
@@ -46,9 +49,12 @@ def load(shell: Any) -> None:
         HistoryMagics,
         TransferMagics,
         WidgetMagics,
+        HelpMagics,
     )
     completer = MagicCompleter(shell)
     completer.register()
+    slips = _slips[id(shell)] = Slips(shell)
+    slips.register()
     _completers[id(shell)] = completer
 
 
@@ -65,6 +71,9 @@ def unload(shell: Any) -> None:
     completer = _completers.pop(id(shell), None)
     if completer is not None:
         completer.unregister()
+    slips = _slips.pop(id(shell), None)
+    if slips is not None:
+        slips.unregister()
     remote = shell.magics_manager.registry.get("RemoteMagics")
     if remote is not None:
         remote.mode.off()

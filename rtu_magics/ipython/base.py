@@ -6,11 +6,13 @@ magic first needs them.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import logging
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core import magic as _magic
 from IPython.core import magic_arguments as _arguments
@@ -48,10 +50,13 @@ _COMMENT = re.compile(
 
 _VALUE_MISSING = re.compile(r"argument (?:-\w/)?(--[\w-]+): expected one argument")
 
+_TOO_MANY = re.compile(r"unrecognized arguments: (.*)")
+
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
 
-_MATTERS = ("note:", "the connection is lost", "reconnected after")
+_quiet: ContextVar[bool] = ContextVar("rtu_magics_quiet", default=False)
+"""Whether the magic that runs was given ``-q``; no other one's affair, and no other thread's."""
 
 # IPython's decorators carry no types; here they get them once for all.
 _core: Any = _magic
@@ -114,6 +119,10 @@ def interrupted(message: str) -> KeyboardInterrupt:
     return exc
 
 
+class _Helped(Exception):
+    """Somebody asked a magic for its help, as on a command line."""
+
+
 def guarded(fn: F) -> F:
     """Let nothing but one line out of a magic: no frames of ours, whatever happens."""
 
@@ -121,6 +130,9 @@ def guarded(fn: F) -> F:
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return fn(self, *args, **kwargs)
+        except _Helped as exc:
+            print(str(exc).strip())
+            return None
         except (RTUError, UsageError):
             raise
         except KeyboardInterrupt as exc:
@@ -137,7 +149,7 @@ def guarded(fn: F) -> F:
                 f"it (logging.getLogger('rtu_magics') has the details at DEBUG)"
             ) from None
         finally:
-            MagicsBase.quiet = False
+            _quiet.set(False)
 
     return wrapper  # type: ignore[return-value]
 
@@ -146,10 +158,6 @@ class MagicsBase(_magic.Magics):
     """Base of the magics."""
 
     shell: Any
-
-    quiet: ClassVar[bool] = False
-    """Whether the magic that runs was given ``-q``. One for all, because what a session says
-    goes through the magic that opened it."""
 
     def parse(self, magic: Any, line: str) -> Any:
         """Parse a magic's arguments.
@@ -160,6 +168,8 @@ class MagicsBase(_magic.Magics):
             They are wrong; the message names the help.
         """
         line = without_comment(line)
+        if {"-h", "--help"} & set(line.split()):
+            raise _Helped(magic.parser.format_help())
         try:
             args = _args.parse_argstring(magic, line)
         except UsageError as exc:
@@ -167,7 +177,7 @@ class MagicsBase(_magic.Magics):
             option = _VALUE_MISSING.match(text)
             if option is not None and f"{option[1]} -" in line:
                 text = f"a value that begins with - is written {option[1]}=-…"
-            raise UsageError(f"{text}; see %{magic.__name__}?") from None
+            raise UsageError(f"{text}{_hint(magic, text)}; see %{magic.__name__}?") from None
         except ValueError as exc:  # an open quote
             raise UsageError(f"{exc}; see %{magic.__name__}?") from None
         for key, value in vars(args).items():
@@ -175,8 +185,13 @@ class MagicsBase(_magic.Magics):
                 setattr(args, key, unquote(value))
             elif isinstance(value, list):
                 setattr(args, key, [unquote(v) if isinstance(v, str) else v for v in value])
-        MagicsBase.quiet = getattr(args, "quiet", False)
+        _quiet.set(getattr(args, "quiet", False))
         return args
+
+    @staticmethod
+    def speak() -> None:
+        """Forget ``-q``: there is nothing to do but to speak."""
+        _quiet.set(False)
 
     @property
     def settings(self) -> RtuMagics:
@@ -196,18 +211,21 @@ class MagicsBase(_magic.Magics):
 
         session = sessions.get(args.session or self.settings.default_session or None)
         for notice in session.take_notices():
-            self.say(f"note: {notice}")
+            self.tell(f"note: {notice}")
         return session
 
     def say(self, line: str) -> None:
-        """Print one line into the calling cell, secrets masked; with ``-q`` only if it matters.
+        """Print one line into the calling cell, not with ``-q``; the rest as in `tell`."""
+        if not _quiet.get():
+            self.tell(line)
+
+    def tell(self, line: str) -> None:
+        """Print one line that matters also with ``-q``, secrets masked.
 
         Whatever others have a part in is shown as text.
         """
         from ..session.targets import mask
 
-        if self.quiet and not line.startswith(_MATTERS):
-            return
         print(mask(shown(line)), flush=True)
 
     def show(self, text: str, *, colours: bool = False) -> None:
@@ -222,8 +240,23 @@ class MagicsBase(_magic.Magics):
         """
         from ..session.targets import mask
 
-        if not self.quiet:
+        if not _quiet.get():
             print(mask(shown(text, lines=True, colours=colours)), flush=True)
+
+
+def _hint(magic: Any, text: str) -> str:
+    """Return what somebody may have meant who gave one word too many."""
+    found = _TOO_MANY.search(text)
+    if found is None:
+        return ""
+    words = found[1].split()
+    if any(word.startswith("-") for word in words):
+        known = [o for action in magic.parser._actions for o in action.option_strings]
+        close = difflib.get_close_matches(words[0].partition("=")[0], known, n=1)
+        if close:
+            return f" (did you mean {close[0]}?)"
+        return f" (a name that begins with - is written ./{words[0]})"
+    return " (a name with spaces in it goes in quotes)"
 
 
 def body(text: str) -> str:

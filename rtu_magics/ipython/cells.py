@@ -243,7 +243,7 @@ class CellMagics(MagicsBase):
     def _run(self, session: Any, cell_id: str, *, cell_magic: bool) -> None:
         from .running import How, run_here
 
-        how = How(self.say, owns_cell=cell_magic, grace=self.settings.grace_period)
+        how = How(self.tell, owns_cell=cell_magic, grace=self.settings.grace_period)
         run_here(self.shell, session, cell_id, how)
 
 

@@ -111,7 +111,7 @@ class ConnectMagics(MagicsBase):
         exposed = args.token or (isinstance(parsed, RemoteTarget) and parsed.token)
         invited = isinstance(parsed, RemoteTarget) and parsed.invited
         if exposed:
-            self.say(
+            self.tell(
                 "note: the link lets whoever reads it in as you: it stays in this cell, the "
                 "history and the saved notebook"
                 if invited and not args.token
@@ -130,6 +130,7 @@ class ConnectMagics(MagicsBase):
             new=args.new,
             trust=True if args.trust else False if args.no_trust else None,
         )
+        session.say = self.tell  # what happens to the connection matters to a quiet magic, too
         count = len(session.cells())
         kernel = "running" if session.kernel_alive else "starts with the first execution"
         guest = f"; {_what_it_may(session.role)}" if session.role not in (None, "owner") else ""

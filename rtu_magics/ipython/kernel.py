@@ -58,7 +58,7 @@ class KernelMagics(MagicsBase):
             session.kernel_stop()
             self.say("kernel stopped")
         else:
-            MagicsBase.quiet = False  # there is nothing to do but to speak
+            self.speak()
             self._status(session)
 
     def _start(self, session: Session, name: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from ..foreign import shown
 from .base import (
     MagicsBase,
     argument,
@@ -24,21 +25,25 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteMagics", "RemoteMode", "stays_here"]
 
-# What is about this kernel, and not about what the cell computes.
-_HERE = re.compile(
+# What is about the sessions of this kernel, and not about what the cell computes.
+_OURS = re.compile(
     r"""\?{0,2}                                   # help
         (?:[\w ,.\[\]'"]+=[ \t]*(?=%rtu_))?       # x = %rtu_exec …
-        (?:%{1,2}rtu_\w+|%(?:load_ext|reload_ext|unload_ext|config)\b)""",
+        %{1,2}rtu_\w+""",
     re.VERBOSE,
 )
+_LOADS_US = re.compile(r"%?(?:load_ext|reload_ext|unload_ext)[ ]+rtu_magics\b")
+_CONFIGURES_US = re.compile(r"%config[ ]+RtuMagics\b")
+_LEAVES = re.compile(r"(?:exit|quit)(?:\(\))?")
 _AUTOMAGIC = re.compile(r"(rtu_\w+)(?:\?{1,2})?(?:\s+(?!=)|$)")
 
 
-def stays_here(lines: list[str], magics: Any = ()) -> bool:
+def stays_here(lines: list[str], magics: Any = (), *, in_terminal: bool = False) -> bool:
     r"""Whether a cell runs on the local kernel although the mode is on.
 
-    Its first line decides, comments and blank lines left aside: one of our magics, ``%load_ext``
-    and its like, or ``%config``.
+    Its first line decides, comments and blank lines left aside: one of our magics, or what loads,
+    unloads or configures them. All else, ``%load_ext autoreload`` and ``%config InlineBackend``
+    among it, is about the kernel that computes.
 
     Parameters
     ----------
@@ -46,18 +51,48 @@ def stays_here(lines: list[str], magics: Any = ()) -> bool:
         The cell.
     magics
         The names of the line magics that may be typed without their ``%``.
+    in_terminal
+        Whether ``exit`` is to end this program.
 
     Examples
     --------
     >>> stays_here(["# look\n", "%rtu_show 3\n"]), stays_here(["%pip install rich\n"])
     (True, False)
     """
-    for line in lines:
-        text = line.strip()
-        if text and not text.startswith("#"):
-            bare = _AUTOMAGIC.match(text)
-            return bool(_HERE.match(text)) or (bare is not None and bare[1] in magics)
-    return True  # there is nothing to run
+    texts = _texts(lines)
+    if not texts:
+        return True  # there is nothing to run
+    if in_terminal and len(texts) == 1 and _LEAVES.fullmatch(texts[0]):
+        return True
+    return any(is_one(texts[0]) for is_one in (_LOADS_US.match, _CONFIGURES_US.match)) or _is_ours(
+        texts[0], magics
+    )
+
+
+def runs_here_too(lines: list[str], magics: Any = ()) -> str | None:
+    r"""Return the first line of a cell that stays here though it may not have been meant to.
+
+    Examples
+    --------
+    >>> runs_here_too(["%rtu_cells\n", "total = 1\n"])
+    'total = 1'
+    >>> runs_here_too(["%rtu_cells\n"]), runs_here_too(["%%rtu_add\n", "total = 1\n"])
+    (None, None)
+    """
+    texts = _texts(lines)
+    if not texts or texts[0].startswith("%%") or _LEAVES.fullmatch(texts[0]):
+        return None
+    return next((text for text in texts if not _is_ours(text, magics)), None)
+
+
+def _texts(lines: list[str]) -> list[str]:
+    stripped = (line.strip() for line in lines)
+    return [text for text in stripped if text and not text.startswith("#")]
+
+
+def _is_ours(text: str, magics: Any) -> bool:
+    bare = _AUTOMAGIC.match(text)
+    return bool(_OURS.match(text)) or (bare is not None and bare[1] in magics)
 
 
 class RemoteMode:
@@ -95,7 +130,12 @@ class RemoteMode:
     def __call__(self, lines: list[str]) -> list[str]:
         """Turn a cell into one that runs it remotely."""
         magics = self.shell.magics_manager.magics["line"] if self.shell.automagic else ()
-        if self._asked_by_a_program() or stays_here(lines, magics):
+        if self._asked_by_a_program():
+            return lines
+        if stays_here(lines, magics, in_terminal=not hasattr(self.shell, "kernel")):
+            here = runs_here_too(lines, magics)
+            if here is not None:
+                print(f"note: this ran here, not on the remote kernel: {shown(here)[:60]}")
             return lines
         return [f"get_ipython().run_cell_magic('rtu_remote', '', {''.join(lines)!r})\n"]
 
@@ -125,9 +165,10 @@ class RemoteMagics(MagicsBase):
     def rtu_remote(self, line: str, cell: str | None = None) -> None:
         """Send every following cell to the remote kernel, until %rtu_remote off.
 
-        Each of them becomes a new cell of the remote notebook, and its output begins with a mark.
-        Still run here: cells that begin with a magic of ours, %load_ext, %reload_ext, %unload_ext
-        or %config. As a cell magic it sends this one cell.
+        Each of them becomes a cell of the remote notebook, and its output begins with a mark. Still
+        run here: cells that begin with a magic of ours, or with what loads or configures them
+        (%load_ext rtu_magics, %config RtuMagics); where there is more in such a cell, a line says
+        so. As a cell magic it sends this one cell.
 
         Examples::
 
@@ -160,19 +201,20 @@ class RemoteMagics(MagicsBase):
             self.say("cells run here; %rtu_remote on sends them to the remote kernel")
 
     def _send(self, args: Any, source: str) -> None:
+        from .local_cells import put_cell
         from .running import How, run_here
 
         if not source.strip():
             raise UsageError("the body of %%rtu_remote is empty; write the code below the magic")
         session = self._target(args)
-        new = session.add(source)
+        cell_id = put_cell(self.shell, session, source, self.say)
         how = How(
-            self.say,
+            self.tell,
             owns_cell=True,
             grace=self.settings.grace_period,
             mark=f"── on the remote kernel of {session.path} ({session.name}) ──",
         )
-        run_here(self.shell, session, new.id, how)
+        run_here(self.shell, session, cell_id, how)
 
     def _target(self, args: Any) -> Session:
         from ..errors import SessionError

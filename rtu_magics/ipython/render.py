@@ -79,6 +79,8 @@ def state_word(view: CellView) -> str:
     word = _STATE_WORDS.get(view.state_name, view.state_name)
     if view.state is not None and view.state.waiting_for_input:
         word = "waits for input"
+    elif view.is_outdated and word in ("ok", "failed"):
+        word += ", changed since"
     count = view.execution_count
     return f"{word} [{count}]".strip() if count is not None else word
 
@@ -105,12 +107,16 @@ def status_text(status: SessionStatus) -> str:
     kernel = status.kernel_state.replace("_", " ")
     if status.kernel_name is not None and kernel != "not started":
         kernel = f"{status.kernel_name}, {kernel}"
-    cells = str(status.cells)
+    cells = "" if status.cells is None else str(status.cells)
     if status.running:
         numbers = ", ".join(str(v.position) for v in status.running)
         cells += f", running or queued: {numbers}"
     if status.failed:
         cells += f", failed: {', '.join(str(v.position) for v in status.failed)}"
+    if status.outdated:
+        cells += f", changed since they ran: {', '.join(str(v.position) for v in status.outdated)}"
+    if status.cells is None:
+        cells = "not known while the connection is lost"
     lines = [
         f"session     {status.name}",
         f"notebook    {status.path} at {status.server_url}",

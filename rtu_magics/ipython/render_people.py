@@ -93,7 +93,9 @@ def people_table(
             if person.connections > 1:
                 where += f" (in {person.connections} places)"
         else:
-            where = f"away, seen {ago(person.last_seen, now)}"
+            where = "not here yet"
+            if person.last_seen is not None:
+                where = f"away, seen {ago(person.last_seen, now)}"
         name = shown(person.name) + (" (you)" if person.user_id == me else "")
         rows.append([name, person.role, where])
     return table(["name", "role", "where"], rows)

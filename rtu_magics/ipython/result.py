@@ -80,12 +80,22 @@ class RunResult:
 
     def __repr__(self) -> str:
         count = len(self.outputs)
-        failed = f", failed with {type(self.error).__name__}" if self.error is not None else ""
+        failed = f", failed with {self._failure}" if self.error is not None else ""
         return f"<RunResult of {count} output{'' if count == 1 else 's'}{failed}>"
+
+    @property
+    def _failure(self) -> str:
+        """What it failed with, as the remote kernel or else this one calls it."""
+        remote = getattr(self.error, "ename", None)
+        if remote:
+            return shown(f"{remote}: {getattr(self.error, 'evalue', '')}")
+        return f"{type(self.error).__name__}: {self.error}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the last thing displayed, and all the text where only text can be shown."""
         text = shown(self.text, lines=True, colours=True)
+        if self.error is not None:  # whatever it had shown before, that is not all
+            return {"text/plain": f"{text.rstrip()}\n{self!r}".lstrip()}
         return {
             **filter_bundle(self.data, trusted=self._trusts()),
             "text/plain": text or repr(self),

@@ -41,7 +41,7 @@ class RunMagics(MagicsBase):
         "cells",
         nargs="*",
         metavar="CELL",
-        help="cells to run, one after the other: ids, positions, or .",
+        help="cells to run, one after the other: ids, positions, ranges such as 2-4, or .",
     )
     @argument("--all", action="store_true", help="run every cell")
     @argument("--before", metavar="CELL", help="run every cell up to and with this one")
@@ -110,7 +110,7 @@ class RunMagics(MagicsBase):
             else None
         )
         how = How(
-            self.say,
+            self.tell,
             owns_cell=owns_cell,
             collect=result.take if result is not None else None,
             grace=self.settings.grace_period,
@@ -130,6 +130,7 @@ class RunMagics(MagicsBase):
         return result if assigned else None
 
     def _exec(self, session: Session, args: Any, cell: str | None, how: How) -> None:
+        from ..protocol import positions_of
         from .running import run_cells, run_here, run_scratch_here
 
         if args.scratch:
@@ -138,10 +139,10 @@ class RunMagics(MagicsBase):
             return
         if cell is not None:
             refs = [self._put(session, args, body(cell))]
-        elif len(args.cells) == 1:
+        elif len(args.cells) == 1 and positions_of(args.cells[0]) is None:
             refs = args.cells
         elif args.cells:  # what is wrong with any of them comes before the first one runs
-            refs = [session.resolve(ref) for ref in args.cells]
+            refs = session.resolve_all(args.cells)
         else:
             what = _what(args)
             if args.keep_going:
@@ -181,8 +182,10 @@ class RunMagics(MagicsBase):
 
     def _put(self, session: Session, args: Any, source: str) -> str:
         """Put the body of a cell magic where it runs; returns the cell's id."""
+        from .local_cells import put_cell
+
         if args.cell is None:
-            return session.add(source).id
+            return put_cell(self.shell, session, source, self.say)
         cell_id = session.resolve(args.cell)
         session.edit(cell_id, source)
         return cell_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,12 +34,12 @@ GRACE = 5.0  # seconds that an interrupted cell gets to end
 FIRST_WORD = 1.0  # seconds that a cell gets to begin before it is interrupted
 STILL_RUNS = "%rtu_kernel interrupt stops it, %rtu_attach shows it again"
 
-_display_ids: dict[int, DisplayIds] = {}
+_display_ids: weakref.WeakKeyDictionary[Session, DisplayIds] = weakref.WeakKeyDictionary()
 
 
 def display_ids(session: Session) -> DisplayIds:
     """Return a session's display ids: a later run may update what an earlier one displayed."""
-    return _display_ids.setdefault(id(session), DisplayIds())
+    return _display_ids.setdefault(session, DisplayIds())
 
 
 @dataclass

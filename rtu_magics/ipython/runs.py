@@ -199,7 +199,7 @@ class RunsMagics(MagicsBase):
         self.say(f"{_cells(session, run)}: {_state(run)}, started {_when(run)}")
         result = RunResult(session.fetch, lambda: session.trusts_outputs) if args.output else None
         how = How(
-            self.say,
+            self.tell,
             collect=result.take if result is not None else None,
             grace=self.settings.grace_period,
             interrupts=execution.user_id in (None, session.client.user_id),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +57,7 @@ class SharingMagics(MagicsBase):
         """
         session = self.session(args)
         if args.list:
-            MagicsBase.quiet = False  # there is nothing to do but to speak
+            self.speak()
             self._list(session)
         elif args.change is not None:
             self._change(session, args)
@@ -76,6 +78,7 @@ class SharingMagics(MagicsBase):
         self.say(f"{_called(invite)} is {_a(invite.role)} now, also where they are connected")
 
     def _share(self, session: Session, args: Any) -> None:
+        from ..client.http import is_loopback
         from .render_people import until
 
         if args.output is not None and not args.output.isidentifier():
@@ -87,16 +90,19 @@ class SharingMagics(MagicsBase):
             # The link is what was asked for: the one secret that is shown.
             print(shown(f"%rtu_connect {invite.url}"), flush=True)
         if invite.message:
-            self.say(f"note: {invite.message}")
+            self.tell(f"note: {invite.message}")
         when = until(invite.expires_at, datetime.now(timezone.utc))
         self.say(
             f"whoever has this link is {_a(invite.role)} in {session.path}; it expires {when}. "
             f"To take it back: %rtu_revoke {_ref(invite)}"
         )
-        if session.local_path is not None:
-            self.say(
-                "note: the server of this notebook can be reached from this machine only; for "
-                "other machines start one with: rtu-magics serve --host 0.0.0.0"
+        if session.local_path is not None and is_loopback(invite.url or ""):
+            root = shlex.quote(os.path.relpath(session.local_path.parent))
+            self.tell(
+                "note: this address is this machine's own. For others: %rtu_disconnect --all in "
+                "every notebook that uses this server, then rtu-magics serve "
+                f"{root} --host 0.0.0.0 and share from there; or connect through the address of "
+                "a Jupyter that they can reach"
             )
 
     @session_magic(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import blake2s
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ __all__ = [
     "KernelStateName",
     "KernelStatusUpdate",
     "kernel_channel",
+    "source_digest",
 ]
 
 
@@ -159,6 +161,8 @@ class CellState(Model):
         Why it ended as it did, one of `EndReason` (our addition; None from other servers).
     waiting_for_input
         Whether it runs and waits for somebody to answer a question of its (our addition).
+    source_digest
+        `source_digest` of the text that ran (our addition; None from other servers).
     """
 
     cell_id: str
@@ -169,11 +173,27 @@ class CellState(Model):
     reason: str | None = Field(default=None, exclude_if=lambda v: v is None)
     kernel_session_id: Any = Field(default=None, exclude_if=lambda v: v is None)
     waiting_for_input: bool = Field(default=False, exclude_if=lambda v: not v)
+    source_digest: str | None = Field(default=None, exclude_if=lambda v: v is None)
+
+    def is_outdated(self, source: str) -> bool:
+        """Whether the cell's text is another one now than the one that this state is of."""
+        return self.source_digest is not None and self.source_digest != source_digest(source)
 
     @property
     def failed(self) -> bool:
         """Whether it ended with an error that its cell's tags do not allow for."""
         return self.state == CellStateName.FAILED and self.reason != EndReason.EXPECTED_ERROR
+
+
+def source_digest(source: str) -> str:
+    """Return a few letters that stand for a cell's text, to see whether it is still the same.
+
+    Examples
+    --------
+    >>> source_digest("1 + 1") == source_digest("1 + 1"), len(source_digest(""))
+    (True, 16)
+    """
+    return blake2s(source.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def kernel_channel(file_id: UUID) -> str:

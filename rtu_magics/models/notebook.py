@@ -15,6 +15,7 @@ from uuid import uuid4
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from .base import Model, MultilineText
+from .brief import brief_repr, bundle_repr
 
 __all__ = [
     "CellOutput",
@@ -46,6 +47,9 @@ class StreamOutput(_Stored):
     name: str = "stdout"
     text: MultilineText = ""
 
+    def __repr__(self) -> str:
+        return brief_repr("Output", self.name, self.text)
+
 
 class DisplayDataOutput(_Stored):
     """A mimebundle that a cell displayed."""
@@ -53,6 +57,9 @@ class DisplayDataOutput(_Stored):
     output_type: Literal["display_data"] = "display_data"
     data: dict[str, Any] = Field(default_factory=dict)
     metadata: dict[str, Any] = Field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return bundle_repr(self.output_type, self.data)
 
 
 class ExecuteResultOutput(_Stored):
@@ -63,6 +70,9 @@ class ExecuteResultOutput(_Stored):
     data: dict[str, Any] = Field(default_factory=dict)
     metadata: dict[str, Any] = Field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return bundle_repr(self.output_type, self.data)
+
 
 class ErrorOutput(_Stored):
     """The exception that ended a cell."""
@@ -71,6 +81,9 @@ class ErrorOutput(_Stored):
     ename: str = ""
     evalue: str = ""
     traceback: list[str] = Field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return brief_repr("Output", "error", f"{self.ename}: {self.evalue}")
 
 
 CellOutput = Annotated[

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import Field
 
 from .base import Model, Resource
+from .brief import brief_repr, bundle_repr
 
 __all__ = ["Output", "OutputCollection", "OutputContent"]
 
@@ -80,6 +81,16 @@ class Output(Resource):
     traceback: list[str] | None = Field(default=None, exclude_if=_none)
     execution_id: UUID | None = Field(default=None, exclude_if=_none)
     cell_id: str | None = Field(default=None, exclude_if=_none)
+
+    def __repr__(self) -> str:
+        if self.type == "error":
+            return brief_repr("Output", "error", f"{self.ename}: {self.evalue}")
+        if self.data:
+            return bundle_repr(self.type, self.data)
+        content = self.content
+        if content is not None and content.raw is not None:
+            return brief_repr("Output", self.stream_name or self.type, content.raw)
+        return f"<Output {self.stream_name or self.type}: by link>"
 
 
 class OutputCollection(Resource):

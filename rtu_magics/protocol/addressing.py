@@ -7,11 +7,52 @@ from collections.abc import Sequence
 
 from ..errors import AmbiguousCell, CellNotFound
 
-__all__ = ["resolve_cell"]
+__all__ = ["is_position", "positions_of", "resolve_cell"]
 
 _POSITION = re.compile(r"[+-]?[0-9]{1,9}")
+_SEVERAL = re.compile(r"-?\d{1,4}(?:[-:,]-?\d{1,4})+")
 _SHORT = 3  # digits; one random id in sixteen begins with a given one
 _SHOWN = 4  # candidates named in the message about an ambiguous prefix
+
+
+def is_position(ref: str) -> bool:
+    """Return whether a reference counts cells, so that it depends on all of them.
+
+    Examples
+    --------
+    >>> is_position("-1"), is_position("."), is_position("4f1c")
+    (True, False, False)
+    """
+    return bool(_POSITION.fullmatch(ref.strip()))
+
+
+def positions_of(ref: str) -> list[str] | None:
+    """Return the positions that a range or a list names, None if it is neither.
+
+    Raises
+    ------
+    CellNotFound
+        It runs backwards, or has no end: the message says how it is written.
+
+    Examples
+    --------
+    >>> positions_of("2-4"), positions_of("2,4-5"), positions_of("4f1c-22")
+    (['2', '3', '4'], ['2', '4', '5'], None)
+    """
+    if not _SEVERAL.fullmatch(ref.strip()):
+        return None
+    found: list[str] = []
+    for part in ref.strip().split(","):
+        first, mark, last = part.partition("-")
+        if part.startswith("-") or ":" in part:
+            raise CellNotFound(f"{ref} is no range: write 2-4 for the cells 2, 3 and 4")
+        if not mark:
+            found.append(first)
+        elif int(first) > int(last):
+            raise CellNotFound(f"{ref} runs backwards: write {last}-{first}")
+        else:
+            found += map(str, range(int(first), int(last) + 1))
+    return found
 
 
 def resolve_cell(ref: str, cell_ids: Sequence[str], last_touched: str | None = None) -> str:
@@ -72,6 +113,8 @@ def resolve_cell(ref: str, cell_ids: Sequence[str], last_touched: str | None = N
         raise CellNotFound(f"no cell {ref!r}: the notebook is empty, add one with %%rtu_add")
     if is_number:
         raise CellNotFound(no_position)
+    if _SEVERAL.fullmatch(ref):
+        raise CellNotFound(f"{ref} names several cells, and one is wanted here: give it alone")
     raise CellNotFound(f"no cell {ref[:80]!r}: %rtu_cells lists the cells and their ids")
 
 

@@ -18,6 +18,7 @@ from ..models import (
     CellState,
     CellStateName,
     CodeCell,
+    source_digest,
 )
 from .store import AnyConnection, runs
 
@@ -32,7 +33,7 @@ class Target:
     """One cell to run, with its source; `SCRATCH_CELL` for code without a cell.
 
     ``may_fail``: its tags say that an error of it ends nothing else (``raises-exception``, a tag of
-    nbclient's and JupyterLab's).
+    nbclient's and JupyterLab's). ``digest``: `source_digest` of it.
     """
 
     cell_id: str
@@ -40,6 +41,7 @@ class Target:
     is_sql: bool = False
     is_expression: bool = False
     may_fail: bool = False
+    digest: str | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class Plan:
                 cell_id=target.cell_id,
                 state=CellStateName.QUEUED,
                 execution_id=self.execution_id,
+                source_digest=target.digest,
             )
             for target in self.targets
         ]
@@ -112,8 +115,10 @@ def plan_of(delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:
     for cell in cells:
         if isinstance(cell, CodeCell) and cell.source.strip():
             may_fail = MAY_FAIL in tags_of(cell.metadata)
-            target = Target(cell.id, cell.source, cell.is_sql_cell, may_fail=may_fail)
-            plan.targets.append(target)
+            digest = source_digest(cell.source)
+            plan.targets.append(
+                Target(cell.id, cell.source, cell.is_sql_cell, may_fail=may_fail, digest=digest)
+            )
     return plan
 
 

@@ -94,6 +94,7 @@ class RunningCell:
             state=CellStateName.EXECUTING,
             execution_id=self.plan.execution_id,
             waiting_for_input=waiting,
+            source_digest=self.target.digest,
         )
 
     def done(self, execution_count: int | None, end: CellEnd) -> CellState:
@@ -106,6 +107,7 @@ class RunningCell:
             execution_count=execution_count,
             cause=None if cause is None else cause.partition("\n")[0][:500],
             reason=end.reason,
+            source_digest=self.target.digest,
         )
 
     async def reply(self, ask: Callable[[RunningCell], KernelRun]) -> ExecuteReply:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from .. import models as m
-from ..errors import APIError, ClientClosed, ConnectionLost, RTUError
-from ..protocol import resolve_cell
+from ..errors import APIError, CellNotFound, ClientClosed, ConnectionLost, RTUError
+from ..protocol import is_position, positions_of, resolve_cell
 from .changes import cell_of
 from .events import (
     CellStatesChanged,
@@ -45,6 +46,7 @@ __all__ = ["RECONNECTING", "Cell", "SessionBase"]
 
 T = TypeVar("T")
 
+CATCH_UP = 3.0  # seconds that the question whether this copy is behind may take
 SERVER_GRACE = 5.0  # seconds that a server which has ended gets to be started again
 Cell = m.CodeCell | m.MarkdownCell | m.RawCell
 
@@ -313,10 +315,68 @@ class SessionBase:
         """
         return self.call(self._resolve(ref))
 
+    def resolve_all(self, refs: Sequence[str | int]) -> list[str]:
+        """Return the ids of the cells that `refs` name; ``2-4`` and ``2,4`` name several.
+
+        Raises
+        ------
+        CellNotFound
+            One of them names none.
+        """
+
+        async def found() -> list[str]:
+            ids: list[str] = []
+            for ref in refs:
+                try:
+                    ids.append(await self._find_latest(ref))
+                except CellNotFound:
+                    several = positions_of(str(ref))
+                    if several is None:
+                        raise
+                    ids += [await self._find_latest(position) for position in several]
+            if ids:
+                self.last_touched = ids[-1]
+            return list(dict.fromkeys(ids))
+
+        return self.call(found())
+
     async def _resolve(self, ref: str | int) -> str:
-        cell_id = self._find(ref)
+        cell_id = await self._find_latest(ref)
         self.last_touched = cell_id
         return cell_id
+
+    async def _find_latest(self, ref: str | int) -> str:
+        """Return the id of the cell that `ref` names in what the server has by now."""
+        behind = not is_position(str(ref))
+        if not behind:
+            await self._catch_up()
+        try:
+            return self._find(ref)
+        except CellNotFound:
+            if not behind:
+                raise
+            await self._catch_up()
+            return self._find(ref)
+
+    async def _catch_up(self) -> None:
+        """Wait, for a moment, until this copy has what the server had when it was asked.
+
+        What the server sends comes in order, so an answer comes after all earlier changes.
+        """
+        client = self.client
+        if client.connection_state != "live":
+            return
+        answered = asyncio.Event()
+        request = m.PingRequest()
+        stop = client.register_transaction_id_callback(
+            request.transaction_id, lambda _msg: answered.set()
+        )
+        try:
+            with contextlib.suppress(RTUError, asyncio.TimeoutError):
+                client.send(request)
+                await asyncio.wait_for(answered.wait(), CATCH_UP)
+        finally:
+            stop()
 
     def _find(self, ref: str | int) -> str:
         return resolve_cell(str(ref), self.client.cell_ids, self.last_touched)

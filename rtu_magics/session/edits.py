@@ -48,7 +48,7 @@ class EditVerbs(UndoVerbs):
         new = new_cell(cell_type, source)
 
         async def add() -> Cell:
-            place = self._neighbour(after, before, first)
+            place = await self._neighbour(after, before, first)
             cell: Cell = await self.client.add_cell(cell=new, **place)
             self._touched(cell)
             self._remember(Added(cell.id, cell.model_copy(deep=True)))
@@ -56,15 +56,15 @@ class EditVerbs(UndoVerbs):
 
         return self.call(add())
 
-    def _neighbour(
+    async def _neighbour(
         self, after: str | int | None, before: str | int | None, first: bool
     ) -> dict[str, str]:
         """Return the client's argument for a place; none for the end."""
         ids = self.client.cell_ids
         if after is not None:
-            return {"after_id": self._find(after)}
+            return {"after_id": await self._find_latest(after)}
         if before is not None:
-            return {"before_id": self._find(before)}
+            return {"before_id": await self._find_latest(before)}
         return {"before_id": ids[0]} if first and ids else {}
 
     def _touched(self, cell: Cell) -> None:
@@ -151,7 +151,7 @@ class EditVerbs(UndoVerbs):
             raise RTUError("say where the cell goes: after or before a cell, or first")
 
         async def move() -> str:
-            place = {} if first else self._neighbour(after, before, first)
+            place = {} if first else await self._neighbour(after, before, first)
             cell_id = await self._resolve(ref)
             if cell_id in place.values():
                 raise RTUError(

@@ -166,9 +166,9 @@ class RunVerbs(KernelVerbs):
         list of str
             The ids of the cells that had outputs.
         """
+        cell_ids = self.resolve_all(refs) if refs else None
 
         async def clear() -> list[str]:
-            cell_ids = [await self._resolve(ref) for ref in refs] if refs else None
             return await self.api.clear_outputs(self.file.id, cell_ids)
 
         return self.call(clear())
@@ -224,6 +224,8 @@ class RunVerbs(KernelVerbs):
                 break
         else:
             delta = m.CellExecuteAll(file_id=self.client.file_id)
+        if not self.runnable(delta):
+            await self._catch_up()
         if not self.runnable(delta):
             raise RTUError(self._nothing_to_run(delta))
         return delta

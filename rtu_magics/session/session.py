@@ -81,6 +81,7 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
         return self.call(self._cells())
 
     async def _cells(self) -> list[CellView]:
+        await self._catch_up()
         short = self.positions().short
         return [
             CellView(
@@ -130,7 +131,8 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
     def status(self) -> SessionStatus:
         """Return what is known of connection, kernel and cells now."""
         kernel = self.kernel_session
-        views = self.cells() if self.connection == "live" else []
+        live = self.connection == "live"
+        views = self.cells() if live else []
         return SessionStatus(
             name=self.name,
             path=self.path,
@@ -138,9 +140,10 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
             connection=self.connection,
             kernel_name=kernel.kernel.name if kernel is not None else None,
             kernel_state=self.client.kernel_state,
-            cells=len(views),
+            cells=len(views) if live else None,
             running=[v for v in views if v.state_name in ("queued", "executing")],
             failed=[v for v in views if v.state_name == "finished_with_error"],
+            outdated=[v for v in views if v.is_outdated],
             role=self.role,
             file_trouble=self.file_trouble,
         )

@@ -129,14 +129,13 @@ def parse_target(target: str | None, cwd: Path | None = None) -> LocalTarget | R
     if target is None or not target.strip():
         path = here / SCRATCH_NAME
         return LocalTarget(path, create=not path.exists(), scratch=True)
-    if _ADDRESS.match(target.strip()):
-        return _parse_url(target.strip())  # which may be longer than any name: it holds a token
+    bare = target.strip()
+    if bare.lower().startswith("file:"):
+        return _parse_path(_path_of(bare), here)
+    if _ADDRESS.match(bare):
+        return _parse_url(bare)  # which may be longer than any name: it holds a token
     check_name(target)
-    if not (here / target).exists():
-        target = target.strip()
-    if target.lower().startswith("file:"):
-        return _parse_path(_path_of(target), here)
-    return _parse_path(target, here)
+    return _parse_path(target if (here / target).exists() else bare, here)
 
 
 def _path_of(url: str) -> str:

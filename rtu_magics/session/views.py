@@ -43,6 +43,11 @@ class CellView:
         return self.state.state if self.state is not None else ""
 
     @property
+    def is_outdated(self) -> bool:
+        """Whether its text was changed since it ran: its outputs are of another text."""
+        return self.state is not None and self.state.is_outdated(self.cell.source)
+
+    @property
     def type_name(self) -> str:
         """``code``, ``markdown``, ``raw`` or ``sql``."""
         return "sql" if getattr(self.cell, "is_sql_cell", False) else self.cell.cell_type
@@ -69,9 +74,10 @@ class SessionStatus:
     kernel_name, kernel_state
         The remote kernel; the name is None before one is started.
     cells
-        The number of cells.
-    running, failed
-        The cells that run or wait, and those whose last run failed.
+        The number of cells; None while it is not known, since the connection is lost.
+    running, failed, outdated
+        The cells that run or wait, those whose last run failed, and those whose text was changed
+        since they ran.
     role
         What the user may do there: ``viewer``, ``executor``, ``contributor``, ``owner``.
     file_trouble
@@ -84,8 +90,9 @@ class SessionStatus:
     connection: str
     kernel_name: str | None
     kernel_state: str
-    cells: int
+    cells: int | None
     running: list[CellView] = field(default_factory=list)
     failed: list[CellView] = field(default_factory=list)
+    outdated: list[CellView] = field(default_factory=list)
     role: str | None = None
     file_trouble: str = ""

@@ -120,7 +120,7 @@ class Mirror(anywidget.AnyWidget):
         height: str = "",
         writer: Scheduler | None = None,
     ) -> None:
-        chosen = None if cells is None else [session.resolve(cell) for cell in cells]
+        chosen = None if cells is None else session.resolve_all(list(cells))
         super().__init__(height=height)
         self.own_id = self.model_id or ""
         self.session = session

@@ -41,9 +41,9 @@ MARK = "── on the remote kernel of lab.ipynb (lab) ──\n"
         ("rtu_cells", True),
         ("rtu_cells -s a", True),
         ("rtu_cells?", True),
-        ("%load_ext other", True),
-        ("%reload_ext other", True),
-        ("%unload_ext other", True),
+        ("%load_ext other", False),
+        ("%reload_ext other", False),
+        ("%unload_ext other", False),
         ("%config RtuMagics", True),
     ],
 )
@@ -102,6 +102,24 @@ def test_on_and_off(lab: Shell) -> None:
 
 @pytest.mark.server
 @pytest.mark.kernel
+def test_extensions_and_configuration_go_along(lab: Shell) -> None:
+    lab.ok("%rtu_remote on")
+    try:
+        text = lab.ok("%load_ext autoreload\n%autoreload 2\nwhere = 'there'")
+        assert MARK in text
+        assert "autoreload" not in lab.ip.extension_manager.loaded
+        assert "where" not in lab.ip.user_ns or lab.ip.user_ns["where"] != "there"
+        lab.ok("%config InlineBackend.figure_format = 'svg'\nprint(where)")
+        assert "note: this ran here" not in lab.ok("%rtu_cells")
+        text = lab.ok("%rtu_cells\nlocal_two = 2")
+        assert "note: this ran here, not on the remote kernel: local_two = 2\n" in text
+        assert lab.ip.user_ns["local_two"] == 2
+    finally:
+        lab.ok("%rtu_remote off")
+
+
+@pytest.mark.server
+@pytest.mark.kernel
 def test_session_that_is_gone(lab: Shell) -> None:
     lab.ok("%rtu_connect second.ipynb --new")
     lab.ok("%rtu_remote on")
@@ -153,3 +171,26 @@ def test_in_a_kernel(tmp_path: Path) -> None:
         kernel.ok("%unload_ext rtu_magics")
     finally:
         kernel.close()
+
+
+@pytest.mark.parametrize(
+    ("cell", "here"),
+    [
+        ("%load_ext autoreload\n%autoreload 2\nx = 1", False),
+        ("%config InlineBackend.figure_format = 'svg'", False),
+        ("%reload_ext line_profiler", False),
+        ("%matplotlib inline", False),
+        ("load_ext autoreload", False),
+        ("%load_ext rtu_magics", True),
+        ("%config RtuMagics.progress_delay = 3", True),
+        ("exit", False),
+    ],
+)
+def test_what_is_about_the_kernel_that_computes(cell: str, here: bool) -> None:
+    assert stays_here(cell.splitlines(keepends=True), {"rtu_cells"}) is here
+
+
+def test_a_terminal_can_still_be_left() -> None:
+    assert stays_here(["exit\n"], in_terminal=True)
+    assert stays_here(["quit()\n"], in_terminal=True)
+    assert not stays_here(["exit = 3\n"], in_terminal=True)

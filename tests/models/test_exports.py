@@ -100,6 +100,7 @@ ADDED = {
     "WhoAmIResponseData",
     "describe_validation_error",
     "kernel_channel",
+    "source_digest",
     "make_sql_cell",
     "parse_notebook",
     "parse_request",

@@ -10,6 +10,8 @@ def test_the_public_names():
         "Pending",
         "Subscription",
         "SubscriptionState",
+        "is_position",
+        "positions_of",
         "resolve_cell",
     }
     for name in package.__all__:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ...models import Model
+from ..outside_view import for_others
 from ..people import Action, Role, authorise
 from ..roles import COMMENTER_NOTE, role_of_level
 from ..store import people as queries
@@ -64,10 +65,12 @@ class Invites(FileHandler):
             row.id, role, wanted.name, wanted.expires_in, self.person
         )
         page = self.service.api_prefix.removesuffix("/api")
+        listens_on = str(getattr(self.serverapp, "ip", ""))
+        base = for_others(self.base, listens_on)
         answer = {
             **_shape(invite),
             "token": token,
-            "url": f"{self.base}{page}/f/{row.id}?invite={token}",
+            "url": f"{base}{page}/f/{row.id}?invite={token}",
         }
         self.answer(_with_note(answer, wanted.role), 201)
 

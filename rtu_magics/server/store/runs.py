@@ -63,6 +63,7 @@ _INSERT_STATE = Prepared(
     "execution_count",
     "cause",
     "reason",
+    "source_digest",
 )
 _DELETE_STATE = Prepared(
     delete(cell_states).where(
@@ -173,7 +174,16 @@ def output_bodies(
 def put_states(connection: AnyConnection, file_id: UUID, states: Iterable[CellState]) -> None:
     """Store the states of some cells."""
     new = [
-        (file_id, s.cell_id, str(s.state), s.execution_id, s.execution_count, s.cause, s.reason)
+        (
+            file_id,
+            s.cell_id,
+            str(s.state),
+            s.execution_id,
+            s.execution_count,
+            s.cause,
+            s.reason,
+            s.source_digest,
+        )
         for s in states
     ]
     _DELETE_STATE.run(connection, [row[:2] for row in new])
@@ -195,6 +205,7 @@ def get_states(connection: Connection, file_id: UUID) -> list[CellState]:
             execution_count=row.execution_count,
             cause=row.cause,
             reason=row.reason,
+            source_digest=row.source_digest,
         )
         for row in connection.execute(select(cell_states).where(cell_states.c.file_id == file_id))
     ]

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Rises by one with every change of the tables; `MIGRATIONS` then gets an entry."""
 
 metadata = MetaData()
@@ -184,6 +184,8 @@ cell_states = Table(
     Column("execution_count", Integer),
     Column("cause", Text),
     Column("reason", String(32)),
+    # Of the text that ran.
+    Column("source_digest", String(16)),
 )
 
 uploads = Table(
@@ -253,9 +255,16 @@ def _add_end_reasons(connection: Connection) -> None:
     connection.exec_driver_sql(f"ALTER TABLE {cell_states.name} ADD COLUMN reason VARCHAR(32)")
 
 
+def _add_source_digests(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        f"ALTER TABLE {cell_states.name} ADD COLUMN source_digest VARCHAR(16)"
+    )
+
+
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     1: _add_people,
     2: _add_reasons,
     3: _add_end_reasons,
+    4: _add_source_digests,
 }
 """By version: what makes a database of that version one of the next."""
