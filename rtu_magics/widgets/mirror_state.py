@@ -83,6 +83,7 @@ class MirrorState:
         self._lock = threading.RLock()
         self._clock = Clock()
         self._sources: dict[str, str] = {}
+        self._old: set[str] = set()  # cells whose text is another one than the one that ran
         self._states: dict[str, m.CellState] = {}
         self._people: dict[UUID, Any] = {}
         self._connection = (session.connection, "")
@@ -114,6 +115,7 @@ class MirrorState:
             self._pending.clear()
             self._sources = {cell.id: cell.source for cell in shown}
             self._states = dict(session.cell_states)
+            self._old = {c.id for c in shown if session.ran.changed(c.id, c.source)}
             for cell in shown:
                 state = self._states.get(cell.id)
                 running = state is not None and state.state == "executing"
@@ -129,6 +131,8 @@ class MirrorState:
                 view, taken = cell_view(
                     cell, self._states.get(cell.id), self._clock, known, room=room
                 )
+                if cell.id in self._old:
+                    view["old"] = True
                 room -= max(0, taken - len(cell.source))
                 if parts[-1] and size + taken > (FIRST_PART if len(parts) == 1 else PART):
                     parts.append([])
@@ -209,12 +213,21 @@ class MirrorState:
             return
         cell = self.session.client.builder.cell(cell_id)
         self._sources[cell_id] = cell.source
+        self._check_ran(cell_id, cell.source)
         author = None if delta.created_by_id is None else str(delta.created_by_id)
         edit: Edit | None = self._pending.get("src", cell_id)
         if edit is not None:
             edit.author = author
             return
         self._pending.put(Edit(self._sources, cell_id, before, author), "src", cell_id)
+
+    def _check_ran(self, cell_id: str, source: str) -> None:
+        """Tell if the outputs of a cell belong to another text now, or do again."""
+        old = self.session.ran.changed(cell_id, source)
+        if old == (cell_id in self._old):
+            return
+        (self._old.add if old else self._old.discard)(cell_id)
+        self._pending.put(Fixed(["old", cell_id, old]), "old", cell_id)
 
     def _before(self, cell_id: str) -> str | None:
         """Return the shown cell before this one, None at the top."""
@@ -241,6 +254,7 @@ class MirrorState:
         if not self._shows(cell_id):
             return
         del self._sources[cell_id]
+        self._old.discard(cell_id)
         self._clock.forget(cell_id)
         self.board.forget(cell_id)
         self._pending.seal(cell_id)
@@ -268,6 +282,7 @@ class MirrorState:
             if state is not None:
                 self._clock.note(cell_id, state.state)
             self._pending.put(partial(self.state_op, cell_id), "st", cell_id)
+            self._check_ran(cell_id, self._sources[cell_id])
             if state is not None and state.state.startswith("finished"):
                 self.board.finished(cell_id)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .mirror_cells import embedded_outputs, type_of
 from .mirror_outputs import View
+from .picture_size import pixels
 from .standin import stand_in
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ MAX_LENGTH = 150_000  # characters of the whole
 MAX_SOURCE = 10_000
 MAX_TEXT = 4_000
 MAX_IMAGE = 40_000
+MAX_PIXELS = 4_000_000  # of one picture; a few kilobytes can unfold into gigabytes
 
 _ANSI = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]|\x1b\].*?(?:\x07|\x1b\\)")
 _HIDDEN = re.compile(
@@ -114,6 +116,8 @@ def _output(view: View) -> str:
         value = data.get(name)
         if isinstance(value, str) and len(value) <= MAX_IMAGE:
             safe = re.sub(r"[^A-Za-z0-9+/=]", "", value)
+            if not 0 < (pixels(safe) or 0) <= MAX_PIXELS:
+                continue
             return f'<img alt="output" style="max-width:100%" src="data:{name};base64,{safe}">'
     text = data.get("text/plain") or data.get("text/markdown") or data.get("text/latex")
     if isinstance(text, str):

@@ -151,6 +151,8 @@ class Strip:
         for cell in list(self.session.client.builder.cells):
             ids.append(cell.id)
             mark = mark_of(states.get(cell.id), cell.cell_type)
+            if mark == "done" and self.session.ran.changed(cell.id, cell.source):
+                mark = "changed"
             old = self._marks.get(cell.id)
             if old is not None and old[0] == mark:
                 marks[cell.id] = old

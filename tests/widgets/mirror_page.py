@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import os
 import shutil
 import threading
@@ -20,6 +21,7 @@ STATIC = Path(rtu_magics.widgets.__file__).parent / "static"
 AXE = STATIC.parent / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,"><link rel="stylesheet" href="mirror.css">
 <style>body {{ margin: 12px; background: {background}; color: {foreground} }}</style></head>
 <body><main><h1>A page</h1><div id="host"></div></main>
@@ -95,6 +97,26 @@ def browser() -> Iterator[Any]:
             yield running
         finally:
             running.close()
+
+
+def check_accessible(page: Any, where: str = "#host") -> None:
+    """Check with axe-core that nothing serious is wrong; skipped where it is not installed."""
+    if not AXE.exists():
+        what = "axe-core: run `npm ci` in rtu_magics/widgets/frontend (Node.js)"
+        if os.environ.get("CI"):
+            pytest.fail(f"no {what}")
+        pytest.skip(f"needs {what}")
+    page.add_script_tag(path=str(AXE))
+    found = page.evaluate("(where) => axe.run(where, {resultTypes: ['violations']})", where)
+    told = [
+        {
+            "rule": v["id"],
+            "nodes": [[n["html"][:150], n["failureSummary"][:300]] for n in v["nodes"]],
+        }
+        for v in found["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert told == [], json.dumps(told, indent=1)
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

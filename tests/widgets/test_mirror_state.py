@@ -29,6 +29,7 @@ from rtu_magics.session.events import (
     Person,
     RoleChanged,
 )
+from rtu_magics.session.ran import RanTexts
 from rtu_magics.widgets.mirror_feed import PIECE, TURN_CHARACTERS, MirrorFeed
 from rtu_magics.widgets.mirror_state import MirrorState
 from rtu_magics.widgets.mirror_static import static_html
@@ -60,6 +61,7 @@ def make_session(count: int, *, source: str = "x = 1\n", **more: Any) -> Any:
         client=client,
         hub=EventHub(),
         cell_states={},
+        ran=RanTexts(),
         people={},
         role="owner",
         connection="live",
@@ -537,3 +539,48 @@ def test_the_picture_of_a_long_notebook_is_short() -> None:
     page = static_html(make_session(1000, source="x" * 900))
     assert len(page) < 200_000
     assert "more cells" in page
+
+
+def test_an_edit_after_a_run_marks_the_outputs_as_those_of_another_text() -> None:
+    session = make_session(2)
+    cell_id, other = session.client.cell_ids
+    state = MirrorState(session, None, lambda: None)
+
+    def told() -> list[Any]:
+        return [op for m_ in state.take() for op in m_.get("ops", ()) if op[0] == "old"]
+
+    def run(name: str, execution_id: UUID) -> None:
+        now = m.CellState(cell_id=cell_id, state=name, execution_id=execution_id)
+        session.cell_states = {cell_id: now}
+        session.ran.note(session.cell_states, lambda i: session.client.builder.cell(i).source)
+        state.on_event(CellStatesChanged(session.cell_states))
+
+    state.refresh()
+    state.take()
+    first, second = uuid4(), uuid4()
+    apply(session, state, edit(session, cell_id, "before any run"))
+    assert told() == []
+    run("executing", first)
+    run("finished_with_no_error", first)
+    assert told() == []
+    ran = session.client.builder.cell(cell_id).source
+    apply(session, state, edit(session, cell_id, ran + "#"))
+    assert told() == [["old", cell_id, True]]
+    apply(session, state, edit(session, cell_id, ran + "##"))
+    apply(session, state, edit(session, other, "never ran"))
+    assert told() == [], "what is known is not told again"
+    state.refresh()
+    cells = {c["id"]: c for m_ in state.take() for c in m_.get("cells", ())}
+    assert cells[cell_id]["old"]
+    assert "old" not in cells[other]
+    apply(session, state, edit(session, cell_id, ran))
+    assert told() == [["old", cell_id, False]], "taken back, it is the text that ran"
+    apply(session, state, edit(session, cell_id, "y = 2"))
+    run("queued", second)
+    assert told() == [["old", cell_id, True]]
+    run("executing", second)
+    apply(session, state, edit(session, cell_id, "y = 3  # while it ran"))
+    run("finished_with_error", second)
+    assert told() == [["old", cell_id, True]], "what ran is not what stands there now"
+    run("executing", uuid4())
+    assert told() == [["old", cell_id, False]]

@@ -3,15 +3,16 @@
 // Messages in: {t:"all", cells:[[id, mark, seconds?]…]}, {t:"splice", at, gone, cells},
 // {t:"set", cells:{id:[mark, seconds?]}}. Out: {a:"hello"}.
 
-const WORDS = {
-  idle: "not run",
-  text: "text",
-  queued: "queued",
-  running: "running",
-  asking: "waits for input",
-  done: "done",
-  failed: "failed",
-};
+const WORDS = new Map([
+  ["idle", "not run"],
+  ["text", "text"],
+  ["queued", "queued"],
+  ["running", "running"],
+  ["asking", "waits for input"],
+  ["done", "done"],
+  ["changed", "changed since it ran"],
+  ["failed", "failed"],
+]);
 const HELLO = [150, 1500, 5000, 15000]; // ms; a busy kernel answers once it is free
 
 export default () => {
@@ -66,7 +67,7 @@ export default () => {
 
   const describe = (one, i) => {
     const seconds = one.since === null ? "" : `, ${Math.round((performance.now() - one.since) / 1000)} s`;
-    return `Cell ${i + 1}: ${WORDS[one.mark] ?? one.mark}${seconds}`;
+    return `Cell ${i + 1}: ${WORDS.get(one.mark) ?? one.mark}${seconds}`;
   };
 
   const mount = (el) => {
@@ -82,7 +83,22 @@ export default () => {
     const gone = document.createElement("div");
     gone.className = "rtu-strip-gone";
     gone.setAttribute("role", "status");
-    root.append(list, words, gone);
+    const legend = document.createElement("details");
+    legend.className = "rtu-strip-legend";
+    const summary = document.createElement("summary");
+    summary.textContent = "What the marks mean";
+    const kinds = document.createElement("ul");
+    for (const [kind, word] of WORDS) {
+      const item = document.createElement("li");
+      const sample = document.createElement("span");
+      sample.className = "rtu-sample";
+      sample.dataset.mark = kind;
+      sample.setAttribute("aria-hidden", "true");
+      item.append(sample, word);
+      kinds.append(item);
+    }
+    legend.append(summary, kinds);
+    root.append(list, words, legend, gone);
     el.append(root);
     let current = 0;
 
@@ -127,14 +143,14 @@ export default () => {
       },
       paint,
       time() {
-        const count = {};
+        const count = new Map();
         cells.forEach((one, i) => {
-          count[one.mark] = (count[one.mark] ?? 0) + 1;
+          count.set(one.mark, (count.get(one.mark) ?? 0) + 1);
           if (one.since !== null) paint(i);
         });
         const running = cells.findIndex((one) => one.since !== null);
         const parts = [`${cells.length} ${cells.length === 1 ? "cell" : "cells"}`];
-        for (const mark of ["queued", "done", "failed"]) if (count[mark]) parts.push(`${count[mark]} ${WORDS[mark]}`);
+        for (const mark of ["queued", "done", "changed", "failed"]) if (count.has(mark)) parts.push(`${count.get(mark)} ${WORDS.get(mark)}`);
         if (running >= 0) parts.push(describe(cells[running], running).toLowerCase());
         const text = known ? parts.join(" · ") : "…";
         if (words.textContent !== text) words.textContent = text;

@@ -7,7 +7,6 @@
 // Then nobody is asked any more: a step's ops are the mirror's (see renderer/store.js), forwards and
 // back.
 
-import { personColour } from "./renderer/colour.js";
 import { h } from "./renderer/dom.js";
 import { MirrorStore, mount } from "./renderer/mirror.js";
 
@@ -62,7 +61,7 @@ export class Past {
     const size = Math.max(1, count / BANDS);
     const stops = [];
     for (let at = 0; at < count; at += size) {
-      const colour = personColour(this.authors[this.steps[Math.floor(at)][0]][0]);
+      const colour = this.store.colours.of(this.authors[this.steps[Math.floor(at)][0]][0]);
       const end = Math.min(count, at + size);
       stops.push(`${colour} ${((at / count) * 100).toFixed(2)}% ${((end / count) * 100).toFixed(2)}%`);
     }
@@ -87,7 +86,7 @@ function mountPast(el, past) {
   band.style.backgroundImage = past.bands();
   const people = h("div", { class: "rtu-past-people" }, ...past.authors.map(([id, name]) => {
     const chip = h("span", { class: "rtu-past-person", text: name });
-    chip.style.backgroundColor = personColour(id);
+    chip.style.backgroundColor = past.store.colours.of(id);
     return chip;
   }));
   const notebook = h("div", {});

@@ -21,7 +21,7 @@ export function ansiFragment(text, background) {
   }
   const ansi = new AnsiUp();
   ansi.use_classes = true;
-  ansi.url_allowlist = {}; // a link may say one address and lead to another
+  ansi.url_allowlist = Object.create(null); // a link may say one address and lead to another
   const fragment = spansFragment(ansi.ansi_to_html(clean));
   for (const span of fragment.querySelectorAll("[style]")) {
     const behind = parseColour(span.style.backgroundColor) ?? background;

@@ -1,8 +1,8 @@
 // One cell as an element.
 
-import { personColour } from "./colour.js";
 import { h, iconButton, note } from "./dom.js";
 import { editBox } from "./edit.js";
+import { inOrder } from "./head.js";
 import { sourceFragment } from "./highlight.js";
 import { markdownFragment } from "./markdown.js";
 import { reconcile, renderOutputs } from "./outputs.js";
@@ -10,20 +10,26 @@ import { count, deceives, duration, elide, markDeceiving } from "./text.js";
 
 const SOURCE = { total: 40_000, line: 2_000 };
 const MORE_SOURCE = { total: 400_000, line: 100_000 };
+const CHIPS = 2; // people whose names stand at a cell; of more there is the number
 const FLASH = 1_200; // ms that an edit by somebody else is marked
 
-const STATES = {
-  queued: "queued",
-  executing: "running",
-  finished_with_no_error: "done",
-  finished_with_error: "failed",
-  dequeued: "not run",
-  interrupted: "interrupted",
-  catastrophic_failure: "failed",
-};
+const STATES = new Map([
+  ["queued", "queued"],
+  ["executing", "running"],
+  ["finished_with_no_error", "done"],
+  ["finished_with_error", "failed"],
+  ["dequeued", "not run"],
+  ["interrupted", "interrupted"],
+  ["catastrophic_failure", "failed"],
+]);
 
 /** A cell's state for people: empty if it never ran. */
-export const stateName = (cell) => STATES[cell.st] ?? "";
+export const stateName = (cell) => STATES.get(cell.st) ?? "";
+
+const OLD = "changed since it ran";
+
+/** Whether what a cell shows comes from another text than the one that it holds. */
+const isOld = (cell) => Boolean(cell.old) && Boolean(cell.st?.startsWith("finished"));
 
 export class CellView {
   /**
@@ -33,6 +39,7 @@ export class CellView {
   constructor(id, mirror) {
     this.id = id;
     this.mirror = mirror;
+    this.position = h("div", { class: "rtu-position", "aria-hidden": "true" });
     this.count = h("div", { class: "rtu-count", "aria-hidden": "true" });
     this.state = h("div", { class: "rtu-state" });
     this.who = h("div", { class: "rtu-who" });
@@ -42,7 +49,7 @@ export class CellView {
     this.element = h(
       "article",
       { class: "rtu-cell", tabindex: "-1", "data-cell-id": id },
-      h("div", { class: "rtu-gutter" }, this.count),
+      h("div", { class: "rtu-gutter" }, this.position, this.count),
       h("div", { class: "rtu-main" },
         h("div", { class: "rtu-bar" }, this.state, this.who, this.buttons),
         this.source,
@@ -85,10 +92,16 @@ export class CellView {
   place() {
     const { store } = this.mirror;
     const position = store.position(this.id) + 1;
-    const state = stateName(this.cell);
+    const cell = this.cell;
+    const state = stateName(cell);
+    if (this.position.textContent !== String(position)) {
+      this.position.textContent = position;
+      this.position.title = `Cell ${position}: so the magics call it, as in %rtu_show ${position}`;
+      this._buttons();
+    }
     this.element.setAttribute("aria-posinset", position);
     this.element.setAttribute("aria-setsize", store.order.length);
-    this.element.setAttribute("aria-label", `Cell ${position}, ${this.cell.type}${state ? `, ${state}` : ""}`);
+    this.element.setAttribute("aria-label", `Cell ${position}, ${cell.type}${state ? `, ${state}` : ""}${isOld(cell) ? `, ${OLD}` : ""}`);
   }
 
   _buttons() {
@@ -125,13 +138,12 @@ export class CellView {
     this.box = null;
     this.element.classList.remove("rtu-editing");
     const children = [];
-    if (cell.type === "markdown" && cell.src.trim()) {
-      const body = h("div", { class: "rtu-markdown" });
-      body.append(markdownFragment(cell.src, cell.attachments));
-      markDeceiving(body);
-      children.push(body);
-    } else {
-      children.push(...this._text(cell));
+    try {
+      children.push(...(cell.type === "markdown" && cell.src.trim() ? [this._markdown(cell)] : this._text(cell)));
+    } catch (error) {
+      // One cell that cannot be drawn must not keep the others from being drawn.
+      console.warn("rtu-magics: a cell is shown as plain text", error);
+      children.push(h("pre", { class: "rtu-pre rtu-code", text: cell.src.slice(0, SOURCE.total) }));
     }
     if (draft) {
       const open = note("You have a draft of this cell that is not sent.", "Go on editing", () => this.mirror.edit(this.id));
@@ -141,6 +153,13 @@ export class CellView {
       children.push(note("This cell holds characters that hide or turn text around; they are shown as U+… marks."));
     }
     this.source.replaceChildren(...children);
+  }
+
+  _markdown(cell) {
+    const body = h("div", { class: "rtu-markdown" });
+    body.append(markdownFragment(cell.src, cell.attachments));
+    markDeceiving(body);
+    return body;
   }
 
   _text(cell) {
@@ -194,6 +213,7 @@ export class CellView {
   _state(cell) {
     const name = stateName(cell);
     this.element.dataset.state = name || "idle";
+    this.element.classList.toggle("rtu-changed", isOld(cell));
     const runs = cell.type === "code" || cell.type === "sql";
     const busy = cell.st === "executing" || cell.st === "queued";
     this.count.textContent = runs ? `[${busy ? "*" : (cell.n ?? " ")}]` : "";
@@ -211,7 +231,7 @@ export class CellView {
     const timed = running || (name && cell.st?.startsWith("finished") && Number.isFinite(ms));
     const why = cell.why && (running || cell.st === "finished_with_error") ? `: ${cell.why}` : "";
     const kind = cell.type === "code" ? "" : cell.type;
-    const text = [kind, name && `${name}${timed ? ` ${duration(Math.max(0, ms))}` : ""}${why}`];
+    const text = [kind, name && `${name}${timed ? ` ${duration(Math.max(0, ms))}` : ""}${why}`, isOld(cell) && OLD];
     const line = text.filter(Boolean).join(" · ");
     if (this.state.textContent !== line) this.state.textContent = line;
     return running;
@@ -219,20 +239,25 @@ export class CellView {
 
   _people(cell) {
     const { store } = this.mirror;
-    const here = [...store.people.values()].filter((p) => p.cell === this.id && p.id !== store.info.me);
+    const here = inOrder(store).filter((person) => person.cell === this.id);
+    const names = here.map((person) => person.name || "somebody");
     this.who.replaceChildren(
-      ...here.map((person) => {
-        const chip = h("span", { class: "rtu-chip", text: person.name || "somebody" });
-        chip.style.backgroundColor = personColour(person.id);
+      ...here.slice(0, CHIPS).map((person, index) => {
+        const chip = h("span", { class: "rtu-chip", text: names[index], title: names[index] });
+        chip.style.backgroundColor = store.colours.of(person.id);
         return chip;
       }),
     );
+    if (here.length > CHIPS) {
+      this.who.append(h("span", { class: "rtu-more", text: `+${here.length - CHIPS}`, title: names.slice(CHIPS).join(", ") }));
+    }
     clearTimeout(this._flash);
     const age = performance.now() - (cell.editedAt ?? -Infinity);
     const flashing = age < FLASH;
     this.element.classList.toggle("rtu-flash", flashing);
-    const colour = here.length ? personColour(here[0].id) : cell.editedBy && flashing ? personColour(cell.editedBy) : "";
+    const colour = here.length ? this.mirror.store.colours.of(here[0].id) : cell.editedBy && flashing ? this.mirror.store.colours.of(cell.editedBy) : "";
     this.element.style.setProperty("--rtu-person", colour || "transparent");
+    this.element.classList.toggle("rtu-peopled", Boolean(colour));
     if (flashing) this._flash = setTimeout(() => this._people(this.cell ?? cell), FLASH - age + 20);
   }
 }

@@ -38,11 +38,40 @@ export function isDark(element) {
   return window.matchMedia?.("(prefers-color-scheme: dark)").matches ?? false;
 }
 
-const PEOPLE = ["#a6260f", "#8a4b00", "#4d6300", "#00694f", "#00638f", "#3f51b5", "#7b3fa0", "#a1286a"];
+// White text can be read on each (WCAG 2: 4.6 or more), and each is as far from those before it as it
+// goes (OKLab: 0.09 or more between any two).
+export const PEOPLE = [
+  "#006996", "#e10000", "#b400ff", "#5a0000", "#0f0087", "#008700", "#3c0fff", "#780087", "#004b0f",
+  "#875a1e", "#a55a96", "#960f3c", "#3c3c5a", "#694bc3", "#d200b4", "#4b004b", "#4b00b4", "#1e69ff",
+  "#002d2d", "#2d694b", "#5a3c0f", "#784b69", "#c30f69", "#697878", "#004bc3", "#781eff", "#9600c3",
+  "#0000c3", "#b44b4b", "#3c1e78", "#6969a5", "#5a3c87", "#a54bd2", "#69781e", "#691e3c", "#003c87",
+];
 
-/** A person's colour, the same everywhere; white text can be read on it. */
-export function personColour(userId) {
-  let sum = 0;
-  for (const character of userId) sum = (sum * 31 + character.charCodeAt(0)) >>> 0;
-  return PEOPLE[sum % PEOPLE.length];
+/** Gives people colours, no two the same while there are enough of them. */
+export class PeopleColours {
+  constructor() {
+    this._places = new Map(); // user id → index in PEOPLE
+  }
+
+  /** A person's colour; it stays theirs. */
+  of(userId) {
+    let place = this._places.get(userId);
+    if (place === undefined) {
+      place = this._free(userId);
+      this._places.set(userId, place);
+    }
+    return PEOPLE[place];
+  }
+
+  _free(userId) {
+    let sum = 0;
+    for (const character of userId) sum = (sum * 31 + character.charCodeAt(0)) >>> 0;
+    const taken = new Map(PEOPLE.map((_, index) => [index, 0]));
+    for (const place of this._places.values()) taken.set(place, taken.get(place) + 1);
+    const least = Math.min(...taken.values());
+    // The one that this person has in other mirrors, too, unless somebody was here first.
+    let place = sum % PEOPLE.length;
+    while (taken.get(place) > least) place = (place + 1) % PEOPLE.length;
+    return place;
+  }
 }

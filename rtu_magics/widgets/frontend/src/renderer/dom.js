@@ -27,7 +27,7 @@ export function h(tag, attributes = {}, ...children) {
 const ICONS = {
   run: "M4.5 2.8v10.4L13 8z",
   edit: "M11.3 2.2l2.5 2.5-8.2 8.2-3.2.7.7-3.2zM10 3.5l2.5 2.5",
-  pull: "M8 2v8m0 0L4.8 6.8M8 10l3.2-3.2M3 13.5h10",
+  pull: "M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8zM4.8 8.2h3.4M4.8 10.8h3.4", // a sheet copied off another
 };
 
 /** Make an icon, which says nothing to a screen reader: its button has a label. */

@@ -1,6 +1,6 @@
 // HTML outputs: each in a frame of its own, which runs no script and has no origin.
 
-import { frameHtml, measureFragment } from "./sanitise.js";
+import { measureFragment } from "./sanitise.js";
 import { h } from "./dom.js";
 
 const TALLEST = 480; // px; more scrolls inside, and the frame can be pulled larger
@@ -24,11 +24,12 @@ pre { margin: 0; white-space: pre-wrap; }
  *
  * The frame's own height cannot be asked for from outside, so a harmless copy is measured.
  *
- * @param {string} html
- * @param {{theme: {dark: boolean, foreground: string}, root: Element, width: number, label: string}} context
+ * @param {string} html as it came, to be measured
+ * @param {{safe: string, theme: {dark: boolean, foreground: string}, root: Element, width: number, label: string}} context `safe`: the same
+ *   from `frameHtml`
  * @returns {HTMLElement}
  */
-export function htmlFrame(html, { theme, root, width, label }) {
+export function htmlFrame(html, { safe, theme, root, width, label }) {
   const scheme = theme.dark ? "dark" : "light";
   const frame = h("iframe", {
     class: "rtu-frame",
@@ -45,7 +46,7 @@ export function htmlFrame(html, { theme, root, width, label }) {
     `<meta http-equiv="Content-Security-Policy" content="${POLICY}">` +
     // Links go nowhere: a new window is not allowed to this frame.
     `<base target="_blank"><style>:root{color-scheme:${scheme}} body{color:${theme.foreground};background:transparent}${STYLE}</style>` +
-    `</head><body>${frameHtml(html)}</body></html>`;
+    `</head><body>${safe}</body></html>`;
   return frame;
 }
 

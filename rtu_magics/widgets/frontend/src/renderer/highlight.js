@@ -26,8 +26,16 @@ const LANGUAGES = {
 };
 for (const [name, language] of Object.entries(LANGUAGES)) hljs.registerLanguage(name, language);
 
-const OTHER_NAMES = { ipython: "python", ipython3: "python", "c++17": "cpp", "c++": "cpp", ir: "r" };
+const OTHER_NAMES = new Map([["ipython", "python"], ["ipython3", "python"], ["c++17", "cpp"], ["c++", "cpp"], ["ir", "r"]]);
 const LONGEST = 50_000; // characters; above this, colours cost more than they tell
+
+/** The name of a language that is known here, whatever somebody has called it; null for others. */
+function known(language) {
+  if (typeof language !== "string") return null;
+  const name = language.toLowerCase();
+  const found = OTHER_NAMES.get(name) ?? name;
+  return found && hljs.getLanguage(found) ? found : null;
+}
 
 /**
  * Return source text as nodes, coloured if its language is known.
@@ -37,8 +45,8 @@ const LONGEST = 50_000; // characters; above this, colours cost more than they t
  * @returns {DocumentFragment}
  */
 export function sourceFragment(text, language) {
-  const name = OTHER_NAMES[language?.toLowerCase()] ?? language?.toLowerCase();
-  if (text && text.length <= LONGEST && name && hljs.getLanguage(name)) {
+  const name = known(language);
+  if (text && text.length <= LONGEST && name) {
     try {
       return spansFragment(hljs.highlight(text, { language: name, ignoreIllegals: true }).value);
     } catch {
@@ -52,7 +60,7 @@ export function sourceFragment(text, language) {
 
 /** Markdown's fenced code, for markdown-it: HTML that is sanitised with the rest. */
 export function highlightHtml(text, language) {
-  const name = OTHER_NAMES[language?.toLowerCase()] ?? language?.toLowerCase();
-  if (!name || text.length > LONGEST || !hljs.getLanguage(name)) return "";
+  const name = known(language);
+  if (!name || text.length > LONGEST) return "";
   return hljs.highlight(text, { language: name, ignoreIllegals: true }).value;
 }

@@ -98,6 +98,14 @@ export function renderFormula(element, text) {
   }
 }
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /**
  * Return rendered markdown as nodes.
  *
@@ -117,9 +125,8 @@ export function markdownFragment(text, attachments = {}) {
   const attach = (token) => {
     if (token.type === "image") {
       const source = token.attrGet("src") ?? "";
-      const bundle = source.startsWith("attachment:")
-        ? attachments?.[decodeURIComponent(source.slice("attachment:".length))]
-        : null;
+      const name = source.startsWith("attachment:") ? decoded(source.slice("attachment:".length)) : null;
+      const bundle = name !== null && Object.hasOwn(attachments ?? {}, name) ? attachments[name] : null;
       const mimetype = bundle && Object.keys(bundle).find((name) => name.startsWith("image/"));
       if (mimetype) token.attrSet("src", `data:${mimetype};base64,${[bundle[mimetype]].flat().join("")}`);
     }

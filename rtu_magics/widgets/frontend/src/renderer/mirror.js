@@ -55,7 +55,7 @@ class MirrorView extends Doing {
     this.live = h("div", { class: "rtu-sr", "aria-live": "polite" });
     // JupyterLab's and Notebook's own shortcuts keep out of an element that says so.
     this.root = h("section", { class: "rtu-mirror", "data-lm-suppress-shortcuts": "true", "aria-label": "Live mirror" },
-      this.head.element, this.head.banner, this.scroller, this.live);
+      this.head.element, this.head.list, this.head.banner, this.scroller, this.live);
     host.append(this.root);
 
     this._themes = new Theme(this.root, () => this._themeChanged());
@@ -353,7 +353,7 @@ function guess(output) {
   if (output.k === "stream") return Math.min(600, 16 * (output.text.split("\n", 60).length + 1));
   if (output.k === "error") return Math.min(600, 16 * (output.tb ?? "").split("\n", 40).length);
   const data = output.data ?? {};
-  if ("text/html" in data) return 200;
+  if (Object.hasOwn(data, "text/html")) return 200;
   if (Object.keys(data).some((name) => name.startsWith("image/"))) return 260;
   return 40;
 }

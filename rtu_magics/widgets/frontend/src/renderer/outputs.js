@@ -5,6 +5,8 @@ import { h, note } from "./dom.js";
 import { htmlFrame } from "./frame.js";
 import { sourceFragment } from "./highlight.js";
 import { markdownFragment, renderFormula } from "./markdown.js";
+import { CELL_PIXELS, fromBase64, htmlCost, rasterCost, svgCost } from "./pictures.js";
+import { frameHtml } from "./sanitise.js";
 import { count, elide, markDeceiving, size } from "./text.js";
 
 const SHOWN_FIRST = 20; // outputs of a cell; of more, some of both ends
@@ -19,22 +21,22 @@ const PREFERRED = [
   "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp",
   "application/json", "application/geo+json", "text/plain",
 ];
-const NOT_HERE = {
-  "application/vnd.jupyter.widget-view+json": "An interactive widget of the remote kernel works only there.",
-  "application/javascript": "A script of the remote cell is not run here.",
-};
+const NOT_HERE = new Map([
+  ["application/vnd.jupyter.widget-view+json", "An interactive widget of the remote kernel works only there."],
+  ["application/javascript", "A script of the remote cell is not run here."],
+]);
 
 /** Choose the entry of a bundle to show. */
 export function preferred(data) {
   const names = Object.keys(data);
-  if ("text/html" in data && /<script\b/i.test(data["text/html"])) {
+  if (Object.hasOwn(data, "text/html") && /<script\b/i.test(data["text/html"])) {
     // Interactive plots come with a picture beside the script that would draw them.
-    const picture = PREFERRED.find((name) => name.startsWith("image/") && name in data);
+    const picture = PREFERRED.find((name) => name.startsWith("image/") && Object.hasOwn(data, name));
     if (picture) return picture;
   }
   return (
-    PREFERRED.find((name) => name in data) ??
-    names.find((name) => name.endsWith("+json") && !(name in NOT_HERE)) ??
+    PREFERRED.find((name) => Object.hasOwn(data, name)) ??
+    names.find((name) => name.endsWith("+json") && !NOT_HERE.has(name)) ??
     names.find((name) => name.startsWith("text/")) ??
     null
   );
@@ -53,15 +55,13 @@ export function renderOutputs(host, outputs, context) {
   const limit = ui.outputs ?? SHOWN_FIRST;
   const children = [];
   const existing = new Map([...host.children].map((child) => [child.rtuKey, child]));
+  context.spent = 0; // pixels of the pictures so far
   const add = (output) => {
     const key = `${output.id}/${output.rev ?? 0}/${ui.more?.has(output.id) ? 1 : 0}/${context.theme.key}`;
     const known = existing.get(key);
-    if (known) {
-      children.push(known);
-      return;
-    }
-    const element = renderOutput(output, context);
+    const element = known ?? renderOutput(output, context);
     element.rtuKey = key;
+    context.spent += element.rtuPixels ?? 0;
     children.push(element);
   };
   if (outputs.length <= limit) {
@@ -151,13 +151,13 @@ function bundle(element, output, context) {
   const missing = output.omit ?? {};
   const all = { ...Object.fromEntries(Object.keys(missing).map((name) => [name, ""])), ...data };
   const mimetype = preferred(all);
-  const foreign = output.foreign ?? Object.keys(all).find((name) => name in NOT_HERE);
+  const foreign = output.foreign ?? Object.keys(all).find((name) => NOT_HERE.has(name));
   if (mimetype === null) {
     const type = foreign ?? Object.keys(all)[0];
-    element.append(note(NOT_HERE[type] ?? `An output of the type ${type || "(none)"} is not shown here.`));
+    element.append(note(NOT_HERE.get(type) ?? `An output of the type ${type || "(none)"} is not shown here.`));
     return;
   }
-  if (!(mimetype in data)) {
+  if (!Object.hasOwn(data, mimetype)) {
     const length = missing[mimetype];
     const kind = mimetype.startsWith("image/") ? "picture" : mimetype.replace(/^(text|application)\//, "").toUpperCase();
     const load = () => context.act({ a: "fetch", cell: context.cell, out: output.id, mime: mimetype });
@@ -174,11 +174,11 @@ function bundle(element, output, context) {
         }),
       );
     }
-    if ("text/plain" in data) element.append(...pre(String(data["text/plain"]), context, { output }));
+    if (Object.hasOwn(data, "text/plain")) element.append(...pre(String(data["text/plain"]), context, { output }));
     return;
   }
   show(element, mimetype, data[mimetype], output, context);
-  if (foreign && mimetype === "text/plain") element.append(note(NOT_HERE[foreign] ?? `${foreign} is not shown here.`));
+  if (foreign && mimetype === "text/plain") element.append(note(NOT_HERE.get(foreign) ?? `${foreign} is not shown here.`));
 }
 
 function show(element, mimetype, value, output, context) {
@@ -213,13 +213,32 @@ function html(element, text, output, context) {
     );
     return;
   }
+  const safe = frameHtml(text);
+  if (leftOut(element, htmlCost(safe), "An HTML output", output, context)) return;
   const label = `HTML output of ${context.label()}`;
   const { theme, root } = context;
-  element.append(htmlFrame(text, { theme, root, width: context.width(), label }));
+  element.append(htmlFrame(text, { safe, theme, root, width: context.width(), label }));
   if (/<script\b/i.test(text)) element.append(note("Scripts in this output are not run here."));
   if (/<(?:img|video|link)\b[^>]*(?:src|href)\s*=\s*["']?\s*(?:https?:)?\/\//i.test(text)) {
     element.append(note("What this output wants from other addresses is not loaded here."));
   }
+}
+
+/** Say what is too much of it to be drawn unasked; returns whether it is. */
+function leftOut(element, { pixels, heavy }, what, output, context) {
+  const together = context.spent + pixels > CELL_PIXELS ? `${count(pixels)} pixels more than the others of this cell` : null;
+  const why = heavy ?? together;
+  if (!why || context.ui.more?.has(output.id)) {
+    element.rtuPixels = pixels;
+    return false;
+  }
+  element.append(
+    note(`${what} is not drawn: it holds ${why}, which may keep this page busy for a long time.`, "Draw it", () => {
+      (context.ui.more ??= new Set()).add(output.id);
+      context.again();
+    }),
+  );
+  return true;
 }
 
 const IMAGE_TYPES = /^image\/(png|jpeg|gif|webp|bmp|svg\+xml)$/;
@@ -230,6 +249,13 @@ function picture(element, mimetype, value, output, context) {
     return;
   }
   const svg = mimetype === "image/svg+xml";
+  const broken = (...source) => [note(`This ${svg ? "SVG" : "picture"} is broken and cannot be shown.`), ...source];
+  const cost = svg ? svgCost(value) : rasterCost(fromBase64(value));
+  if (cost.broken) {
+    element.append(...broken());
+    return;
+  }
+  if (leftOut(element, cost, svg ? "An SVG" : "A picture", output, context)) return;
   const meta = output.meta?.[mimetype] ?? {};
   const size_ = (v) => (Number.isFinite(v) && v > 0 ? Math.min(Math.round(v), 10_000) : null);
   const image = h("img", {
@@ -244,7 +270,7 @@ function picture(element, mimetype, value, output, context) {
     on: {
       error: () => {
         const source = svg ? pre(value, context, { output, ansi: false }) : [];
-        image.replaceWith(note(`This ${svg ? "SVG" : "picture"} is broken and cannot be shown.`), ...source);
+        image.replaceWith(...broken(...source));
       },
     },
   });

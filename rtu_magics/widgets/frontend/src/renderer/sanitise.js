@@ -1,6 +1,7 @@
 // From HTML text to nodes, without anything that runs, loads, or reaches beyond its place.
 
 import createDOMPurify from "dompurify";
+import { CELL_PIXELS, urlCost } from "./pictures.js";
 
 const CLASSES = /^(rtu-math|hljs(-[a-z_-]+)?|[a-z_-]+_|language-[\w+#-]+|ansi-[a-z-]+)$/;
 
@@ -55,9 +56,17 @@ export function pageFragment(html) {
   for (const link of fragment.querySelectorAll("a[href]")) {
     if (!LINKS.test(link.getAttribute("href"))) link.removeAttribute("href");
   }
+  let room = CELL_PIXELS;
   for (const image of fragment.querySelectorAll("img")) {
     const source = image.getAttribute("src") ?? "";
-    if (DATA_IMAGE.test(source)) continue;
+    if (DATA_IMAGE.test(source)) {
+      const { pixels, heavy } = urlCost(source);
+      if (heavy || pixels > room) {
+        const holds = heavy ?? `${pixels.toLocaleString("en-US")} pixels more than the others`;
+        image.replaceWith(pictureButton(image, source, `Draw the picture that holds ${holds}`));
+      } else room -= pixels;
+      continue;
+    }
     // Loading it would tell a foreign server who reads along: the reader decides.
     image.replaceWith(remoteImage(image, source));
   }
@@ -67,9 +76,6 @@ export function pageFragment(html) {
 function remoteImage(image, source) {
   const alt = image.getAttribute("alt") ?? "";
   const document = image.ownerDocument;
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "rtu-text-button rtu-remote-image";
   let where = "";
   try {
     const url = new URL(source);
@@ -83,10 +89,19 @@ function remoteImage(image, source) {
     missing.textContent = `[picture: ${alt || source.slice(0, 80)}]`;
     return missing;
   }
-  button.textContent = `Show picture from ${where}${alt ? `: ${alt}` : ""}`;
+  return pictureButton(image, source, `Show picture from ${where}${alt ? `: ${alt}` : ""}`);
+}
+
+/** A button that draws a picture in its place. */
+function pictureButton(image, source, text) {
+  const document = image.ownerDocument;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "rtu-text-button rtu-remote-image";
+  button.textContent = text;
   button.addEventListener("click", () => {
     const shown = document.createElement("img");
-    shown.alt = alt;
+    shown.alt = image.getAttribute("alt") ?? "";
     shown.referrerPolicy = "no-referrer";
     shown.src = source;
     button.replaceWith(shown);

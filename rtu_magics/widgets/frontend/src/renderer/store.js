@@ -10,7 +10,8 @@
 //   {t: "say", text, bad}                        a line for the reader
 //   {t: "jump", cell}, {t: "follow", user}       user null ends following
 //
-//   cell   {id, type, lang?, src, n?, st?, ms?, why?, outs}    outs null: not loaded yet
+//   cell   {id, type, lang?, src, n?, st?, ms?, why?, old?, outs}  outs null: not loaded yet; old: its
+//          text is another one than the one that ran
 //   output {id, k: "stream", name, text, cut?} | {id, k: "error", ename, evalue, tb}
 //          | {id, k: "data" | "result", data, meta?, omit?: {mimetype: length or -1}, foreign?}
 //   person {id, name, role, cell}
@@ -19,11 +20,13 @@
 //          ["add", after, cell]  ["del", cell]  ["mv", cell, after]      after null: the top
 //          ["type", cell, type, lang]
 //          ["st", cell, state, n, ms, why]       ms: how long it has been in this state, or ran
+//          ["old", cell, whether]
 //          ["outs", cell, outputs]  ["out+", cell, output]  ["out=", cell, output]
 //          ["txt", cell, output id, text]        a stream goes on
 //          ["who", person]  ["bye", user]  ["ker", {name, state, why?}]  ["conn", state, detail]
 //          ["role", role]  ["info", changes]
 
+import { PeopleColours } from "./colour.js";
 import { splice } from "./text.js";
 
 const STREAM_LIMIT = 200_000; // characters of a stream that are kept
@@ -53,6 +56,7 @@ export class MirrorStore {
     this.connection = { state: "connecting", detail: "" };
     this.kernel = null;
     this.people = new Map();
+    this.colours = new PeopleColours();
     this.order = [];
     this.cells = new Map();
     this.complete = false;
@@ -220,6 +224,11 @@ export class MirrorStore {
         if (!cell) return false;
         [cell.st, cell.n, cell.ms, cell.why] = rest;
         this._stamp(cell);
+        change.mark(id, "state");
+        return true;
+      case "old":
+        if (!cell) return false;
+        cell.old = rest[0];
         change.mark(id, "state");
         return true;
       case "outs":

@@ -41,22 +41,22 @@ const DECEIVING =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001a\u001c-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/;
 const DECEIVING_ALL = new RegExp(DECEIVING.source, "g");
 
-const NAMES = {
-  0x061c: "Arabic letter mark",
-  0x200b: "zero width space",
-  0x200e: "left-to-right mark",
-  0x200f: "right-to-left mark",
-  0x202a: "left-to-right embedding",
-  0x202b: "right-to-left embedding",
-  0x202c: "pop directional formatting",
-  0x202d: "left-to-right override",
-  0x202e: "right-to-left override",
-  0x2066: "left-to-right isolate",
-  0x2067: "right-to-left isolate",
-  0x2068: "first strong isolate",
-  0x2069: "pop directional isolate",
-  0xfeff: "byte order mark",
-};
+const NAMES = new Map([
+  [0x061c, "Arabic letter mark"],
+  [0x200b, "zero width space"],
+  [0x200e, "left-to-right mark"],
+  [0x200f, "right-to-left mark"],
+  [0x202a, "left-to-right embedding"],
+  [0x202b, "right-to-left embedding"],
+  [0x202c, "pop directional formatting"],
+  [0x202d, "left-to-right override"],
+  [0x202e, "right-to-left override"],
+  [0x2066, "left-to-right isolate"],
+  [0x2067, "right-to-left isolate"],
+  [0x2068, "first strong isolate"],
+  [0x2069, "pop directional isolate"],
+  [0xfeff, "byte order mark"],
+]);
 
 /** Whether a text holds characters that deceive the eye. */
 export const deceives = (text) => DECEIVING.test(text);
@@ -83,7 +83,7 @@ export function markDeceiving(root) {
       mark.className = "rtu-mark";
       const name = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
       mark.textContent = name;
-      mark.title = `${NAMES[code] ?? "control character"} (${name}), shown instead of obeyed`;
+      mark.title = `${NAMES.get(code) ?? "control character"} (${name}), shown instead of obeyed`;
       parts.append(mark);
       from = match.index + match[0].length;
     }
