@@ -211,6 +211,7 @@ class RemoteMagics(MagicsBase):
         how = How(
             self.tell,
             owns_cell=True,
+            header="" if self.mode.is_on else "%%rtu_remote",
             grace=self.settings.grace_period,
             mark=f"── on the remote kernel of {session.path} ({session.name}) ──",
         )

@@ -12,6 +12,7 @@ from ..session.events import (
     OutputContinued,
     OutputsCleared,
     OutputsUpdated,
+    PayloadReceived,
 )
 from .bundles import filter_bundle
 from .render import output_text
@@ -32,6 +33,8 @@ class RunResult:
     ----------
     error
         What the run ended with: None, or the error that the magic raised.
+    payload
+        What its cells' replies ask of a front end (help, code for the next cell), unchanged.
 
     Examples
     --------
@@ -51,6 +54,7 @@ class RunResult:
         self._trusts = trusts
         self._fetch = fetch
         self._outputs: list[Output] = []
+        self.payload: list[dict[str, Any]] = []
         self._more: dict[UUID, list[str]] = {}  # output id → pieces of text to come after it
 
     @property
@@ -105,6 +109,8 @@ class RunResult:
         """Note an output event; others are ignored."""
         if isinstance(event, OutputAppended):
             self.outputs.append(self._whole(event.output))
+        elif isinstance(event, PayloadReceived):
+            self.payload += event.payload
         elif isinstance(event, OutputContinued):
             if event.output.content is not None:
                 pieces = self._more.setdefault(event.output.id, [])

@@ -114,6 +114,7 @@ class RunMagics(MagicsBase):
             owns_cell=owns_cell,
             collect=result.take if result is not None else None,
             grace=self.settings.grace_period,
+            header=f"%%rtu_exec {line}".strip() if cell is not None else None,
             progress=None if args.quiet else ProgressLine(self.shell, self.settings.progress_delay),
         )
         try:

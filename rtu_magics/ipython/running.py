@@ -19,7 +19,7 @@ from ..session import (
     Reconnecting,
 )
 from ..session.base import RECONNECTING
-from ..session.events import OutputAppended
+from ..session.events import OutputAppended, PayloadReceived
 from .asking import Asker, CannotAsk, can_ask
 from .base import interrupted
 from .replay import DisplayIds, Replay
@@ -62,6 +62,10 @@ class How:
         A line to stand above the outputs, whatever clears them.
     progress
         Counts the cells; the caller closes it.
+    header
+        See `show_payload`.
+    payload
+        Whether what a cell's reply asks of its front end is done.
     interrupts
         Whether Ctrl-C interrupts the remote cell; otherwise it only stops looking.
     """
@@ -74,6 +78,8 @@ class How:
     mark: str | None = None
     progress: ProgressLine | None = None
     interrupts: bool = True
+    header: str | None = None
+    payload: bool = True
 
 
 def run_here(shell: Any, session: Session, ref: str | None, how: How, **what: Any) -> None:
@@ -210,12 +216,21 @@ class _Watch:
             if self._lost is not None:
                 how.say(f"reconnected after {time.monotonic() - self._lost:.1f} s")
             self._lost = None
+        elif isinstance(event, PayloadReceived) and how.collect is None:
+            self._do(event)
         elif how.collect is not None:
             how.collect(event)
             if isinstance(event, OutputAppended) and event.output.type == "error":
                 self.show.show(event)
         else:
             self.show.show(event)
+
+    def _do(self, event: PayloadReceived) -> None:
+        if self.how.payload:
+            from .payload import show_payload
+
+            session: Any = self.execution.session
+            show_payload(self.show.shell, session, event, self.how.say, self.how.header)
 
     def _answer(self, event: InputRequested) -> None:
         self.show.idle()

@@ -202,6 +202,7 @@ class RunsMagics(MagicsBase):
             self.tell,
             collect=result.take if result is not None else None,
             grace=self.settings.grace_period,
+            payload=False,  # that was for the one who ran it, at that time
             interrupts=execution.user_id in (None, session.client.user_id),
         )
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
@@ -33,6 +34,8 @@ class Run(Model):
         The state of each cell in this run, whatever happened to the cell since.
     collections
         The output collections by cell id, of those cells that have begun.
+    payloads
+        By cell id, what its reply asks of a front end (`ExecutePayloadEventData`); not for long.
     user_id
         Who started it, None when that is not known any more.
     created_at, started_at, ended_at
@@ -45,6 +48,9 @@ class Run(Model):
     state: str
     cell_states: list[CellState] = Field(default_factory=list)
     collections: dict[str, UUID] = Field(default_factory=dict)
+    payloads: dict[str, list[dict[str, Any]]] = Field(
+        default_factory=dict, repr=False, exclude_if=lambda v: not v
+    )
     user_id: UUID | None = None
     created_at: datetime | None = None
     started_at: datetime | None = None

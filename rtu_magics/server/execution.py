@@ -357,6 +357,7 @@ class Executor:
             is_expression=running.target.is_expression,
             place=running.place,
         )
+        run.on_payload = partial(self.runs.take_payload, running.live, running.target.cell_id)
         if not running.plan.scratch:
             run.on_reply = partial(self._store_early, running)
         return run

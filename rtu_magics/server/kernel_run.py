@@ -38,6 +38,8 @@ class KernelRun:
     on_reply
         Takes how it ended as soon as the kernel has said that it ended well; messages may still
         follow.
+    on_payload
+        Takes what the reply asks of a front end, if it asks something.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class KernelRun:
         self.on_message = on_message
         self.on_question = on_question
         self.on_reply: Callable[[ExecuteReply], None] | None = None
+        self.on_payload: Callable[[Any], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
         self._begun = asyncio.Event()
@@ -115,6 +118,9 @@ class KernelRun:
 
     def replied(self, message: Mapping[str, Any]) -> None:
         """Take the kernel's reply."""
+        payload = (message.get("content") or {}).get("payload")
+        if payload and self.on_payload is not None and not self._ended.done():
+            self.on_payload(payload)
         self._request.replied(message.get("content") or {}, self._loop.time())
         self._follow()
         if not self._ended.done() and self.on_reply is not None:

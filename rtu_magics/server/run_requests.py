@@ -54,7 +54,8 @@ def answer_to(
 def attach_starter(data: NewDeltaRequestData, room: Room, connection: Connection) -> None:
     """Attach whoever asks for cells to run, if they want that."""
     if data.attach is not None and isinstance(data.delta, CellExecuteDelta):
-        room.executor.runs.attach(connection, data.delta.id, data.attach == "keep")
+        asks = data.attach == "ask"
+        room.executor.runs.attach(connection, data.delta.id, data.attach == "keep", asks=asks)
 
 
 def _refused(why: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,11 +19,13 @@ from ..models import (
     FINISHED_STATES,
     CellState,
     CellStateName,
+    ExecutePayloadEventData,
     InputRequestEventData,
     Run,
 )
 from .broadcast import Connection, broadcast
 from .frames import message
+from .payload import bounded
 from .people import Action, authorise
 from .plans import Plan
 from .store import runs as queries
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveRun", "Runs"]
 
 _KEPT = 200  # runs, beside those that have not ended
+_PAYLOADS_KEPT = 20  # payloads of cells, for who comes back or attaches
 _ANNOUNCED = 100  # attachments to runs that have not begun
 _LOOK_EVERY = 0.5  # seconds between two looks whether the one who is asked is still there
 
@@ -68,6 +71,7 @@ class LiveRun:
     asks: bool
     states: dict[str, CellState]
     collections: dict[str, UUID] = field(default_factory=dict)
+    payloads: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     attached: list[Connection] = field(default_factory=list)
     keep: bool = False
     created_at: float = field(default_factory=time.time)
@@ -110,6 +114,7 @@ class LiveRun:
             state=self.state,
             cell_states=list(self.states.values()),
             collections=dict(self.collections),
+            payloads=dict(self.payloads),
             user_id=self.author,
             created_at=_when(self.created_at),
             started_at=_when(self.started_at),
@@ -131,7 +136,8 @@ class Runs:
         self._runs: OrderedDict[UUID, LiveRun] = OrderedDict()
         self._ended: OrderedDict[UUID, LiveRun] = OrderedDict()  # of these, in the order of ends
         # Those who attached to a run before it was asked for, as its starter does.
-        self._announced: OrderedDict[UUID, tuple[list[Connection], bool]] = OrderedDict()
+        self._announced: OrderedDict[UUID, tuple[list[Connection], bool, bool]] = OrderedDict()
+        self._with_payload: deque[LiveRun] = deque()
 
     def __iter__(self) -> Iterator[LiveRun]:
         """Iterate from the newest to the oldest."""
@@ -168,7 +174,7 @@ class Runs:
 
     def add(self, plan: Plan) -> LiveRun:
         """Begin to keep a run that was accepted."""
-        announced, keep = self._announced.pop(plan.execution_id, ([], False))
+        announced, keep, asks = self._announced.pop(plan.execution_id, ([], False, False))
         # A scratch run is its starter's alone.
         attached = [c for c in announced if not plan.scratch or _is(c, plan.author)]
         run = LiveRun(
@@ -176,7 +182,7 @@ class Runs:
             plan.author,
             tuple(target.cell_id for target in plan.targets),
             plan.scratch,
-            plan.asks and bool(attached) and not keep,
+            plan.asks and asks and bool(attached) and not keep,
             {state.cell_id: state for state in plan.states()},
             attached=attached,
             keep=keep,
@@ -207,7 +213,9 @@ class Runs:
 
     # Attaching
 
-    def attach(self, connection: Connection, execution_id: UUID, keep: bool = False) -> bool:
+    def attach(
+        self, connection: Connection, execution_id: UUID, keep: bool = False, *, asks: bool = True
+    ) -> bool:
         """Let a connection answer a run's questions; whether it may.
 
         Parameters
@@ -218,12 +226,14 @@ class Runs:
             The run, which may be one to come.
         keep
             Whether the server has to stay for it.
+        asks
+            Whether a run to come may ask this connection.
         """
         run = self._runs.get(execution_id)
         if run is None:
-            connections, kept = self._announced.pop(execution_id, ([], False))
+            connections, kept, asked = self._announced.pop(execution_id, ([], False, False))
             others = [c for c in connections if c is not connection]
-            self._announced[execution_id] = ([*others, connection], kept or keep)
+            self._announced[execution_id] = ([*others, connection], kept or keep, asked or asks)
             while len(self._announced) > _ANNOUNCED:
                 self._announced.popitem(last=False)
             return True
@@ -241,6 +251,20 @@ class Runs:
         """Send an event to those who are attached to a run and may still run cells."""
         listeners = [c for c in run.listeners if self._may_run(c)]
         broadcast(listeners, message(self._room.channel, event, data))
+
+    def take_payload(self, run: LiveRun, cell_id: str, payload: Any) -> None:
+        """Pass on what a cell's reply asks of the front end that ran it."""
+        kept = run.payloads[cell_id] = bounded(payload)
+        self._with_payload.append(run)
+        while len(self._with_payload) > _PAYLOADS_KEPT:
+            oldest = self._with_payload.popleft()
+            if oldest not in self._with_payload:
+                oldest.payloads.clear()
+        self.send(
+            run,
+            "execute_payload_event",
+            ExecutePayloadEventData(execution_id=run.execution_id, cell_id=cell_id, payload=kept),
+        )
 
     # Questions
 

@@ -34,6 +34,7 @@ __all__ = [
     "OutputContinued",
     "OutputsCleared",
     "OutputsUpdated",
+    "PayloadReceived",
     "PeopleChanged",
     "Person",
     "RoleChanged",
@@ -136,6 +137,15 @@ class InputRequested(Event):
     execution_id: UUID
     prompt: str = ""
     password: bool = False
+
+
+@dataclass(frozen=True)
+class PayloadReceived(Event):
+    """A cell's reply asks something of the front end that ran it: to show a page, for one."""
+
+    execution_id: UUID
+    cell_id: str
+    payload: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -314,6 +324,10 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
             InputRequested(new.request_id, new.cell_id, new.execution_id, new.prompt, new.password)
         )
 
+    def payload(msg: Any) -> None:
+        new = msg.data
+        hub.publish(PayloadReceived(new.execution_id, new.cell_id, tuple(new.payload)))
+
     def kernel(msg: Any) -> None:
         hub.publish(KernelChanged(msg.data))
 
@@ -363,6 +377,7 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
         client.register_rtu_event_callback(m.BulkCellStateUpdateResponse, states),
         client.register_rtu_event_callback(m.RunStateEvent, scratch),
         client.register_rtu_event_callback(m.InputRequestEvent, asked),
+        client.register_rtu_event_callback(m.ExecutePayloadEvent, payload),
         client.register_rtu_event_callback(m.KernelStatusUpdateResponse, kernel),
         client.register_rtu_event_callback(m.UsageMetricsEvent, usage),
         client.register_rtu_event_callback(m.FileSubscribeReply, caught_up),

@@ -30,11 +30,19 @@ from .events import (
     OutputContinued,
     OutputsCleared,
     OutputsUpdated,
+    PayloadReceived,
     ScratchStateChanged,
 )
 from .links import fetch_stream
 from .progress import Progress
-from .run_events import CellFinished, CellStarted, Finished, Reconnected, Reconnecting
+from .run_events import (
+    CellFinished,
+    CellStarted,
+    Finished,
+    Reconnected,
+    Reconnecting,
+    ended_unseen,
+)
 
 if TYPE_CHECKING:
     from .runs import RunVerbs
@@ -99,6 +107,7 @@ class Follower:
         self._on_late: Callable[[Event], None] | None = None
         self._catching_up: asyncio.Task[None] | None = None
         self._abandoned = False
+        self._payloads: set[str] = set()
         session.late.begun(self)
         self._unsubscribe = session.hub.subscribe(self._on_event)
 
@@ -119,6 +128,8 @@ class Follower:
         self._accepted, self.targets = True, tuple(run.cell_ids)
         self.user_id = run.user_id
         self._collections.update(run.collections)
+        for cell_id, payload in run.payloads.items():
+            self._on_own(PayloadReceived(self.id, cell_id, tuple(payload)))
         for state in run.cell_states:
             self._on_state(state.cell_id, state)
 
@@ -146,10 +157,9 @@ class Follower:
             if event.state.execution_id == self.id:
                 self._on_state(event.state.cell_id, event.state)
                 self._check_over()
-        elif isinstance(event, InputRequested):
+        elif isinstance(event, (InputRequested, PayloadReceived)):
             if event.execution_id == self.id:
-                self.question = event
-                self._queue.put(event)
+                self._on_own(event)
         elif isinstance(event, DeltaApplied):
             self._on_delta(event.delta)
         elif isinstance(event, KernelChanged):
@@ -176,6 +186,15 @@ class Follower:
             return
         if isinstance(event, OutputAppended) and event.output.type == "error":
             self.errors[event.output.cell_id or m.SCRATCH_CELL] = event.output
+        self._queue.put(event)
+
+    def _on_own(self, event: InputRequested | PayloadReceived) -> None:
+        if isinstance(event, InputRequested):
+            self.question = event
+        elif event.cell_id in self._payloads:
+            return  # it comes twice after a gap
+        else:
+            self._payloads.add(event.cell_id)
         self._queue.put(event)
 
     def _on_delta(self, delta: m.FileDeltaBase) -> None:
@@ -212,7 +231,7 @@ class Follower:
                 now = states.get(cell_id)
                 if not self._has_finished(cell_id) and (now is None or now.execution_id != self.id):
                     # It ended unseen, and something else happened to the cell since.
-                    self._on_state(cell_id, _ended_unseen(cell_id, self.id))
+                    self._on_state(cell_id, ended_unseen(cell_id, self.id))
         self._check_over()
 
     def _on_state(self, cell_id: str, state: m.CellState) -> None:
@@ -269,11 +288,9 @@ class Follower:
             self._over = True
             self._queue.put(Finished())
             self._unsubscribe()
-            keep = self._failure is None and not self._abandoned
-            if keep:
-                for progress in self._progress.values():
-                    progress.compact()
-            self.session.late.ended(self, keep=keep)
+            for progress in self._progress.values():
+                progress.compact()
+            self.session.late.ended(self, keep=self._failure is None and not self._abandoned)
 
     # ------------------------------------------------------------------ after the end
 
@@ -286,9 +303,8 @@ class Follower:
     def take_late(self, event: Event) -> None:
         """Take an output that came after the end."""
         if isinstance(event, OutputsUpdated):
-            for progress in self._progress.values():
-                progress.take(event)
-            self._pass_on_late(event)
+            if [progress.take(event) for progress in self._progress.values()]:
+                self._pass_on_late(event)
             return
         if isinstance(event, OutputsCleared):
             collection_id = event.collection_id
@@ -307,7 +323,7 @@ class Follower:
         return any(progress.shows(output_ids) for progress in self._progress.values())
 
     def note_gap(self) -> None:
-        """Note that the connection is lost: what comes meanwhile is missed."""
+        """Note that the connection is lost."""
         for progress in self._progress.values():
             progress.gapped = True
 
@@ -382,13 +398,3 @@ class Follower:
                 changed = True
                 self._pass_on(event)
         return changed
-
-
-def _ended_unseen(cell_id: str, execution_id: UUID) -> m.CellState:
-    return m.CellState(
-        cell_id=cell_id,
-        state="finished_with_error",
-        execution_id=execution_id,
-        reason=m.EndReason.NO_ANSWER,
-        cause="it ended while the connection was lost, and the cell has been run or changed since",
-    )

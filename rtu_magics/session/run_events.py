@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
+from .. import models as m
 from .events import Event
 
-__all__ = ["CellFinished", "CellStarted", "Finished", "Reconnected", "Reconnecting"]
+__all__ = ["CellFinished", "CellStarted", "Finished", "Reconnected", "Reconnecting", "ended_unseen"]
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,14 @@ class Reconnected(Event):
 @dataclass(frozen=True)
 class Finished(Event):
     """The run is over; nothing follows."""
+
+
+def ended_unseen(cell_id: str, execution_id: UUID) -> m.CellState:
+    """Return the state of a cell of which nobody saw how it ended."""
+    return m.CellState(
+        cell_id=cell_id,
+        state="finished_with_error",
+        execution_id=execution_id,
+        reason=m.EndReason.NO_ANSWER,
+        cause="it ended while the connection was lost, and the cell has been run or changed since",
+    )

@@ -62,7 +62,7 @@ class RunVerbs(KernelVerbs):
             # Subscribed before it is submitted.
             execution = Execution(self, delta.id, delta=delta, keep=background)
             try:
-                attach: m.Attach | None = "keep" if background else "ask" if asks else None
+                attach: m.Attach = "keep" if background else "ask" if asks else "look"
                 await self.client.new_delta_request(delta, attach=attach)
             except BaseException:
                 execution.close()

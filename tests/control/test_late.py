@@ -62,7 +62,7 @@ def begin(kernel: Kernel, do: str, gate: str, magic: str = "%%rtu_exec", more: s
 @pytest.fixture
 def connected(kernel: Kernel) -> Kernel:
     kernel.ok("%load_ext rtu_magics")
-    kernel.ok("%rtu_connect late.ipynb")
+    kernel.ok("%rtu_connect late.ipynb --new")
     return kernel
 
 

@@ -162,6 +162,11 @@ RESPONSES: dict[str, tuple[str, str, Any]] = {
         {"success": True, "run": {"execution_id": ID, "cell_ids": ["a"], "state": "queued"}},
     ),
     "ScratchReply": (FILES, "scratch_reply", SUCCESS),
+    "ExecutePayloadEvent": (
+        FILES,
+        "execute_payload_event",
+        {"execution_id": ID, "cell_id": "a", "payload": [{"source": "page"}]},
+    ),
     "RunStateEvent": (FILES, "run_state_event", {"cell_id": "", "state": "queued"}),
     "KernelSubscribeReply": (KERNELS, "subscribe_reply", {"success": True}),
     "KernelStatusUpdateResponse": (KERNELS, "kernel_status_update_event", KERNEL),

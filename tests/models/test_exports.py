@@ -55,6 +55,7 @@ ADDED = {
     "FileSubscribeRequestData",
     "FileVersion",
     "AttachReplyData",
+    "ExecutePayloadEventData",
     "AttachRequestData",
     "InputReplyRequestData",
     "InputRequestEventData",

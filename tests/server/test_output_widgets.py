@@ -14,7 +14,7 @@ WIDGETS = """
 import ipywidgets
 from IPython.display import clear_output, display
 out = ipywidgets.Output()
-print("important")
+print("important", flush=True)
 """
 
 

@@ -151,7 +151,7 @@ class FileUnsubscribeReply(BaseRTUResponse):
     data: BooleanReplyData
 
 
-Attach = Literal["ask", "keep"]
+Attach = Literal["ask", "keep", "look"]
 
 
 class NewDeltaRequestData(Model):

@@ -5,7 +5,7 @@ All of it is our addition to the protocol; other clients never see any of it.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -20,6 +20,8 @@ __all__ = [
     "AttachReplyData",
     "AttachRequest",
     "AttachRequestData",
+    "ExecutePayloadEvent",
+    "ExecutePayloadEventData",
     "InputReplyReply",
     "InputReplyRequest",
     "InputReplyRequestData",
@@ -134,6 +136,24 @@ class ScratchReply(BaseRTUResponse):
 
     event: Literal["scratch_reply"] = "scratch_reply"
     data: BooleanReplyData
+
+
+class ExecutePayloadEventData(Model):
+    """What a kernel's reply to a cell asks of the front end that ran it: pages, next inputs.
+
+    ``payload`` is that of ``execute_reply`` in the Jupyter messaging protocol, bounded.
+    """
+
+    execution_id: UUID
+    cell_id: str
+    payload: list[dict[str, Any]] = Field(repr=False)
+
+
+class ExecutePayloadEvent(BaseRTUResponse):
+    """Goes to those who are attached to the run."""
+
+    event: Literal["execute_payload_event"] = "execute_payload_event"
+    data: ExecutePayloadEventData
 
 
 class RunStateEvent(BaseRTUResponse):
