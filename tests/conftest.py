@@ -8,8 +8,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _ours: list[Path] = []
+
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,6 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("ipython_config.py", "ipython_kernel_config.py"):
         (profile / name).write_text("c.HistoryManager.enabled = False\n")
     os.environ["IPYTHONDIR"] = str(home)
+    # Kernels, settings and signatures of whoever runs the tests are theirs.
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
+        folder = home / name.lower()
+        folder.mkdir()
+        os.environ[name] = str(folder)
+    os.environ.pop("JUPYTER_PATH", None)
+    os.environ.pop("JUPYTER_CONFIG_PATH", None)
 
 
 def pytest_unconfigure() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import nbformat
 
+from ..helpers.processes import running
 from ..helpers.server import free_port
 
 ARTEFACTS = Path(__file__).parent / "artefacts"
@@ -93,16 +94,9 @@ def running_lab(home: Path) -> Iterator[Lab]:
             stderr=out,
         )
     lab = Lab(f"http://127.0.0.1:{port}/", root, process, log)
-    try:
+    with running(process):
         _wait_until_up(lab)
         yield lab
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
 
 
 def _wait_until_up(lab: Lab) -> None:

@@ -6,7 +6,6 @@ cells of its own. Those that end the page's kernel come last.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 
@@ -15,7 +14,7 @@ import pytest
 from rtu_magics.errors import RemoteCellError
 from rtu_magics.session.events import DeltaApplied
 
-from ..widgets.mirror_page import AXE
+from ..widgets.mirror_page import check_accessible
 from .lab import record, visible_text
 
 pytestmark = [pytest.mark.browser, pytest.mark.server, pytest.mark.timeout(240)]
@@ -162,18 +161,9 @@ def test_two_views_of_one_mirror(lesson):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(lesson, theme):
     page, _ = lesson
-    if not AXE.exists():
-        pytest.fail(f"npm ci in {AXE.parents[2]} brings axe-core")
     page.theme(theme)
     page.shot(f"lab-{theme}")
-    page.page.add_script_tag(path=str(AXE))
-    found = page.page.evaluate(
-        "async () => (await axe.run({include: [['.rtu-mirror'], ['.rtu-status-box']]})).violations"
-    )
-    serious = [v for v in found if v["impact"] in ("serious", "critical")]
-    assert not serious, json.dumps(
-        [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in serious], indent=1
-    )
+    check_accessible(page.page, ".rtu-mirror", ".rtu-status-box")
 
 
 def test_a_cell_that_blocks_stops_nothing(lesson):

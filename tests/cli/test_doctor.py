@@ -22,7 +22,7 @@ def test_a_sound_installation(tmp_path: Path) -> None:
         [*COMMAND, "doctor", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

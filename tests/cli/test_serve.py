@@ -13,7 +13,7 @@ pytestmark = pytest.mark.server
 
 def fails(*args: str, cwd: Path) -> str:
     done = subprocess.run(
-        [*COMMAND, "serve", *args], cwd=cwd, capture_output=True, text=True, timeout=30, check=False
+        [*COMMAND, "serve", *args], cwd=cwd, capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode != 0
     assert done.stdout == ""

@@ -41,7 +41,7 @@ def command(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[st
         env={**os.environ, **env},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 
@@ -69,7 +69,7 @@ class Follower:
     def line(self, text: str, of: queue.Queue[str] | None = None) -> str:
         """Wait for a line that holds a text."""
         while True:
-            line = (of or self.lines).get(timeout=20)
+            line = (of or self.lines).get(timeout=90)
             if text in line:
                 return line
 
@@ -135,7 +135,7 @@ async def test_tail_filters(server: RunningServer, tmp_path: Path) -> None:
     with tail(url(server), *arguments, cwd=tmp_path, RTU_TOKEN=server.token) as following:
         following.line("following", following.said)
         await edit(server, "seven = 7")
-        first = json.loads(following.lines.get(timeout=20))
+        first = json.loads(following.lines.get(timeout=90))
         assert first["event"] == "new_delta_event"
         assert first["data"]["properties"]["cell"]["source"] == "seven = 7"
 

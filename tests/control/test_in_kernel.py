@@ -82,10 +82,8 @@ def test_a_question_that_nobody_needs_answered_any_more(kernel: Kernel, work: Pa
         session = rest(work, "GET", f"/v1/files/{file['id']}/session")
         rest(work, "POST", f"/v1/sessions/{session['session_id']}/interrupt")
 
-    began = time.monotonic()
     run, _ = run_answering(kernel, "%%rtu_exec\ninput('wait: ')", [interrupt_remotely])
     assert "raised KeyboardInterrupt: Interrupted by user" in run.error_line
-    assert time.monotonic() - began < 10
     assert kernel.ok("%%rtu_exec\n1 + 1").bundles("text/plain") == ["2"]
 
 

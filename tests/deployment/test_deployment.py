@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from rtu_magics.errors import RTUError
 from rtu_magics.session import Session, sessions, stop_background
 
 from ..helpers.cli import COMMAND, ready_line, serving
+from ..helpers.needs import needed
 from ..helpers.server import running_server
 from .certificates import Certificates, make
 from .proxy import nginx
@@ -38,13 +38,6 @@ def _nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     needed("openssl")
     return make(tmp_path_factory.mktemp("certificates"))
-
-
-def needed(program: str) -> None:
-    if shutil.which(program) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{program} is not installed")
-        pytest.skip(f"{program} is not installed")
 
 
 def connect(url: str, **options: str) -> Session:

@@ -39,7 +39,7 @@ def runs(pid: int) -> bool:
         return False
 
 
-def wait_gone(pid: int, timeout: float = 8) -> None:
+def wait_gone(pid: int, timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     while runs(pid):
         assert time.monotonic() < deadline, f"process {pid} is still there"

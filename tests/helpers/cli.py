@@ -27,7 +27,7 @@ def serving(*args: str, cwd: Path, **env: str) -> Iterator[subprocess.Popen[str]
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=90)
 
 
 def ready_line(process: subprocess.Popen[str]) -> dict[str, Any]:

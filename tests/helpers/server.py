@@ -39,7 +39,7 @@ class RunningServer:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
-    def stop(self, timeout: float = 15.0) -> int:
+    def stop(self, timeout: float = 60.0) -> int:
         """End it as an administrator would; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

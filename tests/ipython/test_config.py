@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -120,12 +119,10 @@ def test_default_session_and_grace(lab: Shell) -> None:
         "    try:\n        time.sleep(0.1)\n    except KeyboardInterrupt:\n        pass"
     )
     threading.Timer(0.7, signal.raise_signal, [signal.SIGINT]).start()
-    began = time.monotonic()
     assert lab.line(stubborn) == (
         "KeyboardInterrupt: the remote cell did not stop within 0.3 s; stopped waiting; the remote "
         "cell still runs, %rtu_kernel interrupt stops it, %rtu_attach shows it again"
     )
-    assert time.monotonic() - began < 2
     lab.ok("%rtu_config grace_period 5")
     assert lab.ok("%%rtu_exec\nprint('usable')") == "usable\n"
 

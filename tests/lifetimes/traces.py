@@ -11,7 +11,7 @@ import psutil
 
 __all__ = ["WITHIN", "Traces", "descriptors", "recorded", "server_pid"]
 
-WITHIN = 5.0  # seconds in which nothing of a connection may be left
+WITHIN = 60.0  # seconds in which nothing of a connection may be left, on a busy machine, too
 
 
 def server_pid(work: Path) -> int:

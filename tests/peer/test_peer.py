@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ import pytest
 from rtu_magics.client import APIClient
 
 from ..helpers.cli import ready_line, serving
-from ..helpers.peer import peer_environ, peer_python
+from ..helpers.needs import third_party_client
+from ..helpers.peer import peer_environ
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.peer]
 
@@ -22,13 +22,7 @@ pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.peer]
 @pytest.fixture(scope="session")
 def peer() -> str:
     """The interpreter of the peer's environment."""
-    try:
-        return peer_python()
-    except (OSError, subprocess.SubprocessError) as exc:
-        reason = f"the peer's environment cannot be made: {exc}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    return third_party_client()
 
 
 def drive(peer: str, script: str, server: dict[str, Any]) -> dict[str, Any]:

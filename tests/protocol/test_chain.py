@@ -1,4 +1,3 @@
-import time
 from uuid import uuid4
 
 import pytest
@@ -53,11 +52,9 @@ def test_any_order_with_any_duplicates_gives_the_chain(order, data):
 def test_ten_thousand_in_reverse_order():
     deltas = make_chain(10_000)
     chain = DeltaChain()
-    started = time.perf_counter()
     for delta in reversed(deltas):
         chain.add(delta, now=0)
     assert drain(chain, NIL_UUID) == deltas
-    assert time.perf_counter() - started < 5  # linear: some tens of milliseconds
 
 
 def test_duplicates_are_dropped_while_they_wait_and_after_they_were_taken():

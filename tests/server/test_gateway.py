@@ -20,6 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ..helpers.processes import running
 from ..helpers.rtu import NotebookClient, call, follow, get, open_notebook, post
 from ..helpers.server import RunningServer, child_pids, free_port
 from .test_execution import launch
@@ -47,16 +48,8 @@ def jupyter_server(root: Path, *options: str) -> Iterator[subprocess.Popen[bytes
             stderr=log,
             env=environment,
         )
-    try:
+    with running(process):
         yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-            raise
 
 
 def answer(root: Path, path: str, url: str, token: str) -> httpx.Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import pytest
 from rtu_magics.client import APIClient
 from rtu_magics.models import CodeCell, Notebook
 
-from ..helpers.peer import peer_environ, peer_python
+from ..helpers.needs import third_party_client
+from ..helpers.peer import peer_environ
 
 pytestmark = pytest.mark.server
 
@@ -47,13 +47,7 @@ async def test_our_client_reloads_by_itself(server):
 @pytest.mark.peer
 @pytest.mark.timeout(700)
 async def test_the_third_party_client_reloads_by_itself(server):
-    try:
-        python = peer_python()
-    except (OSError, subprocess.SubprocessError) as exc:
-        reason = f"the peer's environment cannot be made: {exc}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    python = third_party_client()
     script = Path(__file__).with_name("peer_script.py")
     process = await asyncio.create_subprocess_exec(
         python,

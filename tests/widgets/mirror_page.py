@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 import http.server
 import json
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import rtu_magics.widgets
+
+from ..helpers.needs import missing, needed
 
 STATIC = Path(rtu_magics.widgets.__file__).parent / "static"
 AXE = STATIC.parent / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -82,15 +80,11 @@ def snapshot(cells: list[Cell], **more: Any) -> dict[str, Any]:
 @contextmanager
 def browser() -> Iterator[Any]:
     """A browser, or a skipped test where there is none; in CI that is a failure."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
+    path = needed("chromium", "google-chrome", "chromium-browser")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        sync_playwright = None  # type: ignore[assignment]
-    if path is None or sync_playwright is None:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium or no playwright: both belong to the development setup")
-        pytest.skip("needs chromium and playwright")
+        missing("playwright", "pip install playwright")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
@@ -99,15 +93,15 @@ def browser() -> Iterator[Any]:
             running.close()
 
 
-def check_accessible(page: Any, where: str = "#host") -> None:
+def check_accessible(page: Any, *where: str) -> None:
     """Check with axe-core that nothing serious is wrong; skipped where it is not installed."""
     if not AXE.exists():
-        what = "axe-core: run `npm ci` in rtu_magics/widgets/frontend (Node.js)"
-        if os.environ.get("CI"):
-            pytest.fail(f"no {what}")
-        pytest.skip(f"needs {what}")
+        missing("axe-core", "npm ci in rtu_magics/widgets/frontend, with Node.js")
     page.add_script_tag(path=str(AXE))
-    found = page.evaluate("(where) => axe.run(where, {resultTypes: ['violations']})", where)
+    found = page.evaluate(
+        "(include) => axe.run({include}, {resultTypes: ['violations']})",
+        [[one] for one in where or ("#host",)],
+    )
     told = [
         {
             "rule": v["id"],

@@ -42,7 +42,7 @@ def owner(server: RunningServer, request: pytest.FixtureRequest) -> Iterator[Any
         yield session
 
 
-def until(condition: Any, seconds: float = 10.0) -> None:
+def until(condition: Any, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
