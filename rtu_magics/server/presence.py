@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from uuid import UUID
 
+from ..foreign import shown
 from ..models import UpdateUserFileSubscriptionEventData
 from .broadcast import Connection
 from .people import Person
 
-__all__ = ["Here", "Presence"]
+__all__ = ["Here", "Presence", "could_be_cell"]
+
+_LONGEST_ID = 64  # characters of a cell's id (nbformat)
 
 
 @dataclass(slots=True)
@@ -36,6 +39,14 @@ class Here:
     connections: int
     cell_id: str | None
     at: datetime
+
+
+def could_be_cell(cell_id: str | None) -> bool:
+    """Return whether somebody may say that they are there: in a cell, or in none.
+
+    The cell itself may have come or gone meanwhile.
+    """
+    return cell_id is None or (len(cell_id) <= _LONGEST_ID and shown(cell_id) == cell_id)
 
 
 class Presence:

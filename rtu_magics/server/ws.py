@@ -42,6 +42,7 @@ from .locks import needed_for
 from .origin import came_from_elsewhere
 from .outside_view import base_of
 from .people import Action, NotRecognised, Person, Role, authorise, nobody, refusal
+from .presence import could_be_cell
 from .room import Room
 from .run_requests import RunRequest, answer_to, attach_starter
 from .sealing import digest_of
@@ -347,7 +348,8 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         if room is None:
             return
         cell_id = request.data.id
-        done = len(cell_id or "") <= 200 and room.select(self._connection, cell_id)
+        # Everybody is told of it, so it may be the name of a cell, and no order to their terminals.
+        done = could_be_cell(cell_id) and room.select(self._connection, cell_id)
         self._reply(request, "update_user_cell_selection_reply", {"success": done})
 
     async def _unsupported(self, request: BaseRTURequest, person: Person) -> None:

@@ -194,6 +194,9 @@ async def test_presence_and_selection(shared_server, notebook):
                 lambda m: m["data"]["cell_id_selected"] == "any string",
             )
             assert seen["data"]["user_id"]
+            for hostile in ("a\x1b]0;t\x07", "a\nb", "\u202eb", "x" * 65):
+                reply = await client.request(client.files, event, {"id": hostile})
+                assert reply["data"] == {"success": False}
 
 
 async def test_kernel_channel_subscription(shared_server, notebook):
