@@ -139,17 +139,46 @@ def _announce(info: dict[str, Any], notebook: str | None, as_json: bool, host: s
     if as_json:
         print(json.dumps(info), flush=True)
         return True
-    link = for_others(info.get("link", f"{info['url']}tree/NOTEBOOK.ipynb"), host)
-    print(f"Serving {notebook or 'the notebooks'} in {info['root_dir']}. Join from any notebook:\n")
-    print(f"    %load_ext rtu_magics\n    %rtu_connect {link}?token={info['token']}\n")
-    print("Who has the token may change and run everything. Ctrl-C ends the server.", flush=True)
+    print("\n".join(_words(info, notebook, host)), flush=True)
     return True
 
 
+def _words(info: dict[str, Any], notebook: str | None, host: str) -> list[str]:
+    """Return what to say: first what may be handed on, and last what may not."""
+    what = f"Serving {notebook or 'the notebooks'} in {info['root_dir']}."
+    lines = [shown(what), ""]
+    mine = for_others(info.get("link", f"{info['url']}tree/NOTEBOOK.ipynb"), host)
+    if notebook is not None:
+        invite = _invite(info)
+        where = f"{mine}?invite={invite['token']}"
+        lines += ["For others, to read along (a viewer's link, good for 7 days):", ""]
+        lines += ["    %load_ext rtu_magics", f"    %rtu_connect {where}", ""]
+        lines += [
+            shown(f"To let them run or edit: rtu-magics share {notebook} --role contributor"),
+            f"To take the link back: %rtu_revoke {invite['id'][:8]}",
+            "",
+        ]
+    else:
+        lines += ["To let others in: rtu-magics share NOTEBOOK.ipynb prints a link for them.", ""]
+    lines += ["Yours only, since whoever has it may change and run everything:", ""]
+    lines += ["    %load_ext rtu_magics", f"    %rtu_connect {mine}?token={info['token']}", ""]
+    return [*lines, "Ctrl-C ends the server."]
+
+
+def _invite(info: dict[str, Any]) -> dict[str, Any]:
+    path = f"/v1/files/{info['file_id']}/invites"
+    return _ask(info, path, {"role": "viewer", "name": "read along"})
+
+
 def _open(info: dict[str, Any], notebook: str) -> str:
+    return str(_ask(info, "/v1/files/open", {"path": notebook, "create": True})["id"])
+
+
+def _ask(info: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Make a request of this process's own server."""
     request = urllib.request.Request(
-        f"{info['api_url']}/v1/files/open",
-        data=json.dumps({"path": notebook, "create": True}).encode(),
+        f"{info['api_url']}{path}",
+        data=json.dumps(body).encode(),
         headers={
             "Authorization": f"Bearer {info['token']}",
             "Content-Type": "application/json",
@@ -163,7 +192,8 @@ def _open(info: dict[str, Any], notebook: str) -> str:
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=itself)
     )
     with opener.open(request, timeout=30) as response:
-        return str(json.load(response)["id"])
+        found: dict[str, Any] = json.load(response)
+        return found
 
 
 def _reason(exc: OSError) -> str:

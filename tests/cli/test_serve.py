@@ -1,10 +1,14 @@
 """``rtu-magics serve``, from its ready line to its end."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
+
+import rtu_magics
+from rtu_magics.errors import PermissionDenied
 
 from ..helpers.cli import COMMAND, ready_line, serving
 
@@ -52,9 +56,27 @@ def test_a_notebook_that_is_missing_is_created_and_linked(tmp_path: Path) -> Non
 def test_people_are_told_what_to_type(tmp_path: Path) -> None:
     with serving("lesson.ipynb", "--new", cwd=tmp_path, RTU_SERVER_TOKEN="secret") as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(4)]
-        assert "%rtu_connect http://127.0.0.1:" in lines[3]
-        assert lines[3].endswith("?token=secret\n")
+        text = "".join(iter(process.stdout.readline, "Ctrl-C ends the server.\n"))
+        others, yours = re.findall(r"%rtu_connect (http://127\.0\.0\.1:\S+)", text)
+        assert yours.endswith("?token=secret")
+        assert text.index("Yours only") < text.index("secret")
+        assert "secret" not in others
+        assert "viewer" in text[: text.index(others)]
+        session = rtu_magics.connect(others)
+        try:
+            assert session.role == "viewer"
+            with pytest.raises(PermissionDenied, match="you are a viewer here"):
+                session.add("x = 1")
+        finally:
+            session.close()
+
+
+def test_a_directory_s_owner_is_told_how_to_let_others_in(tmp_path: Path) -> None:
+    with serving(cwd=tmp_path, RTU_SERVER_TOKEN="secret") as process:
+        assert process.stdout is not None
+        text = "".join(iter(process.stdout.readline, "Ctrl-C ends the server.\n"))
+        assert "rtu-magics share NOTEBOOK.ipynb" in text[: text.index("Yours only")]
+        assert text.count("secret") == 1
 
 
 @pytest.mark.parametrize(
