@@ -139,6 +139,11 @@ class ConnectMagics(MagicsBase):
             f"{'' if session in before else new}{count} cell{'' if count == 1 else 's'}, "
             f"kernel {kernel}{guest}"
         )
+        if session.own_kernel:
+            self.say(
+                "note: it runs on this very kernel: run its cells in place; what would wait for "
+                "the kernel is refused here"
+            )
         if session.trust_outputs is None:
             session.trust_outputs = self.settings.trusts
         if session not in before and not session.trusts_outputs:

@@ -106,4 +106,6 @@ class HistoryMagics(MagicsBase):
         """
         from .render_history import variable_table
 
-        self.show(variable_table(self.session(args).variables()))
+        session = self.session(args)
+        session.refuse_own_kernel("%whos shows them here")
+        self.show(variable_table(session.variables()))

@@ -186,6 +186,7 @@ class RemoteMagics(MagicsBase):
             self._send(args, body(cell))
         elif args.switch == "on":
             session = self.session(args)
+            session.refuse_own_kernel("cells run there already")
             self.mode.on(session.name)
             self.say(
                 f"every following cell runs on the remote kernel of {session.path} "

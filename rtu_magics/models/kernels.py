@@ -127,12 +127,14 @@ class KernelDetails(Model):
 class KernelStatusUpdate(Model):
     """The state of the kernel session of one notebook.
 
-    ``reason`` (our addition) says why a kernel failed or went away.
+    ``reason`` (our addition) says why a kernel failed or went away, ``kernel_id`` (our addition)
+    which one it is: a kernel that knows its own notices when it would wait for itself.
     """
 
     session_id: UUID
     kernel: KernelDetails
     reason: str | None = Field(default=None, exclude_if=lambda v: v is None)
+    kernel_id: str | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class KernelSession(Model):

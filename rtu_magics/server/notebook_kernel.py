@@ -103,6 +103,7 @@ class NotebookKernel:
                 last_activity=self._last_activity,
             ),
             reason=self._reason,
+            kernel_id=info.kernel_id,
         )
 
     # Asked for by people

@@ -84,9 +84,10 @@ class KernelVerbs(SessionBase):
         KernelError
             It does not start, or it is the kernel that would wait for it.
         """
+        self.refuse_own_kernel()  # first: it is not ready as long as this cell runs
         if not self.kernel_ready:
             self.kernel_start()
-        self._refuse_own_kernel()
+            self.refuse_own_kernel()
 
     def kernel_start(self, kernel_name: str | None = None) -> KernelStatusUpdate:
         """Start the kernel, or wait until the one that starts is ready.
@@ -103,6 +104,7 @@ class KernelVerbs(SessionBase):
         KernelError
             It does not start, or one of another name runs.
         """
+        self.refuse_own_kernel("it runs")
         began = time.monotonic()
         alive = self.kernel_alive
         if alive:
@@ -201,6 +203,7 @@ class KernelVerbs(SessionBase):
         KernelNotStarted
             No kernel runs.
         """
+        self.refuse_own_kernel("restart it from the front end's menu")
         session_id = self._session_id()
 
         async def restart() -> None:
@@ -218,6 +221,7 @@ class KernelVerbs(SessionBase):
         KernelUnknown
             No kernel of that name is installed on the server; the one that runs goes on.
         """
+        self.refuse_own_kernel("change it from the front end's menu")
         _, names = self.kernel_names()
         if kernel_name not in names:
             installed = ", ".join(sorted(names)) or "none"
@@ -244,34 +248,50 @@ class KernelVerbs(SessionBase):
         KernelNotStarted
             No kernel runs.
         """
+        self.refuse_own_kernel("end it from the front end's menu")
         self.call(self.api.shutdown_kernel(self._session_id()))
 
-    def _refuse_own_kernel(self) -> None:
-        """Refuse to run a cell on the kernel that would wait for it: it would wait for ever.
+    @property
+    def own_kernel(self) -> bool:
+        """Whether the notebook's kernel is this very process, as far as its server tells."""
+        own = own_kernel_id()
+        if own is None:
+            return False  # a terminal is nobody's remote kernel
+        # Another kernel may have taken its place while nobody followed it.
+        status = self.kernel_session
+        if status is None or status.kernel.execution_state not in KERNEL_ALIVE_STATES:
+            status = self.kernel_status()
+        if status is None or self._own_kernel_checked == status.session_id:
+            return False
+        theirs = status.kernel_id
+        if theirs is None:  # a server that does not say
+            try:
+                theirs = self.call(self._kernel_id(status.session_id))
+            except (RTUError, ValueError, KeyError, TypeError):
+                return False  # another kind of server, which cannot be asked
+        if theirs == own:
+            return True
+        self._own_kernel_checked = status.session_id
+        return False
+
+    def refuse_own_kernel(self, instead: str = "run the cell in place") -> None:
+        """Refuse to wait for the kernel that waits: it would do so for ever.
+
+        Parameters
+        ----------
+        instead
+            What to do instead, besides the same from another notebook.
 
         Raises
         ------
         KernelError
             The notebook's kernel is this process.
         """
-        own = own_kernel_id()
-        if own is None:
-            return  # a terminal is nobody's remote kernel
-        session_id = self.kernel_session.session_id if self.kernel_session is not None else None
-        if session_id is None:
-            session_id = self._session_id()
-        if self._own_kernel_checked == session_id:
-            return
-        try:
-            theirs = self.call(self._kernel_id(session_id))
-        except (RTUError, ValueError, KeyError, TypeError):
-            return  # another kind of server, which cannot be asked
-        if theirs == own:
+        if self.own_kernel:
             raise KernelError(
-                f"{self.file.path} runs on this very kernel, which would wait for itself; run the "
-                f"cell in place, or connect from another notebook"
+                f"{self.file.path} runs on this very kernel, which would wait for itself; "
+                f"{instead}, or connect from another notebook"
             )
-        self._own_kernel_checked = session_id
 
     async def _kernel_id(self, session_id: UUID) -> str:
         """Return the id of a session's kernel, which only Jupyter Server's own API tells."""

@@ -137,6 +137,7 @@ class RunVerbs(KernelVerbs):
         RTUError
             The server knows no such run.
         """
+        self.refuse_own_kernel()
         execution = Execution(self, execution_id)
 
         async def attach() -> None:
