@@ -65,5 +65,5 @@ async def clear_outputs(room: Room, cell_ids: Iterable[str], author: UUID) -> li
 def _has_outputs(room: Room, cell: CodeCell) -> bool:
     if cell.output_collection_id is None:
         return bool(cell.outputs) or cell.execution_count is not None
-    found = room.service.collections.of_cell(cell.output_collection_id)
+    found = room.service.collections.of_cell(cell.output_collection_id, room.file_id)
     return found is not None and not found.is_empty

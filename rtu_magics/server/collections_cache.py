@@ -55,14 +55,18 @@ class Collections:
         with self._database.transaction() as connection:
             return load_collection(connection, collection_id, self._links.output)
 
-    def of_cell(self, collection_id: str) -> LiveCollection | None:
-        """Return the collection that a cell's metadata name, and keep it in memory."""
+    def of_cell(self, collection_id: str, file_id: UUID) -> LiveCollection | None:
+        """Return the collection that a cell's metadata name, and keep it in memory.
+
+        A cell has none of another notebook, nor of a run without a cell, whatever it names.
+        """
         try:
             found = self.get(UUID(collection_id))
         except ValueError:
             return None
-        if found is not None:
-            self.put(found)
+        if found is None or found.file_id != file_id or found.private_to is not None:
+            return None
+        self.put(found)
         return found
 
     def live_content(self, output_id: UUID, mimetype: str) -> str | None:

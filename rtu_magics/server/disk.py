@@ -388,7 +388,9 @@ class DiskFile:
     def _outputs_of(self, cell: CodeCell) -> tuple[list[CellOutput], int | None] | None:
         if cell.output_collection_id is None:
             return None
-        found = self._room.service.collections.of_cell(cell.output_collection_id)
+        found = self._room.service.collections.of_cell(
+            cell.output_collection_id, self._room.file_id
+        )
         return None if found is None else (found.to_nbformat(), found.execution_count)
 
     def _remember(self, disk_hash: str, base: DiskBase) -> None:

@@ -32,6 +32,8 @@ def without_secrets(uri: str) -> str:
 class Links:
     """Makes and checks links.
 
+    A link with a `reader` is theirs: it is worth no more than they are when it is used.
+
     Parameters
     ----------
     secret
@@ -44,17 +46,17 @@ class Links:
         self._secret = secret
         self._prefix = prefix
 
-    def version(self, version_id: UUID, base: str) -> str:
+    def version(self, version_id: UUID, base: str, reader: UUID | None = None) -> str:
         """Return a link to a version's notebook; `base` is ``scheme://host``."""
-        return self._expiring(base, f"/v1/versions/{version_id}/content")
+        return self._expiring(base, f"/v1/versions/{version_id}/content", reader)
 
-    def file(self, file_id: UUID, base: str) -> str:
+    def file(self, file_id: UUID, base: str, reader: UUID | None = None) -> str:
         """Return a link to the bytes of a plain file."""
-        return self._expiring(base, f"/v1/files/{file_id}/content")
+        return self._expiring(base, f"/v1/files/{file_id}/content", reader)
 
-    def upload(self, upload_id: UUID, base: str) -> str:
+    def upload(self, upload_id: UUID, base: str, reader: UUID | None = None) -> str:
         """Return a link that takes an upload."""
-        return self._expiring(base, f"/v1/uploads/{upload_id}")
+        return self._expiring(base, f"/v1/uploads/{upload_id}", reader)
 
     def output(self, output_id: UUID, mimetype: str) -> str:
         """Return a link to one representation of an output; it holds as long as the output.
@@ -71,26 +73,31 @@ class Links:
         expected = self._sign(f"/outputs/{output_id}/content?{mimetype}")
         return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))
 
-    def valid(self, path: str, expires: str, signature: str) -> bool:
+    def valid(self, path: str, expires: str, signature: str, reader: str = "") -> bool:
         """Return whether an expiring link is one of ours and still holds.
 
         Parameters
         ----------
         path
             Below the REST API's prefix.
-        expires, signature
-            From the query.
+        expires, signature, reader
+            From the query; whether the reader still may is the caller's to ask.
         """
-        expected = self._sign(f"{path}?{expires}")
+        expected = self._sign(_signed(path, expires, reader))
         if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
             return False
         return expires.isdigit() and int(expires) >= time.time()
 
-    def _expiring(self, base: str, path: str) -> str:
-        expires = str(int(time.time()) + _LIFETIME)
-        signature = self._sign(f"{path}?{expires}")
-        return f"{base}{self._prefix}{path}?expires={expires}&sig={signature}"
+    def _expiring(self, base: str, path: str, reader: UUID | None) -> str:
+        expires, whose = str(int(time.time()) + _LIFETIME), str(reader or "")
+        signature = self._sign(_signed(path, expires, whose))
+        bound = f"for={whose}&" if whose else ""
+        return f"{base}{self._prefix}{path}?{bound}expires={expires}&sig={signature}"
 
     def _sign(self, text: str) -> str:
         digest = hmac.new(self._secret, text.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest[:24]).decode()
+
+
+def _signed(path: str, expires: str, reader: str) -> str:
+    return f"{path}?{expires}&for={reader}" if reader else f"{path}?{expires}"

@@ -25,6 +25,7 @@ from .chain import Staged
 from .execution import Plan
 from .frames import Envelope, error_frame, message
 from .locks import objection
+from .output_claims import foreign_outputs
 from .people import Person
 from .store import AnyConnection
 
@@ -176,7 +177,9 @@ class Writer:
             # Here, where the order is settled: a role or a lock may have changed on the way.
             if job.person is not None:
                 builder = self._room.chain.builder
-                against = objection(job.person, self._room.file_id, job.delta, builder)
+                file_id, collections = self._room.file_id, self._room.service.collections
+                against = objection(job.person, file_id, job.delta, builder)
+                against = against or foreign_outputs(job.delta, file_id, collections)
                 if against:
                     answers.append((job, self._refusal(job, against), False))
                     continue

@@ -10,6 +10,7 @@ __all__ = ["routes"]
 def routes() -> list[tuple[str, type[Any]]]:
     """Return every route: a pattern below the server's base URL, and its handler."""
     from . import (
+        content,
         files,
         history,
         invites,
@@ -34,9 +35,9 @@ def routes() -> list[tuple[str, type[Any]]]:
         (rf"{api}/projects/{one}/files/?", projects.ProjectFiles),
         (rf"{api}/v1/files/?", files.Files),
         (rf"{api}/v1/files/open/?", files.OpenFile),
-        (rf"{api}/v1/uploads/{one}/?", files.Upload),
+        (rf"{api}/v1/uploads/{one}/?", content.Upload),
         (rf"{api}/v1/files/{one}/complete-upload/?", files.CompleteUpload),
-        (rf"{api}/v1/(versions|files)/{one}/content/?", files.VersionContent),
+        (rf"{api}/v1/(versions|files)/{one}/content/?", content.VersionContent),
         (rf"{api}/v1/files/{one}/versions/?", files.FileVersions),
         (rf"{api}/files/{one}/versions/?", files.FileVersions),
         (rf"{api}/v1/files/{one}/versions/{one}/restore/?", history.RestoreVersion),

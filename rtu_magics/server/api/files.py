@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import posixpath
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -25,7 +24,7 @@ from ..store import deltas as delta_queries
 from ..store import files as queries
 from ..store.files import FileRow
 from ..store.schema import files
-from .base import Handler, fail, public, signed_in, uuid_of, when
+from .base import Handler, fail, signed_in, uuid_of, when
 from .shapes import file_of, version_of
 
 __all__ = [
@@ -36,8 +35,6 @@ __all__ = [
     "Files",
     "OpenFile",
     "SaveFile",
-    "Upload",
-    "VersionContent",
 ]
 
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
@@ -89,7 +86,8 @@ class FileHandler(Handler):
 
     def answer_file(self, row: FileRow, status: int = 200) -> None:
         """Answer with a file and a link to its content."""
-        self.answer(file_of(self.service, row, self.role_in(row.id), self.base), status)
+        role = self.role_in(row.id)
+        self.answer(file_of(self.service, row, role, self.base, self.person.id), status)
 
     def role_in(self, file_id: UUID) -> str | None:
         """Return what the asker is in a file, as the API says it."""
@@ -217,45 +215,15 @@ class Files(FileHandler):
                 mimetype=self.service.mimetype(path),
             )
             upload_id = queries.create_upload(connection, row.id)
-        file = file_of(self.service, row, self.role_in(row.id), self.base)
+        file = file_of(self.service, row, self.role_in(row.id), self.base, self.person.id)
+        upload_url = self.service.links.upload(upload_id, self.base, self.person.id)
         info = {
             "upload_id": str(upload_id),
             "key": f"files/{row.id}",
-            "parts": [
-                {"part_number": 1, "upload_url": self.service.links.upload(upload_id, self.base)}
-            ],
+            "parts": [{"part_number": 1, "upload_url": upload_url}],
         }
         answer = {**file.model_dump(mode="json"), "presigned_upload_url_info": info}
         self.answer(answer, 201)
-
-
-class Upload(Handler):
-    """Where an upload goes."""
-
-    @public
-    async def put(self, upload_id: str) -> None:
-        """Take the content of an upload; the link is the credential."""
-        path = f"/v1/uploads/{upload_id}"
-        if not self.service.links.valid(path, self.query("expires"), self.query("sig")):
-            raise fail(403, "the link is not valid or has expired; reserve the upload again")
-        found = uuid_of(upload_id)
-        content = self.request.body
-        if len(content) > MAX_UPLOAD_BYTES:
-            raise fail(413, f"a file may have at most {MAX_UPLOAD_BYTES} bytes")
-        with self.service.database.transaction() as connection:
-            if queries.get_upload(connection, found) is None:
-                raise fail(404, "the upload was completed already")
-        etag = hashlib.sha256(content).hexdigest()[:32]
-        target = self.service.staged_upload(found)
-        await asyncio.to_thread(write_atomically, target, content)
-        with self.service.database.transaction() as connection:
-            queries.set_upload_etag(connection, found, etag)
-        self.set_header("ETag", f'"{etag}"')
-        self.nothing(200)
-
-    def compute_etag(self) -> str | None:
-        """Leave the header to `put`."""
-        return None
 
 
 class _Part(Model):
@@ -364,7 +332,9 @@ class FileVersions(FileHandler):
         file = file_of(self.service, row)
         with self.service.database.transaction() as connection:
             rows = delta_queries.list_versions(connection, row.id)
-        self.answer([version_of(self.service, file, version, self.base) for version in rows])
+        self.answer(
+            [version_of(self.service, file, version, self.base, self.person.id) for version in rows]
+        )
 
     @signed_in(Action.EDIT)
     async def post(self, file_id: str) -> None:
@@ -373,35 +343,4 @@ class FileVersions(FileHandler):
         room = await self.room(file_id)
         version = await room.save_version(wanted.name, self.person)
         file = file_of(self.service, self.file(file_id))
-        self.answer(version_of(self.service, file, version, self.base), 201)
-
-
-class VersionContent(Handler):
-    """The content behind a signed link."""
-
-    @public
-    async def get(self, kind: str, found_id: str) -> None:
-        """Answer with a version's notebook, or a plain file's bytes."""
-        path = f"/v1/{kind}/{found_id}/content"
-        if not self.service.links.valid(path, self.query("expires"), self.query("sig")):
-            raise fail(403, "the link is not valid or has expired; ask for the file again")
-        content: Any
-        if kind == "versions":
-            with self.service.database.transaction() as connection:
-                found = delta_queries.version_content(connection, uuid_of(found_id))
-            if found is None:
-                raise fail(404, "there is no such version")
-            content, mimetype = found[0], "application/json"
-        else:
-            row = self.service.file(uuid_of(found_id))
-            if row is None or not row.ready:
-                raise fail(404, "there is no such file")
-            try:
-                content = await asyncio.to_thread(self.service.absolute(row.path).read_bytes)
-            except OSError as exc:
-                raise fail(404, f"{row.path} cannot be read: {exc.strerror or exc}") from exc
-            mimetype = row.mimetype or "application/octet-stream"
-        self.set_header("Content-Type", mimetype)
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Content-Disposition", "attachment")
-        self.finish(content)
+        self.answer(version_of(self.service, file, version, self.base, self.person.id), 201)

@@ -35,7 +35,7 @@ class RestoreVersion(FileHandler):
         except LookupError as exc:
             raise fail(404, str(exc)) from exc
         file = file_of(self.service, self.file(file_id))
-        self.answer(version_of(self.service, file, version, self.base))
+        self.answer(version_of(self.service, file, version, self.base, self.person.id))
 
 
 class FileLog(FileHandler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from typing import Any
+from uuid import UUID
 
 from ...models import File, FileVersion, Project, Space
 from ..service import Service
@@ -34,7 +35,13 @@ def project_of(row: Any) -> Project:
     return Project(name=row.name, description=row.description, space_id=row.space_id, **_times(row))
 
 
-def file_of(service: Service, row: Any, role: str | None = None, base: str | None = None) -> File:
+def file_of(
+    service: Service,
+    row: Any,
+    role: str | None = None,
+    base: str | None = None,
+    reader: UUID | None = None,
+) -> File:
     """Return a file.
 
     Parameters
@@ -45,6 +52,8 @@ def file_of(service: Service, row: Any, role: str | None = None, base: str | Non
         What the asker may do with it.
     base
         ``scheme://host`` for the link to its content; None leaves the link out, as in listings.
+    reader
+        Whose link it is.
     """
     with service.database.transaction() as connection:
         project = file_queries.get_by_id(connection, projects, row.project_id)
@@ -55,9 +64,9 @@ def file_of(service: Service, row: Any, role: str | None = None, base: str | Non
         path = path[len(directory) + 1 :]
     link = None
     if base is not None and row.type == "notebook" and version is not None:
-        link = service.links.version(version.id, base)
+        link = service.links.version(version.id, base, reader)
     elif base is not None and row.type == "file" and row.ready:
-        link = service.links.file(row.id, base)
+        link = service.links.file(row.id, base, reader)
     return File(
         filename=posixpath.basename(path),
         path=path,
@@ -74,14 +83,14 @@ def file_of(service: Service, row: Any, role: str | None = None, base: str | Non
     )
 
 
-def version_of(service: Service, file: File, row: Any, base: str) -> FileVersion:
-    """Return a version of a file."""
+def version_of(service: Service, file: File, row: Any, base: str, reader: UUID) -> FileVersion:
+    """Return a version of a file, with a link to its content that is the reader's."""
     return FileVersion(
         number=row.number,
         file_id=file.id,
         project_id=file.project_id,
         space_id=file.space_id,
-        content_presigned_url=service.links.version(row.id, base),
+        content_presigned_url=service.links.version(row.id, base, reader),
         created_by_id=row.created_by_id,
         name=row.name,
         description=row.description,
