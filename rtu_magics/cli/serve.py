@@ -123,8 +123,6 @@ def _split(target: str, new: bool) -> tuple[Path, str | None]:
 
 def _announce(info: dict[str, Any], notebook: str | None, as_json: bool, host: str) -> bool:
     """Say that the server is ready; returns whether the notebook could be opened."""
-    from ..server.outside_view import for_others
-
     try:
         if notebook is not None:
             file_id = _open(info, notebook)
@@ -145,6 +143,8 @@ def _announce(info: dict[str, Any], notebook: str | None, as_json: bool, host: s
 
 def _words(info: dict[str, Any], notebook: str | None, host: str) -> list[str]:
     """Return what to say: first what may be handed on, and last what may not."""
+    from ..server.outside_view import for_others
+
     what = f"Serving {notebook or 'the notebooks'} in {info['root_dir']}."
     lines = [shown(what), ""]
     mine = for_others(info.get("link", f"{info['url']}tree/NOTEBOOK.ipynb"), host)
