@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from hashlib import blake2s
 from typing import Any
@@ -22,9 +23,12 @@ __all__ = [
     "KernelSession",
     "KernelStateName",
     "KernelStatusUpdate",
+    "installed_name",
     "kernel_channel",
     "source_digest",
 ]
+
+_NATIVE = "python3"  # what Jupyter starts for "python"
 
 
 class KernelStateName:
@@ -138,10 +142,14 @@ class KernelStatusUpdate(Model):
 
 
 class KernelSession(Model):
-    """A kernel session as the REST API shows it."""
+    """A kernel session as the REST API shows it.
+
+    ``note`` (our addition) tells people why it is another kernel than the notebook names.
+    """
 
     id: UUID
     kernel: KernelDetails
+    note: str | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class CellState(Model):
@@ -207,3 +215,19 @@ def kernel_channel(file_id: UUID) -> str:
     'kernels/notebook-kernel-123456789abcdef01234'
     """
     return f"kernels/notebook-kernel-{file_id.hex[:20]}"
+
+
+def installed_name(name: str, installed: Collection[str]) -> str | None:
+    """Return which of the installed kernels Jupyter's own manager starts for a name, or None.
+
+    Examples
+    --------
+    >>> installed_name("Python3", ["ir", "python3"]), installed_name("python", ["python3"])
+    ('python3', 'python3')
+    >>> installed_name("julia", ["python3"]) is None
+    True
+    """
+    if name in installed:
+        return name
+    wanted = _NATIVE if name.lower() == "python" else name.lower()
+    return next((one for one in installed if one.lower() == wanted), None)

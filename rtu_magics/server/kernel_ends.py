@@ -109,6 +109,9 @@ class KernelTraits:
     ----------
     in_order
         Whether it does one thing after the other.
+    shows_errors
+        Whether it shows every error on iopub. Where no error is shown a lost reply then was an
+        ``ok``: ipykernel, whose replies pass from thread to thread, loses some now and then.
     says_begin
         Whether it says when it begins with a cell (``execute_input``).
     heeds_ok
@@ -117,12 +120,13 @@ class KernelTraits:
     """
 
     in_order: bool = False
+    shows_errors: bool = False
     says_begin: bool = False
     heeds_ok: bool = False
 
     def take(self, info: Mapping[str, Any]) -> None:
         """Take what a kernel says of itself (``kernel_info_reply``)."""
-        self.in_order = info.get("implementation") == "ipython"
+        self.in_order = self.shows_errors = info.get("implementation") == "ipython"
         self.says_begin = self.says_begin or self.in_order
         language = info.get("language_info") or {}
         self.heeds_ok = str(language.get("name", "")).lower() == "python"
@@ -301,7 +305,7 @@ class KernelRequest:
         came_late = self._replied is not None and self._interrupted > self._replied
         if read.status == "ok" and (self._traits.heeds_ok or came_late):
             return ExecuteReply("ok", read.execution_count, reason=EndReason.INTERRUPTED)
-        if read.reason == EndReason.ERROR:
+        if read.reason == EndReason.ERROR and self._named:
             return ExecuteReply(
                 "failed", read.execution_count, read.cause, EndReason.INTERRUPTED, read.shows
             )
@@ -337,10 +341,17 @@ class KernelRequest:
         shows = None if told else (name or "Error", line or _SILENT_ERROR)
         return ExecuteReply("failed", count, cause, reason, shows)
 
+    @property
+    def _named(self) -> bool:
+        """Whether the kernel gives the error a name: then it may say more than we can."""
+        return any(error_of(content)[0] for content in (self._reply, self._error or {}))
+
     def _unanswered(self) -> ExecuteReply:
         count = self._counted()
         if self._error is not None:
             return self._failed(self._error, count)
+        if self._traits.shows_errors and self._executing and self._interrupted is None:
+            return ExecuteReply("ok", count)
         return ExecuteReply.failed(_NO_ANSWER, EndReason.NO_ANSWER, count)
 
     def _counted(self) -> int | None:

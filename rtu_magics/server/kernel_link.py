@@ -153,9 +153,10 @@ class KernelLink:
     def answer(self, value: str) -> None:
         """Answer what the code that runs has asked."""
         if self.ready:
-            # Not `input`, which does not say to what it is the answer: some kernels want to know.
+            # Not `input`: some kernels want to know to what it is the answer, and that it is one.
             session, question = self._client.session, self._question
-            reply = session.msg("input_reply", {"value": value}, parent={"header": question})
+            content = {"status": "ok", "value": value}
+            reply = session.msg("input_reply", content, parent={"header": question})
             self._client.stdin_channel.send(reply)
 
     async def evaluate(self, expression: str, timeout: float) -> str | None:
@@ -321,7 +322,10 @@ class KernelLink:
                     self._later = None
                 continue
             if run is not None and parent.get("msg_id") == run.message_id:
-                run.replied(message)
+                try:
+                    run.replied(message)
+                except Exception:
+                    logger.exception("a reply could not be taken")
             answer = self._evaluations.get(parent.get("msg_id", ""))
             if answer is not None and not answer.done():
                 answer.set_result(value_in(message))

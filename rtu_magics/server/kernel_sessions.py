@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,9 @@ from uuid import UUID
 from jupyter_core.utils import ensure_async
 from tornado.web import HTTPError
 
-from ..errors import KernelError, KernelUnknown
+from ..errors import KernelError
+from ..models import installed_name
+from .kernel_names import choose_kernel
 
 __all__ = ["KernelSessions", "SessionInfo"]
 
@@ -69,15 +71,19 @@ class KernelSessions:
             return None
         return _info(model)
 
-    async def ensure(self, path: str, kernel_name: str | None) -> tuple[SessionInfo, bool]:
-        """Return the session of a path and whether it was started just now.
+    async def ensure(
+        self, path: str, kernel_name: str | None, metadata: Mapping[str, Any]
+    ) -> tuple[SessionInfo, str | None, bool]:
+        """Return the session of a path, what there is to say of it, and whether it just started.
 
         Parameters
         ----------
         path
             The notebook, below the server's root.
         kernel_name
-            What to start if nothing runs; None for the server's default.
+            What to start if nothing runs; None for what the notebook says.
+        metadata
+            The notebook's.
 
         Raises
         ------
@@ -89,12 +95,11 @@ class KernelSessions:
         async with self._locks.setdefault(path, asyncio.Lock()):
             found = await self.find(path)
             if found is not None:
-                return found, False
+                return found, None, False
             specs = await self.specs()
-            name = kernel_name or specs["default"]
-            if name not in specs["kernelspecs"]:
-                installed = ", ".join(sorted(specs["kernelspecs"])) or "none"
-                raise KernelUnknown(f"no kernel named {name[:80]!r}; installed: {installed}")
+            languages = {name: str(one["language"]) for name, one in specs["kernelspecs"].items()}
+            default = installed_name(specs["default"], languages) or specs["default"]
+            name, note = choose_kernel(kernel_name, metadata, default, languages)
             try:
                 with _of_a_gateway():
                     model = await ensure_async(
@@ -108,7 +113,7 @@ class KernelSessions:
             except Exception as exc:  # whatever a provisioner raises
                 reason = str(exc).partition("\n")[0] or type(exc).__name__
                 raise KernelError(f"the kernel {name!r} did not start: {reason}") from exc
-            return _info(model), True
+            return _info(model), note, True
 
     async def end(self, session_id: UUID) -> None:
         """Shut a session's kernel down and forget the session."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timezone
 from typing import Any, Protocol
 from uuid import UUID
@@ -108,8 +108,22 @@ class NotebookKernel:
 
     # Asked for by people
 
-    async def launch(self, kernel_name: str | None) -> KernelStatusUpdate:
-        """Start a kernel unless one runs; returns while it still starts.
+    async def launch(
+        self, kernel_name: str | None, metadata: Mapping[str, Any]
+    ) -> tuple[KernelStatusUpdate, str | None]:
+        """Start a kernel unless one runs; returns its state while it still starts.
+
+        Parameters
+        ----------
+        kernel_name
+            Its name; None for what the notebook says.
+        metadata
+            The notebook's.
+
+        Returns
+        -------
+        tuple
+            Its state, and what there is to say of the choice.
 
         Raises
         ------
@@ -117,9 +131,9 @@ class NotebookKernel:
             There is no such kernel (`KernelUnknown`), or it did not start.
         """
         async with self._lock:  # one that has died may only just be cleaned up
-            info, started = await self._sessions.ensure(self._path(), kernel_name)
+            info, note, started = await self._sessions.ensure(self._path(), kernel_name, metadata)
             await self._follow(info, fresh=started)
-        return self._status(info)
+        return self._status(info), note
 
     async def interrupt(self) -> None:
         """Interrupt what runs; a kernel that only just starts runs nothing, and would die of it."""

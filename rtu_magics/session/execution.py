@@ -27,6 +27,13 @@ _OLD_REASONS = {
 END_OF_FILE = "\x04"  # as a kernel takes it (Jupyter messaging, input_reply)
 
 
+# What is said of a cell that failed without an error among its outputs.
+_WITHOUT_ERROR = {
+    m.EndReason.ERROR: "failed",
+    m.EndReason.EXPECTED_ERROR: "failed",
+}
+
+
 class Execution(Follower):
     """A run: of one cell, of all, or of all from or up to one; or of code without a cell.
 
@@ -144,8 +151,8 @@ class Execution(Follower):
             )
         if error is None or not (error.ename or error.evalue):
             # Some kernels write what went wrong as text, or not at all: the reply says it then.
-            ended = state.reason == m.EndReason.ERROR
-            what = f"failed: {_one_line(cause)}" if ended else f"did not run to its end: {cause}"
+            begin = _WITHOUT_ERROR.get(state.reason or "", "did not run to its end")
+            what = f"{begin}: {_one_line(cause)}"
             raise RemoteCellError(f"{where} {what}", evalue=cause, cell_id=cell_id)
         evalue = _one_line(error.evalue or "")
         # A shell, for one, names no exception: it says the exit code.

@@ -17,6 +17,7 @@ from ..models import (
     KernelStatusUpdate,
     NBMetadataUpdate,
     NBMetadataUpdateProperties,
+    installed_name,
 )
 from .base import SessionBase
 from .events import Event, KernelChanged
@@ -109,14 +110,18 @@ class KernelVerbs(SessionBase):
         alive = self.kernel_alive
         if alive:
             running = self.kernel_status()
-            if running is not None and kernel_name not in (None, running.kernel.name):
+            runs = running.kernel.name if running is not None else ""
+            if running is not None and kernel_name and not installed_name(kernel_name, [runs]):
                 raise KernelError(
                     f"the kernel {running.kernel.name} runs already; %rtu_kernel restart --name "
                     f"{kernel_name} changes it, and its variables go"
                 )
         if not self.kernel_ready:
             self.say(f"{'waiting for' if alive else 'starting'} the remote kernel …")
-            status = self.call(self._launch(kernel_name), START_TIMEOUT + 5)
+            notes: list[str] = []
+            status = self.call(self._launch(kernel_name, notes), START_TIMEOUT + 5)
+            for note in notes:
+                self.say(note)
             self.say(f"kernel {status.kernel.name} ready in {time.monotonic() - began:.1f} s")
             return status
         status_now = self.kernel_status()
@@ -124,10 +129,14 @@ class KernelVerbs(SessionBase):
             raise KernelNotStarted("the kernel just ended; %rtu_kernel start starts it")
         return status_now
 
-    async def _launch(self, kernel_name: str | None) -> KernelStatusUpdate:
+    async def _launch(
+        self, kernel_name: str | None, notes: list[str] | None = None
+    ) -> KernelStatusUpdate:
         async def launch() -> None:
             try:
-                await self.api.launch_kernel(self.file.id, kernel_name=kernel_name)
+                found = await self.api.launch_kernel(self.file.id, kernel_name=kernel_name)
+                if found.note and notes is not None:
+                    notes.append(found.note)
             except KernelUnknown as exc:
                 raise KernelUnknown(f"{exc}; choose: %rtu_kernel start --name NAME") from None
 
@@ -223,9 +232,11 @@ class KernelVerbs(SessionBase):
         """
         self.refuse_own_kernel("change it from the front end's menu")
         _, names = self.kernel_names()
-        if kernel_name not in names:
+        name = installed_name(kernel_name, names)
+        if name is None:
             installed = ", ".join(sorted(names)) or "none"
             raise KernelUnknown(f"no kernel named {kernel_name[:80]!r}; installed: {installed}")
+        kernel_name = name
         running = self.kernel_status()
         if running is not None and running.kernel.name == kernel_name:
             return self.kernel_restart()

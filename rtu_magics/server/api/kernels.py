@@ -64,21 +64,15 @@ class Sessions(FileHandler):
         """Start a notebook's kernel unless one runs; answers while it still starts."""
         wanted = self.body(_Launch)
         room = await self.room(str(wanted.file_id))
-        name = wanted.kernel_config.kernel_name or _kernelspec_of(room)
+        name, metadata = wanted.kernel_config.kernel_name or None, room.chain.builder.nb.metadata
         try:
-            status = await room.kernel.launch(name)
+            status, note = await room.kernel.launch(name, metadata)
         except KernelUnknown as exc:
             raise fail(422, str(exc)) from exc
         except KernelError as exc:
             logger.warning("%s", exc, exc_info=exc.__cause__)
             raise fail(503, str(exc)) from exc
-        self.answer(KernelSession(id=status.session_id, kernel=status.kernel), 201)
-
-
-def _kernelspec_of(room: Room) -> str | None:
-    spec = room.chain.builder.nb.metadata.get("kernelspec")
-    name = spec.get("name") if isinstance(spec, dict) else None
-    return name if isinstance(name, str) and name else None
+        self.answer(KernelSession(id=status.session_id, kernel=status.kernel, note=note), 201)
 
 
 class _SessionHandler(Handler):

@@ -155,6 +155,29 @@ CASES = [
         ("KeyboardInterrupt", "the cell was interrupted"),
     ),
     Case(
+        "tslab: a bare error after an interrupt",
+        (busy(), begins(), interrupt(), out("^\n}", "stderr"), reply("error"), idle()),
+        "failed",
+        R.INTERRUPTED,
+        INTERRUPTED,
+        ("KeyboardInterrupt", "the cell was interrupted"),
+    ),
+    Case(
+        "duckdb: an error of its own after an interrupt",
+        (
+            busy(),
+            begins(),
+            interrupt(),
+            out("Query interrupted", "stderr"),
+            reply("error", ename="<class 'RuntimeError'>", evalue="Query interrupted"),
+            idle(),
+        ),
+        "failed",
+        R.INTERRUPTED,
+        "RuntimeError: Query interrupted",
+        None,
+    ),
+    Case(
         "octave: an interrupt that comes when it has replied",
         (busy(), begins(), reply(), 0.1, interrupt(), idle()),
         "ok",
@@ -200,6 +223,20 @@ CASES = [
         R.ERROR,
         "E: v",
         None,
+    ),
+    Case(
+        "ipykernel: a lost reply",
+        (busy(), begins(), out("x"), idle(), 5.0),
+        "ok",
+        shows=None,
+        python=True,
+    ),
+    Case(
+        "ipykernel: a lost reply to what never began",
+        (busy(), idle(), 5.0),
+        "failed",
+        R.NO_ANSWER,
+        python=True,
     ),
     Case("ipykernel: aborted by another's failure", (busy(), reply("aborted"), idle()), "aborted"),
     Case("tslab: aborts for a while", (busy(), reply("abort"), idle()), "aborted"),
@@ -310,7 +347,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=[case.kernel for case in CASES])
 def test_ends(case: Case) -> None:
     now = 1000.0
-    request = KernelRequest(KernelTraits(case.python, case.python, case.python))
+    request = KernelRequest(KernelTraits(*[case.python] * 4))
     for at, step in enumerate(case.steps):
         assert request.end is None, f"it ended before step {at}"
         if isinstance(step, float):
@@ -379,7 +416,7 @@ def test_a_kernel_is_known_by_what_it_does() -> None:
     KernelRequest(traits).heard("execute_input", {})
     assert traits.says_begin
     traits.take({"implementation": "IRkernel", "language_info": {"name": "R"}})
-    assert (traits.in_order, traits.says_begin, traits.heeds_ok) == (False, True, False)
+    assert traits == KernelTraits(says_begin=True)
     traits.take({"implementation": "xeus-python", "language_info": {"name": "Python"}})
     assert traits.heeds_ok
     traits.take({})
