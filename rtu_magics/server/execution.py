@@ -32,7 +32,7 @@ from .kernel_run import KernelRun
 from .late_outputs import LateOutputs
 from .plans import Plan, plan_of, queued_states
 from .recording import LiveCollection
-from .running import NO_DATA_SOURCE, CellEnd, RunningCell
+from .running import NO_DATA_SOURCE, SERVER_FAILED, CellEnd, RunningCell
 from .runs import Runs
 from .state_feed import StateFeed
 from .store import runs
@@ -146,9 +146,8 @@ class Executor:
         for run in reversed(list(self.runs)):
             state = run.states.get(cell_id)
             if state is not None and state.state in _ACTIVE:
-                failed = {"state": CellStateName.FAILED, "cause": DELETED}
-                failed["reason"] = EndReason.DELETED
-                self._show_states([state.model_copy(update=failed)])
+                failed = {"state": CellStateName.FAILED, "reason": EndReason.DELETED}
+                self._show_states([state.model_copy(update={**failed, "cause": DELETED})])
         if self.states.pop(cell_id, None) is not None:
             try:
                 with self._room.service.database.transaction() as connection:
@@ -262,8 +261,7 @@ class Executor:
                 raise
             except Exception:
                 logger.exception("a cell could not be run")
-                cause = "the server failed to run the cell; see its log"
-                self._finish(running, None, CellEnd(cause, EndReason.SERVER_ERROR))
+                self._finish(running, None, SERVER_FAILED)
             finally:
                 self.late.ended(running)
                 self._running = None

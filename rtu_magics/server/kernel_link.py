@@ -350,11 +350,7 @@ class KernelLink:
                 run.on_question(str(content.get("prompt", "")), bool(content.get("password")))
 
     def _ask_for_jupyter(self) -> None:
-        """Ask a kernel something of which Jupyter thinks that it starts.
-
-        After a restart of its own Jupyter hears late what the kernel says: it takes it for a
-        starting one until somebody asks.
-        """
+        """Ask a kernel that Jupyter takes for a starting one: after a restart it hears it late."""
         if self._asks_left and getattr(self._manager, "execution_state", None) == "starting":
             self._asks_left -= 1
             self._client.kernel_info()

@@ -113,17 +113,7 @@ class NotebookKernel:
     ) -> tuple[KernelStatusUpdate, str | None]:
         """Start a kernel unless one runs; returns its state while it still starts.
 
-        Parameters
-        ----------
-        kernel_name
-            Its name; None for what the notebook says.
-        metadata
-            The notebook's.
-
-        Returns
-        -------
-        tuple
-            Its state, and what there is to say of the choice.
+        Parameters and what is told beside the state are those of `choose_kernel`.
 
         Raises
         ------

@@ -15,7 +15,7 @@ from .recording import LiveCollection
 from .runs import LiveRun
 from .streaming import Streamer
 
-__all__ = ["NO_DATA_SOURCE", "CellEnd", "RunningCell"]
+__all__ = ["NO_DATA_SOURCE", "SERVER_FAILED", "CellEnd", "RunningCell"]
 
 NO_DATA_SOURCE = "no data source is connected to this notebook"
 EARLIER_FAILED = "not run: an earlier cell of the same request failed"
@@ -50,6 +50,9 @@ class CellEnd:
         if self.cause is None or self.reason == EndReason.EXPECTED_ERROR:
             return None
         return EARLIER_FAILED, EndReason.EARLIER_FAILED
+
+
+SERVER_FAILED = CellEnd("the server failed to run the cell; see its log", EndReason.SERVER_ERROR)
 
 
 @dataclass(slots=True)
