@@ -255,7 +255,8 @@ def _hint(magic: Any, text: str) -> str:
         close = difflib.get_close_matches(words[0].partition("=")[0], known, n=1)
         if close:
             return f" (did you mean {close[0]}?)"
-        return f" (a name that begins with - is written ./{words[0]})"
+        path = next((word for word in words if word.endswith(".ipynb")), None)
+        return "" if path is None else f" (a name that begins with - is written ./{path})"
     return " (a name with spaces in it goes in quotes)"
 
 

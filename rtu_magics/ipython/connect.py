@@ -130,7 +130,7 @@ class ConnectMagics(MagicsBase):
             new=args.new,
             trust=True if args.trust else False if args.no_trust else None,
         )
-        session.say = self.tell  # what happens to the connection matters to a quiet magic, too
+        session.tell = self.tell  # what happens to the connection matters to a quiet magic, too
         count = len(session.cells())
         kernel = "running" if session.kernel_alive else "starts with the first execution"
         guest = f"; {_what_it_may(session.role)}" if session.role not in (None, "owner") else ""

@@ -96,8 +96,8 @@ class SharingMagics(MagicsBase):
             f"whoever has this link is {_a(invite.role)} in {session.path}; it expires {when}. "
             f"To take it back: %rtu_revoke {_ref(invite)}"
         )
-        if session.local_path is not None and is_loopback(invite.url or ""):
-            root = shlex.quote(os.path.relpath(session.local_path.parent))
+        if session.root is not None and is_loopback(invite.url or ""):
+            root = shlex.quote(os.path.relpath(session.root or "."))
             self.tell(
                 "note: this address is this machine's own. For others: %rtu_disconnect --all in "
                 "every notebook that uses this server, then rtu-magics serve "

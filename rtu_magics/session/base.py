@@ -79,6 +79,7 @@ class SessionBase:
         self.root = None if local_path is None else _root_of(local_path, file.path)
         self._renaming_to: str | None = None  # by this session itself
         self.say = say
+        self.tell = say  # what matters also where one wants to hear little
         self.hub = EventHub()
         self._latest_positions = LatestPositions(client)
         self.ran = RanTexts()
@@ -142,10 +143,10 @@ class SessionBase:
             if state == "reconnecting":
                 if lost is None:
                     lost = time.monotonic()
-                    self.say(RECONNECTING)
+                    self.tell(RECONNECTING)
                 self.check_server()
             elif state == "live" and lost is not None:
-                self.say(f"reconnected after {time.monotonic() - lost:.1f} s")
+                self.tell(f"reconnected after {time.monotonic() - lost:.1f} s")
                 lost = None
 
         try:
@@ -342,7 +343,7 @@ class SessionBase:
                     ids += [await self._find_latest(position) for position in several]
             if ids:
                 self.last_touched = ids[-1]
-            return list(dict.fromkeys(ids))
+            return ids
 
         return self.call(found())
 

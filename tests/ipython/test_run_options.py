@@ -108,7 +108,10 @@ class TestThroughTheMagic:
         kept = lab.ip.user_ns["kept"]
         assert kept.error is ran.error
         assert kept.text == "before\n"
-        assert repr(kept) == "<RunResult of 2 outputs, failed with RemoteCellError>"
+        assert (
+            repr(kept)
+            == "<RunResult of 2 outputs, failed with ZeroDivisionError: division by zero>"
+        )
 
     def test_assigned(self, lab: Shell) -> None:
         lab.ok("%%rtu_exec\n'seen'")

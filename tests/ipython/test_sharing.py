@@ -54,7 +54,7 @@ def test_a_link_is_made_used_changed_and_taken_back(lab: Shell, owner: Session) 
     link = re.match(rf"(%rtu_connect \S+/rtu/f/{owner.file.id}\?invite={JWT})\n", text)
     assert link is not None, text
     assert "a viewer in lab.ipynb; it expires in 2 hours. To take it back: %rtu_revoke Ann" in text
-    assert "rtu-magics serve --host" in text
+    assert "rtu-magics serve . --host" in text
 
     ran = lab.ok(f"{link[1]} -s Ann")
     assert "as 'Ann': 1 cell" in ran
@@ -62,7 +62,7 @@ def test_a_link_is_made_used_changed_and_taken_back(lab: Shell, owner: Session) 
     assert not re.search(JWT, ran)
     ann = sessions.get("Ann")
     assert ann.role == "viewer"
-    refused = "NotPermitted: you are a viewer here; to edit, ask an owner to make you a contributor"
+    refused = "PermissionDenied: you are a viewer here; to edit, ask an owner to make you a contributor"
     assert lab.line("%%rtu_edit 1 -s Ann\nx = 2") == refused
     assert lab.line("%%rtu_add -s Ann\nx = 2") == refused
     assert lab.line("%rtu_delete 1 -s Ann") == refused

@@ -63,7 +63,7 @@ def test_invited_refused_let_in_and_shown_out(people: tuple[Kernel, Kernel, str]
     assert "you are a viewer here: you can read" in joined.text
     edit = "%%rtu_edit 1\nanswer = 6 * 7\nanswer"
     assert student.run(edit).error_line == (
-        "NotPermitted: you are a viewer here; to edit, ask an owner to make you a contributor"
+        "PermissionDenied: you are a viewer here; to edit, ask an owner to make you a contributor"
     )
     assert "to run cells, ask an owner to make you an" in student.run("%rtu_exec 1").error_line
     assert "answer = 6 * 6" in teacher.ok("%rtu_show 1").text
