@@ -11,11 +11,9 @@ import contextlib
 import html
 import json
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-import anywidget
 import traitlets
 
 from ..errors import RTUError
@@ -23,6 +21,7 @@ from ..session import on_loop
 from .comms import hear_at_once
 from .history_steps import Past, past_of
 from .mirror_cells import notebook_language
+from .renderer import RenderedWidget
 from .standin import stand_in
 from .writer import Writer, writer
 
@@ -37,7 +36,6 @@ logger = logging.getLogger(__name__)
 MOST_STEPS = 5_000
 _PAGE = 500  # deltas that are asked for at once
 _PIECE = 50_000  # characters of a message: Jupyter servers drop what is too much at once
-_STATIC = Path(__file__).parent / "static"
 
 
 async def past(session: Session, limit: int = 1_000) -> Past:
@@ -68,7 +66,7 @@ async def past(session: Session, limit: int = 1_000) -> Past:
     return await asyncio.to_thread(past_of, logs)  # a long past takes a while
 
 
-class History(anywidget.AnyWidget):
+class History(RenderedWidget):
     """A notebook's past, to slide through and to play.
 
     Parameters
@@ -92,8 +90,6 @@ class History(anywidget.AnyWidget):
         History(session).show()
     """
 
-    _esm = _STATIC / "mirror.js"
-    _css = _STATIC / "mirror.css"
     kind = traitlets.Unicode("history").tag(sync=True)
 
     def __init__(self, session: Session, limit: int = 1_000, *, pace: Writer | None = None) -> None:

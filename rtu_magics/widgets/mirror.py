@@ -10,11 +10,9 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import anywidget
 import traitlets
 
 from ..errors import RTUError
@@ -33,14 +31,13 @@ from .comms import hear_at_once
 from .mirror_actions import MirrorActions
 from .mirror_feed import MirrorFeed, Scheduler
 from .mirror_static import static_html
+from .renderer import RenderedWidget
 from .writer import writer as the_writer
 
 if TYPE_CHECKING:
     from ..session import Session
 
 __all__ = ["Mirror", "mirrors", "static_html"]
-
-_STATIC = Path(__file__).parent / "static"
 
 PICTURE_PAUSE = 20.0  # seconds between a change and the picture of it that a saved notebook keeps
 _SEEN_IN_PICTURE = (
@@ -80,7 +77,7 @@ def _place() -> tuple[str, str] | None:
     return (cell, run) if cell and run else None
 
 
-class Mirror(anywidget.AnyWidget):
+class Mirror(RenderedWidget):
     """A remote notebook that shows itself and every change of it.
 
     Showing it twice gives two views of one mirror. Its callbacks are freed by `close`, and when the
@@ -107,8 +104,6 @@ class Mirror(anywidget.AnyWidget):
         mirror.close()
     """
 
-    _esm = _STATIC / "mirror.js"
-    _css = _STATIC / "mirror.css"
     height = traitlets.Unicode("").tag(sync=True)
     own_id = traitlets.Unicode("").tag(sync=True)  # by which the front end finds its model
 
