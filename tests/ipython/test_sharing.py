@@ -62,7 +62,9 @@ def test_a_link_is_made_used_changed_and_taken_back(lab: Shell, owner: Session) 
     assert not re.search(JWT, ran)
     ann = sessions.get("Ann")
     assert ann.role == "viewer"
-    refused = "PermissionDenied: you are a viewer here; to edit, ask an owner to make you a contributor"
+    refused = (
+        "PermissionDenied: you are a viewer here; to edit, ask an owner to make you a contributor"
+    )
     assert lab.line("%%rtu_edit 1 -s Ann\nx = 2") == refused
     assert lab.line("%%rtu_add -s Ann\nx = 2") == refused
     assert lab.line("%rtu_delete 1 -s Ann") == refused
