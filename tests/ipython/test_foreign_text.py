@@ -59,6 +59,7 @@ MAGICS: dict[str, list[str]] = {
     "rtu_exec": ["%rtu_exec 1", "%rtu_exec 2", "%rtu_exec 3", "%rtu_exec 2 --bg"],
     "rtu_follow": ["%rtu_follow Ann"],
     "rtu_get": ["%rtu_get evil", "%rtu_get nothing"],
+    "rtu_help": ["%rtu_help", "%rtu_help nothing"],
     "rtu_history": ["%rtu_history", "%rtu_history 1 --runs"],
     "rtu_kernel": ["%rtu_kernel", "%rtu_kernel start --name nothing"],
     "rtu_ls": ["%rtu_ls"],
