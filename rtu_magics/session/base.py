@@ -36,7 +36,6 @@ from .events import (
 from .late import LateRuns
 from .loop import background, on_loop
 from .positions import LatestPositions, Positions
-from .ran import RanTexts
 from .trust import usual_trust
 
 if TYPE_CHECKING:
@@ -82,7 +81,6 @@ class SessionBase:
         self.tell = say  # what matters also where one wants to hear little
         self.hub = EventHub()
         self._latest_positions = LatestPositions(client)
-        self.ran = RanTexts()
         self.seen: dict[str, str] = {}
         self.cell_states: dict[str, m.CellState] = dict(client.cell_state_details)
         self._last_touched: str | None = None
@@ -103,7 +101,6 @@ class SessionBase:
         self.known_invites: list[str] = []
         self.known_versions: list[str] = []
         self.known_cells: list[str] = []
-        self.ran.note(self.cell_states, self._source)
         self.hub.subscribe(self._note)
         self.late = LateRuns(self.hub)
         self._unfeed = feed(self.hub, client)
@@ -201,11 +198,8 @@ class SessionBase:
             kept = isinstance(event.delta, m.CellExecuteDelta | m.CellOutputCollectionReplace)
             if cell_id is not None and author != self.client.user_id and not kept:
                 self.edited_by[cell_id] = author
-            if isinstance(event.delta, m.NBCellsDelete):
-                self.ran.forget(event.delta.properties.id)
         elif isinstance(event, CellStatesChanged):
             self.cell_states = event.states
-            self.ran.note(event.states, self._source)
         elif isinstance(event, KernelChanged):
             self.kernel_session = event.status
         elif isinstance(event, PeopleChanged):
@@ -410,10 +404,6 @@ class SessionBase:
         """Return the live cell; on the loop, which it must not leave."""
         found: Cell = self.client.builder.cell(cell_id)
         return found
-
-    def _source(self, cell_id: str) -> str | None:
-        builder = self.client.builder
-        return builder.cell(cell_id).source if cell_id in builder else None
 
     def collection_of(self, cell_id: str) -> UUID | None:
         """Return the id of the collection with the outputs of a cell's latest run, if it ran."""

@@ -115,7 +115,7 @@ class MirrorState:
             self._pending.clear()
             self._sources = {cell.id: cell.source for cell in shown}
             self._states = dict(session.cell_states)
-            self._old = {c.id for c in shown if session.ran.changed(c.id, c.source)}
+            self._old = {c.id for c in shown if self._is_old(c.id, c.source)}
             for cell in shown:
                 state = self._states.get(cell.id)
                 running = state is not None and state.state == "executing"
@@ -221,9 +221,13 @@ class MirrorState:
             return
         self._pending.put(Edit(self._sources, cell_id, before, author), "src", cell_id)
 
+    def _is_old(self, cell_id: str, source: str) -> bool:
+        state = self._states.get(cell_id)
+        return state is not None and state.is_outdated(source)
+
     def _check_ran(self, cell_id: str, source: str) -> None:
         """Tell if the outputs of a cell belong to another text now, or do again."""
-        old = self.session.ran.changed(cell_id, source)
+        old = self._is_old(cell_id, source)
         if old == (cell_id in self._old):
             return
         (self._old.add if old else self._old.discard)(cell_id)

@@ -150,8 +150,9 @@ class Strip:
         marks: dict[str, tuple[str, float | None]] = {}
         for cell in list(self.session.client.builder.cells):
             ids.append(cell.id)
-            mark = mark_of(states.get(cell.id), cell.cell_type)
-            if mark == "done" and self.session.ran.changed(cell.id, cell.source):
+            state = states.get(cell.id)
+            mark = mark_of(state, cell.cell_type)
+            if mark == "done" and state is not None and state.is_outdated(cell.source):
                 mark = "changed"
             old = self._marks.get(cell.id)
             if old is not None and old[0] == mark:

@@ -16,6 +16,7 @@ import pytest
 
 from rtu_magics import models as m
 from rtu_magics.document import NotebookBuilder, make_patch
+from rtu_magics.models.kernels import source_digest
 from rtu_magics.session.events import (
     CellStatesChanged,
     ConnectionChanged,
@@ -29,7 +30,6 @@ from rtu_magics.session.events import (
     Person,
     RoleChanged,
 )
-from rtu_magics.session.ran import RanTexts
 from rtu_magics.widgets.mirror_feed import PIECE, TURN_CHARACTERS, MirrorFeed
 from rtu_magics.widgets.mirror_state import MirrorState
 from rtu_magics.widgets.mirror_static import static_html
@@ -61,7 +61,6 @@ def make_session(count: int, *, source: str = "x = 1\n", **more: Any) -> Any:
         client=client,
         hub=EventHub(),
         cell_states={},
-        ran=RanTexts(),
         people={},
         role="owner",
         connection="live",
@@ -550,9 +549,14 @@ def test_an_edit_after_a_run_marks_the_outputs_as_those_of_another_text() -> Non
         return [op for m_ in state.take() for op in m_.get("ops", ()) if op[0] == "old"]
 
     def run(name: str, execution_id: UUID) -> None:
-        now = m.CellState(cell_id=cell_id, state=name, execution_id=execution_id)
+        known = session.cell_states.get(cell_id)
+        digest = known.source_digest if known is not None else None
+        if name == "executing":
+            digest = source_digest(session.client.builder.cell(cell_id).source)
+        now = m.CellState(
+            cell_id=cell_id, state=name, execution_id=execution_id, source_digest=digest
+        )
         session.cell_states = {cell_id: now}
-        session.ran.note(session.cell_states, lambda i: session.client.builder.cell(i).source)
         state.on_event(CellStatesChanged(session.cell_states))
 
     state.refresh()
