@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from ..errors import DeltaRejected, NotPermitted
 from ..models import (
@@ -44,6 +45,8 @@ class DeltaRequestCallbackManager:
         Called with the delta at the moment in which it is squashed here, before anything later.
     attach
         What the run of the delta wants of this connection, see `models.NewDeltaRequestData`.
+    outputs_of
+        For a new cell: the output collection that it gets a copy of.
 
     Attributes
     ----------
@@ -61,6 +64,7 @@ class DeltaRequestCallbackManager:
         delta: FileDeltaBase,
         on_squashed: Callable[[FileDeltaBase], None] | None = None,
         attach: Attach | None = None,
+        outputs_of: UUID | None = None,
     ) -> None:
         self.client = client
         self.delta = delta
@@ -70,7 +74,7 @@ class DeltaRequestCallbackManager:
         # The types are right already, so nothing is validated a second time.
         fields: dict[str, Any] = {
             "delta": delta,
-            "output_collection_id_to_copy": None,
+            "output_collection_id_to_copy": outputs_of,
             "attach": attach,
         }
         data = NewDeltaRequestData.model_construct(**fields)

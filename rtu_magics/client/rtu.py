@@ -176,9 +176,10 @@ class RTUClient(ExecutingClient):
         on_squashed: Callable[[FileDeltaBase], None] | None = None,
         timeout: float | None = None,
         attach: Attach | None = None,
+        outputs_of: UUID | None = None,
     ) -> FileDeltaBase:
         self.manager.step_aside()
-        request = DeltaRequestCallbackManager(self, delta, on_squashed, attach)
+        request = DeltaRequestCallbackManager(self, delta, on_squashed, attach, outputs_of)
         try:
             await self.manager.flush()
             if timeout is None:
@@ -199,6 +200,8 @@ class RTUClient(ExecutingClient):
         cell: Cell | None = None,
         before_id: str | None = None,
         after_id: str | None = None,
+        *,
+        outputs_of: UUID | None = None,
     ) -> Cell:
         """Add a cell, at the end by default; return the squashed cell.
 
@@ -210,6 +213,8 @@ class RTUClient(ExecutingClient):
             The cell to add; it is copied.
         before_id, after_id
             The cell before or after which it goes.
+        outputs_of
+            An output collection of this notebook that the cell gets a copy of.
 
         Raises
         ------
@@ -232,7 +237,8 @@ class RTUClient(ExecutingClient):
         elif cells := self.builder.nb.cells:
             after_id = cells[-1].id
         properties = NBCellsAddProperties(id=cell.id, cell=cell, after_id=after_id)
-        await self._request(NBCellsAdd(file_id=self.file_id, properties=properties))
+        added = NBCellsAdd(file_id=self.file_id, properties=properties)
+        await self._request(added, outputs_of=outputs_of)
         return self.builder.cell(cell.id)
 
     async def delete_cell(self, cell_id: str) -> FileDeltaBase:

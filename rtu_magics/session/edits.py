@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import models as m
 from ..document import make_patch, still_cell
 from ..errors import DeltaRejected, NotPermitted, RTUError, SquashError
@@ -58,7 +60,7 @@ class EditVerbs(UndoVerbs):
 
     async def _neighbour(
         self, after: str | int | None, before: str | int | None, first: bool
-    ) -> dict[str, str]:
+    ) -> dict[str, Any]:
         """Return the client's argument for a place; none for the end."""
         ids = self.client.cell_ids
         if after is not None:

@@ -26,9 +26,13 @@ import sys
 import time
 from typing import Any
 
+if __package__:  # in the remote kernel its text stands before this
+    from .packing_labels import compare_kinds, facts_of, lost_facts, with_facts
+
 __all__ = ["MIMETYPE", "Refused", "checksum", "pack", "serve", "unpack"]
 
 MIMETYPE = "application/vnd.rtu.transfer+json"
+_FACTS = b"rtu_facts"
 _MARK = "\x00rtu"
 _BIG = 2000  # bits; Python limits how many decimal digits it reads
 _STALE = 600.0  # seconds after which what nobody fetched is dropped
@@ -200,15 +204,22 @@ def _pack_pandas(value: Any) -> tuple[str, bytes]:
             name, frame = value.name, value.to_frame("values")
             label = f"pandas.Series {json.dumps(_plain(name, ' its name', ()))}"
         else:
-            label, frame = "pandas", value
+            label, frame = "pandas", value.copy(deep=False)
+        facts = {**facts_of(frame), "attrs": _plain(value.attrs, " its attrs", ())}
+        frame.attrs = {}
         table = pyarrow.Table.from_pandas(frame)
-        payload = _stream(pyarrow, table)
+        known = {**(table.schema.metadata or {}), _FACTS: json.dumps(facts).encode()}
+        payload = _stream(pyarrow, table.replace_schema_metadata(known))
         back = _unpack_arrow(label, payload)
         compare = getattr(
             pandas.testing, f"assert_{kind.__name__.lower().replace('data', '')}_equal"
         )
-        compare(back, value, check_exact=True, check_freq=False)
-        _compare_kinds(frame, back if label == "pandas" else back.to_frame())
+        compare(back, value, check_exact=True, check_freq=True)
+        back_frame = back if label == "pandas" else back.to_frame("values")
+        compare_kinds(frame, back_frame)
+        lost = lost_facts(frame, back_frame) or ("" if back.attrs == value.attrs else "its attrs")
+        if lost:
+            raise AssertionError(lost)
     except AssertionError as exc:
         raise Refused(f"it would not come back from Arrow as it is: {_line(exc)}") from None
     except (Refused, MemoryError):
@@ -216,20 +227,6 @@ def _pack_pandas(value: Any) -> tuple[str, bytes]:
     except Exception as exc:  # whatever the libraries raise, in whatever version
         raise Refused(f"Arrow cannot hold it: {_line(exc)}") from None
     return label, payload
-
-
-def _compare_kinds(frame: Any, back: Any) -> None:
-    """Compare the types in columns of objects: to pandas before 3 a list equals an array."""
-    for n in (n for n, dtype in enumerate(frame.dtypes) if str(dtype) == "object"):
-        kinds, others = (_kinds(side.iloc[:, n].dropna()) for side in (frame, back))
-        if kinds != others:
-            raise AssertionError(f"{kinds} in {frame.columns[n]!r} would become {others}")
-
-
-def _kinds(items: Any) -> str:
-    dicts = {f"dict of {_kinds(item.values())}" for item in items if type(item) is dict}
-    others = {kind.__name__ for kind in map(type, items) if kind is not dict}
-    return ", ".join(sorted(dicts | others))
 
 
 def _pack_arrow(value: Any) -> tuple[str, bytes]:
@@ -259,9 +256,14 @@ def _unpack_arrow(kind: str, payload: bytes) -> Any:
         batches = table.combine_chunks().to_batches()
         return batches[0] if batches else pyarrow.RecordBatch.from_pylist([], schema=table.schema)
     frame = _frame(table)
+    facts = json.loads((table.schema.metadata or {}).get(_FACTS, b"null"))
+    if facts is not None:
+        with_facts(frame, facts)
+        frame.attrs = _value(facts["attrs"])
     if kind == "pandas":
         return frame
     series = frame["values"]
+    series.attrs = frame.attrs
     series.name = _value(json.loads(kind.partition(" ")[2]))
     return series
 

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import RTUError
-from . import packing
+from . import packing, packing_labels
 from .events import OutputAppended
 from .packing import MIMETYPE, Refused
 from .runs import RunVerbs
@@ -35,7 +35,8 @@ import sys, types
 module = sys.modules.get(name)
 if module is None:
     module = types.ModuleType(name)
-    exec(compile(text, name, "exec"), module.__dict__)
+    for text in texts:
+        exec(compile(text, name, "exec"), module.__dict__)
     sys.modules[name] = module
 module.serve(call)
 """
@@ -208,8 +209,9 @@ def _call(op: str, key: str, **more: Any) -> dict[str, Any]:
 
 def _source(call: dict[str, Any]) -> str:
     """Return an expression that leaves no name behind in the remote kernel."""
-    text = inspect.getsource(packing)
-    names = {"name": f"_rtu_transfer_{packing.checksum(text.encode())[:12]}", "text": text}
+    texts = [inspect.getsource(packing_labels), inspect.getsource(packing)]
+    digest = packing.checksum("".join(texts).encode())[:12]
+    names = {"name": f"_rtu_transfer_{digest}", "texts": texts}
     return f"exec({_START!r}, {names | {'call': call}!r})"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from .. import models as m
 from ..document import make_patch
@@ -185,18 +185,17 @@ class UndoVerbs(SessionBase):
                 del back.metadata["noteable"]
         ids = self.client.cell_ids
         above = next((c for c in reversed(step.above) if c in ids), None)
-        place: dict[str, str] = {}
+        place: dict[str, Any] = {}
         if above is not None:
             place = {"after_id": above}
         elif ids:
             place = {"before_id": ids[0]}
-        cell = await self.client.add_cell(cell=back, **place)
+        outputs_of = _collection_of(step.cell)
+        cell = await self.client.add_cell(cell=back, outputs_of=outputs_of, **place)
         self.last_touched = cell.id
         self.seen[cell.id] = cell.source
         self._renamed(step.cell_id, cell.id)
-        ran = isinstance(step.cell, m.CodeCell) and step.cell.output_collection_id is not None
-        more = "; run it to get its outputs again" if ran else ""
-        return f"the deleted cell is back as cell {self.label(cell.id)}{more}"
+        return f"the deleted cell is back as cell {self.label(cell.id)}"
 
     def _renamed(self, old: str, new: str) -> None:
         """Let earlier steps on a deleted cell go on with the one that came back for it."""
@@ -268,6 +267,14 @@ class UndoVerbs(SessionBase):
             f"cell {self.label(step.cell_id)} was {what} since by {who}; nothing was undone. The "
             f"next %rtu_undo takes back the edit before it"
         )
+
+
+def _collection_of(cell: Cell) -> UUID | None:
+    """Return the collection of a code cell's outputs, if it ran."""
+    try:
+        return UUID(getattr(cell, "output_collection_id", None) or "")
+    except ValueError:
+        return None
 
 
 def _type(cell: Cell) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 from IPython.core.completer import provisionalcompleter
 
+from rtu_magics import models as m
 from rtu_magics.session import Session, sessions
 
 from .shells import Shell
@@ -242,3 +247,54 @@ def test_owners_can_be_told_apart(lab: Shell, owner: Session) -> None:
     assert "already connected" in lab.ok("%rtu_connect lab.ipynb --as Ben")
     line = lab.line(f"%rtu_connect lab.ipynb -s long --as {'x' * 101}")
     assert "a name is 1 to 100 characters that can be printed" in line
+
+
+def test_undo_of_a_deletion_brings_outputs_attachments_and_counts_back(
+    lab: Shell, owner: Session
+) -> None:
+    lab.ok("%%rtu_exec\nprint('kept')\n6 * 7")
+    picture = {"a.png": {"image/png": "iVBORw0KGgo="}}
+    note = m.MarkdownCell(source="![](attachment:a.png)", attachments=picture)
+    owner.call(owner.client.add_cell(cell=note))
+    was = on_disk(owner)["cells"][0]
+    assert len(was["outputs"]) == 2
+    for _ in range(2):  # also of what came back itself
+        lab.ok("%rtu_delete 1")
+        assert len(on_disk(owner)["cells"]) == 1
+        assert lab.ok("%rtu_undo").startswith("the deleted cell is back as cell 1 (")
+        deadline = time.monotonic() + 20
+        while on_disk(owner)["cells"][0]["outputs"] != was["outputs"]:
+            assert time.monotonic() < deadline, on_disk(owner)
+        assert on_disk(owner)["cells"][0]["execution_count"] == was["execution_count"]
+
+    lab.ok("%rtu_delete 2")
+    lab.ok("%rtu_undo")
+    assert on_disk(owner)["cells"][1]["attachments"] == picture
+
+
+def test_changing_the_type_and_back_loses_nothing(lab: Shell, owner: Session) -> None:
+    lab.ok("%%rtu_exec\n6 * 7")
+    picture = {"a.png": {"image/png": "iVBORw0KGgo="}}
+    owner.call(owner.client.add_cell(cell=m.MarkdownCell(source="x", attachments=picture)))
+    before = on_disk(owner)
+    lab.ok("%rtu_type 1 markdown")
+    lab.ok("%rtu_type 2 code")
+    assert nbformat.validator.isvalid(on_disk(owner))
+    lab.ok("%rtu_type 1 code")
+    lab.ok("%rtu_type 2 markdown")
+    assert without_types(on_disk(owner)) == without_types(before)
+    lab.ok("%rtu_type 1 raw")
+    lab.ok("%rtu_undo")
+    assert without_types(on_disk(owner)) == without_types(before)
+
+
+def without_types(notebook: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the cells without the metadata: a change of type notes the language there."""
+    return [{**cell, "metadata": {}} for cell in notebook["cells"]]
+
+
+def on_disk(session: Session) -> dict[str, Any]:
+    """Save, and return what the file holds."""
+    session.call(session.api.save_file(session.client.file_id))
+    found: dict[str, Any] = json.loads(Path(session.path).read_text())
+    return found

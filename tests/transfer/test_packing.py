@@ -196,3 +196,75 @@ def test_nothing_is_ever_unpickled() -> None:
         unpack("pickle", b"")
     with pytest.raises(Refused):
         unpack("plain", b'{"\\u0000rtu":"eval","v":1}')
+
+
+days = pd.date_range("2024-03-30", periods=4, freq="D")
+zoned = pd.date_range("2024-10-26", periods=4, freq="12h", tz="Europe/Berlin", name="when")
+products = pd.MultiIndex.from_product([days[:2], ["x", "y"]], names=["t", None])
+
+LABELLED: dict[str, Any] = {
+    "days": pd.DataFrame({"a": range(4)}, index=days),
+    "hours in a zone": pd.DataFrame({"a": range(4)}, index=zoned),
+    "business days": pd.Series(range(4), index=pd.bdate_range("2024", periods=4), name=("a", 1)),
+    "month ends": pd.Series(range(4), index=pd.date_range("2024", periods=4, freq="ME")),
+    "durations": pd.DataFrame({"a": range(4)}, index=pd.timedelta_range("1h", periods=4)),
+    "periods": pd.DataFrame({"a": range(4)}, index=pd.period_range("2024", periods=4, freq="Q")),
+    "steps of a level": pd.DataFrame({"a": range(4)}, index=products),
+    "days as columns": pd.DataFrame([range(4)], columns=days),
+    "a range": pd.DataFrame({"a": range(3)}, index=pd.RangeIndex(2, 8, 2, name="r")),
+    "columns without names": pd.DataFrame(np.zeros((2, 3))),
+    "nothing": pd.DataFrame(),
+    "labels only": pd.DataFrame(index=[1, 2]),
+    "an order of categories": pd.DataFrame(
+        {"a": pd.Categorical(["x", None], categories=["y", "x", "z"], ordered=True)},
+        index=pd.CategoricalIndex(["p", "q"], categories=["q", "p"], ordered=True),
+    ),
+    "names of columns": pd.DataFrame(
+        [[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["p", None])
+    ),
+    "kinds of arrays": pd.DataFrame(
+        {
+            "a": pd.array([1, None], dtype="Int8"),
+            "b": pd.array(["x", None], dtype="string"),
+            "c": pd.array([1.5, None], dtype="double[pyarrow]"),
+            "d": pd.interval_range(0, 2),
+        }
+    ),
+}
+LABELLED["attrs"] = pd.DataFrame({"a": [1]})
+LABELLED["attrs"].attrs = {"unit": ("m", 1), 3: {"x"}}
+LABELLED["attrs of a series"] = pd.Series([1])
+LABELLED["attrs of a series"].attrs = {"n": float("inf")}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_tables_keep_what_their_labels_know(name: str) -> None:
+    value = LABELLED[name]
+    back = there_and_back(value)
+    compare = pd.testing.assert_frame_equal
+    if isinstance(value, pd.Series):
+        value, back = value.to_frame(), back.to_frame()
+        assert value.columns.tolist() == back.columns.tolist()
+    compare(back, value, check_freq=True, check_index_type="exact", check_column_type="exact")
+    for mine, other in ((value.index, back.index), (value.columns, back.columns)):
+        assert type(mine) is type(other)
+        assert getattr(mine, "freq", None) == getattr(other, "freq", None)
+        levels = [getattr(axis, "levels", []) for axis in (mine, other)]
+        for level, found in zip(*levels, strict=True):
+            assert getattr(level, "freq", None) == getattr(found, "freq", None)
+    assert back.attrs == LABELLED[name].attrs
+    assert same(list(back.attrs.items()), list(value.attrs.items()))
+
+
+def test_what_labels_cannot_keep_is_refused_in_one_line() -> None:
+    holiday = pd.offsets.CustomBusinessDay(holidays=["2024-01-02"])
+    index = pd.date_range("2024", periods=3, freq=holiday)
+    frame = pd.DataFrame({"a": range(3)}, index=index)
+    with pytest.raises(Refused, match=r"the freq .* would be lost") as caught:
+        pack(frame)
+    assert "\n" not in str(caught.value)
+    frame.index.freq = None
+    assert there_and_back(frame).index.freq is None
+    frame.attrs = {"x": object()}
+    with pytest.raises(Refused, match=r"attrs"):
+        pack(frame)
