@@ -84,6 +84,39 @@ async def test_changes_reach_the_disk_by_themselves(shared_server, path):
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("levels", [90, 120, 196, 255, 300, 600])
+async def test_a_deep_output_costs_nothing_but_itself(shared_server, path, levels):
+    file_id = await open_notebook(shared_server, path.name)
+    source = (
+        f"value = 1\nfor _ in range({levels}):\n    value = [value]\n"
+        "from IPython.display import display\nprint('before')\n"
+        "shown = {'application/json': value, 'text/plain': 'deep'}\n"
+        "h = display({'text/plain': '-'}, raw=True, display_id=True)\n"
+        "display(shown, metadata={'m': value}, raw=True)\n"
+        "h.update(shown, raw=True)\nprint('after')"
+    )
+    async with follow(shared_server, file_id) as client:
+        await client.change("cell_contents", "replace", {"source": source}, "c1")
+        await post(shared_server, "/v1/sessions", {"file_id": file_id})
+        await client.execute("c1")
+        await client.finished("c1")
+        await save(shared_server, file_id)
+    outputs = load(path)["cells"][0]["outputs"]
+    assert len(outputs) == 4, outputs
+    first, updated, shown, last = outputs
+    assert (first["text"], last["text"]) == (["before\n"], ["after\n"])
+    for output in (shown, updated):
+        text = "".join(output["data"]["text/plain"])
+        assert text.startswith("deep")
+        assert ("application/json" in output["data"]) == (levels < 100)
+        assert ("nested more than 100 levels deep" in text) == (levels >= 100)
+    nbformat.read(path, as_version=4)
+    file = path.with_name(f"again{levels}.ipynb")
+    file.write_bytes(path.read_bytes())
+    assert await open_notebook(shared_server, file.name)  # it can be opened again
+
+
+@pytest.mark.kernel
 async def test_outputs_are_on_disk_without_our_bookkeeping(shared_server, path):
     file_id = await open_notebook(shared_server, path.name)
     async with follow(shared_server, file_id) as client:
