@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LateThread", "follow_late", "late_thread"]
 
+_REST = 0.05  # seconds without anything more, until what is put off is done
 _IDLE = 1.0  # seconds without anything to show until the thread ends
 
 
@@ -49,7 +50,7 @@ class LateThread:
         touched: dict[int, Replay] = {}
         while True:
             try:
-                area, show = self._queue.get(timeout=0 if touched else _IDLE)
+                area, show = self._queue.get(timeout=_REST if touched else _IDLE)
             except queue.Empty:
                 for each in touched.values():
                     self._call(each.end)

@@ -12,7 +12,7 @@ from tests.ipython.kernels import Kernel
 
 from .table import Program
 
-__all__ = ["CellSeen", "run_program"]
+__all__ = ["CellSeen", "plain", "run_program"]
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 _TEMPORARY = re.compile(r"(ipykernel_|/tmp/tmp)[0-9a-z_]+(/\d+\.py)?|(?<=8;id=)\d+")
@@ -29,16 +29,39 @@ class CellSeen:
     questions: list[tuple[str, bool]] = field(default_factory=list)
     reply: dict[str, Any] = field(default_factory=dict)
     raw: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    msg_id: str = ""
+    whole: list[dict[str, Any]] = field(default_factory=list)
 
 
 def run_program(kernel: Kernel, program: Program, prefix: str = "") -> list[CellSeen]:
     """Run a program's cells as a person does, each with a prefix, and return what is seen."""
     answers = iter(program.answers)
     display_ids: dict[str, str] = {}
-    return [
+    seen = [
         _run_cell(kernel, prefix + cell, answers, program.interrupt, display_ids)
         for cell in program.cells
     ]
+    if program.late is not None:
+        _listen_on(kernel, seen, program.late, display_ids)
+    return seen
+
+
+def _listen_on(
+    kernel: Kernel, cells: list[CellSeen], until: str, display_ids: dict[str, str]
+) -> None:
+    """Receive what belongs to cells that have ended, up to a text."""
+    by_id = {seen.msg_id: seen for seen in cells}
+    deadline = time.monotonic() + 60
+    while not any(until in c.get("text", "") for seen in cells for _, c in seen.messages):
+        assert time.monotonic() < deadline, (until, cells)
+        for message in _received(kernel.client, "iopub", 0.1):
+            seen = by_id.get(message["parent_header"].get("msg_id", ""))
+            kind = message["msg_type"]
+            if seen is None or kind == "status":
+                continue
+            seen.whole.append(message)
+            if not kind.startswith("comm_"):
+                _take(seen.messages, kind, message["content"], display_ids)
 
 
 def _run_cell(
@@ -46,6 +69,7 @@ def _run_cell(
 ) -> CellSeen:
     client, seen, idle = kernel.client, CellSeen(), False
     msg_id = client.execute(code, allow_stdin=True)
+    seen.msg_id = msg_id
     deadline = time.monotonic() + 60
     while not (idle and seen.reply):
         assert time.monotonic() < deadline, (code, seen)
@@ -60,6 +84,8 @@ def _run_cell(
             if message["parent_header"].get("msg_id") != msg_id:
                 continue
             kind, content = message["msg_type"], message["content"]
+            if kind != "status":
+                seen.whole.append(message)
             if kind == "status":
                 idle = content["execution_state"] == "idle"
             elif kind != "execute_input" and not kind.startswith("comm_"):
@@ -97,15 +123,15 @@ def _take(
             before = messages.pop()[1]["text"]
         else:
             before = ""
-        text = _plain(before + content["text"])
+        text = plain(before + content["text"])
         messages.append(("stream", {"name": content["name"], "text": text}))
         return
     if kind == "error":
-        content["traceback"] = [_plain(line) for line in content["traceback"]]
+        content["traceback"] = [plain(line) for line in content["traceback"]]
     if "data" in content:
         shown = {k: v for k, v in content["data"].items() if k not in UNSHOWN}
         content["data"] = {
-            k: _plain(v) if isinstance(v, str) and len(v) < 100_000 else v for k, v in shown.items()
+            k: plain(v) if isinstance(v, str) and len(v) < 100_000 else v for k, v in shown.items()
         }
     display_id = content["transient"].pop("display_id", None)
     if display_id is not None:
@@ -114,5 +140,6 @@ def _take(
     messages.append((kind, content))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return text without addresses and names of temporary files."""
     return _TEMPORARY.sub("(temporary)", _ADDRESS.sub("(address)", text))

@@ -17,6 +17,7 @@ class Program:
     answers: list[str] = field(default_factory=list)
     interrupt: str | None = None
     shows_the_same: str | None = None
+    late: str | None = None
 
 
 def read(path: Path) -> list[Program]:
@@ -37,6 +38,8 @@ def read(path: Path) -> list[Program]:
             programs[-1].answers.append(line[13:])
         elif line.startswith("---- interrupt: "):
             programs[-1].interrupt = line[16:]
+        elif line.startswith("---- late: "):
+            programs[-1].late = line[11:]
         elif line.startswith("---- shows the same: "):
             programs[-1].shows_the_same = line[21:]
         elif line.startswith("---- "):
