@@ -89,6 +89,7 @@ async def test_order_of_one_execution(shared_server, write_notebook):
         assert result["content"]["raw"] == "4"
         assert result["data"] == {"text/plain": "4"}
         final = [m for m in client.log if m["event"] == "bulk_cell_state_update_event"][-1]
+        assert final["data"]["cell_states"][0].pop("source_digest")
         assert final["data"]["cell_states"] == [
             {
                 "cell_id": "c1",
