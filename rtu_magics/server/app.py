@@ -12,6 +12,7 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 from traitlets import Bool, Dict, Enum, Instance, Int, TraitError, default, validate
 
+from .activity import Activity
 from .address import AddressFile, local_url
 from .api import routes
 from .hub import Hub
@@ -110,6 +111,9 @@ class RTUMagicsServer(ExtensionApp):
         prefix = url_path_join(serverapp.base_url, "rtu/api")
         self.service = Service(database, root, sessions, people, prefix, limits=self._limits())
         self.service.collections.long_texts.limit = self.max_output_text
+        self.service.activity = Activity(
+            serverapp.kernel_manager, self.settings.setdefault("last_activity_times", {})
+        )
         self.leases = Leases(serverapp.stop)
         rooms = self.service.rooms
         self.leases.hold = lambda: any(room.executor.runs.kept for room in rooms.values())

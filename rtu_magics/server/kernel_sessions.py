@@ -120,6 +120,12 @@ class KernelSessions:
         with _of_a_gateway():
             await ensure_async(self._sessions.delete_session(str(session_id)))
 
+    async def end_of(self, path: str) -> None:
+        """Shut down the kernel of a path, if it has one."""
+        found = await self.find(path)
+        if found is not None:
+            await self.end(found.session_id)
+
     async def interrupt(self, kernel_id: str) -> None:
         """Interrupt what a kernel runs."""
         with _of_a_gateway():

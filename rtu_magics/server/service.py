@@ -14,6 +14,7 @@ from uuid import UUID
 from ..document import NotebookBuilder
 from ..errors import InvalidMessage
 from ..models import NIL_UUID, Notebook
+from .activity import Activity
 from .admission import Admission
 from .broadcast import Outbox
 from .chain import Chain
@@ -106,6 +107,7 @@ class Service:
         self._role_watch = RoleWatch(people, self.rooms)
         self._compactor = Compactor(self)
         self._usage = UsageMeter(self)
+        self.activity: Activity | None = None
         self._polling = Periodic(self._poll, _POLL_EVERY, name="rtu-poll", tell=_log)
         self._opening: dict[UUID, asyncio.Lock] = {}
 
@@ -319,8 +321,12 @@ class Service:
         """Forget a file and remove it from disk; returns when, in seconds since the epoch."""
         room = self.rooms.pop(row.id, None)
         if room is not None:
+            # Nobody could reach it any more, and it would run on.
+            await room.kernel.shutdown()
             await room.close()
-            room.tell_inconsistent(f"{row.path} was deleted")
+            room.tell_inconsistent(f"{row.path} was deleted, and its kernel with it")
+        else:
+            await self.sessions.end_of(row.path)
         self.collections.forget(row.id)
         with self.database.transaction() as connection:
             at = file_queries.mark_deleted(connection, files_table, row.id)
@@ -393,6 +399,8 @@ class Service:
         return room
 
     async def _poll(self) -> None:
+        if self.activity is not None:
+            self.activity.note(self.rooms.values())
         for room in list(self.rooms.values()):
             if room.idle_for > _UNLOAD_AFTER:
                 del self.rooms[room.file_id]

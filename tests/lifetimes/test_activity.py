@@ -1,0 +1,129 @@
+"""People over RTU, as Jupyter's own culler and its shutdown without activity see them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+
+import rtu_magics
+from rtu_magics.session import Session
+
+from ..helpers.server import free_port
+
+pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(240)]
+
+TOKEN = {"Authorization": "token secret"}
+
+
+@contextmanager
+def jupyter(home: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    root, port = home / "work", free_port()
+    root.mkdir()
+    cell = {"cell_type": "code", "id": "one", "metadata": {}, "source": "x = 1"}
+    cell |= {"outputs": [], "execution_count": None}
+    content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (root / "a.ipynb").write_text(json.dumps(content))
+    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=secret"]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("RTU_")}
+    env |= {"JUPYTER_RUNTIME_DIR": str(home / "runtime")}
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *arguments], cwd=root, env=env, stdout=log, stderr=log
+        )
+    try:
+        for _ in range(600):
+            if (root / ".rtu_magics" / "server.json").exists():
+                break
+            assert process.poll() is None, (home / "log").read_text()
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def join(url: str) -> Session:
+    return rtu_magics.connect(f"{url}/tree/a.ipynb", token="secret")
+
+
+def kernels(url: str) -> list[dict]:  # type: ignore[type-arg]
+    found: list[dict] = httpx.get(f"{url}/api/kernels", headers=TOKEN, timeout=30).json()  # type: ignore[type-arg]
+    return found
+
+
+def until(what, message: str, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, message
+        time.sleep(0.1)
+
+
+CULL = [
+    "--MappingKernelManager.cull_idle_timeout=3",
+    "--MappingKernelManager.cull_interval=1",
+]
+
+
+def test_a_kernel_with_people_is_kept_and_one_without_is_not(tmp_path: Path) -> None:
+    with jupyter(tmp_path, *CULL) as (url, _), join(url) as first:
+        first.run("one")
+        until(lambda: kernels(url)[0]["connections"] == 1, "nobody counts as connected")
+        with (
+            join(f"{url}")
+            if False
+            else rtu_magics.connect(f"{url}/tree/a.ipynb", name="second", token="secret") as second
+        ):
+            until(lambda: kernels(url)[0]["connections"] == 2, "the second does not count")
+            time.sleep(6)  # twice as long as an idle kernel lives
+            assert len(kernels(url)) == 1
+            assert second.kernel_status() is not None
+        until(lambda: kernels(url)[0]["connections"] == 1, "who has gone still counts")
+        first.close()
+        until(lambda: not kernels(url), "a kernel without people stays for ever")
+
+
+def test_a_silent_long_cell_keeps_its_kernel(tmp_path: Path) -> None:
+    busy = ["--MappingKernelManager.cull_connected=True", "--MappingKernelManager.cull_busy=True"]
+    busy += ["--MappingKernelManager.cull_idle_timeout=15"]  # longer than it takes to start
+    with jupyter(tmp_path, CULL[1], *busy) as (url, _), join(url) as session:
+        session.edit("one", "import time\ntime.sleep(30)\nprint('done')")
+        session.run("one")
+        assert "done" in str(session.outputs("one"))
+
+
+def test_a_server_that_is_edited_is_active(tmp_path: Path) -> None:
+    limit = "--ServerApp.shutdown_no_activity_timeout=120"
+    with jupyter(tmp_path, limit) as (url, process), join(url) as session:
+
+        def active() -> str:
+            status = httpx.get(f"{url}/api/status", headers=TOKEN, timeout=30)
+            return str(status.json()["last_activity"])
+
+        before = active()
+        session.edit("one", "x = 2")
+        until(lambda: active() > before, "an edit is no activity")
+        assert process.poll() is None
+
+
+async def test_the_kernel_of_a_deleted_notebook_ends(tmp_path: Path) -> None:
+    with jupyter(tmp_path) as (url, _), join(url) as session:
+        await asyncio.to_thread(session.run, "one")
+        assert len(kernels(url)) == 1
+        file_id = UUID(str(session.file.id))
+        answer = httpx.delete(f"{url}/rtu/api/v1/files/{file_id}", headers=TOKEN, timeout=60)
+        assert answer.status_code == 200
+        until(lambda: not kernels(url), "the kernel runs on")
