@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..foreign import shown
+from ..mounts import network_file_system
 
 __all__ = ["CHECKS", "Finding", "Grade", "doctor"]
 
@@ -227,7 +228,20 @@ def state_directory(directory: Path) -> Iterator[Finding]:
             "see to its owner and rights, or serve another directory",
         )
         return
-    if str(mode).lower() != "wal":
+    network = network_file_system(place)
+    wanted = os.environ.get("RTU_DATABASE_DIR", "")
+    if network and not wanted:
+        yield note(
+            f"{place} lies on a network file system ({network}): the database is kept there the "
+            "slower, safe way",
+            "set RTU_DATABASE_DIR, or c.RTUMagicsServer.database_dir, to a folder on a local disk",
+        )
+    elif wanted and network_file_system(wanted):
+        yield note(
+            f"RTU_DATABASE_DIR ({wanted}) lies on a network file system, too",
+            "name a folder on a local disk",
+        )
+    elif str(mode).lower() != "wal":
         yield note(
             f"the file system of {place} does not allow SQLite's write-ahead log",
             "it works, slower; a local disk is better than a network one",

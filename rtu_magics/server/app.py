@@ -10,8 +10,9 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
-from traitlets import Bool, Dict, Enum, Instance, Int, TraitError, default, validate
+from traitlets import Bool, Dict, Enum, Instance, Int, TraitError, Unicode, default, validate
 
+from ..mounts import network_file_system
 from .activity import Activity
 from .address import AddressFile, local_url
 from .api import routes
@@ -25,6 +26,7 @@ from .people import People
 from .roles import role_of_level
 from .service import STATE_DIR, Service
 from .store import Database
+from .store.place import place_of
 from .ws import RTUWebSocket
 
 __all__ = ["RTUMagicsServer"]
@@ -48,6 +50,19 @@ class RTUMagicsServer(ExtensionApp):
         default_value="NORMAL",
         help="What an accepted change survives: NORMAL the death of the server, FULL a power cut.",
     ).tag(config=True)
+
+    database_dir = Unicode(
+        help=(
+            "Where the database lies, with the outputs of runs and long texts: each served folder "
+            "gets a folder of its own there. By default beside the notebooks, in .rtu_magics; on a "
+            "network file system a local disk is faster and safer. The environment variable "
+            "RTU_DATABASE_DIR sets it, too."
+        ),
+    ).tag(config=True)
+
+    @default("database_dir")
+    def _default_database_dir(self) -> str:
+        return os.environ.get("RTU_DATABASE_DIR", "")
 
     hub_role = Enum(
         ["none", "viewer", "executor", "contributor", "owner"],
@@ -96,7 +111,18 @@ class RTUMagicsServer(ExtensionApp):
         state = root / STATE_DIR
         self._lock = DirectoryLock(state / "rtu.lock")
         self._lock.acquire()
-        database = Database(state / "rtu.db", self.durability)
+        place = place_of(root, state, self.database_dir)
+        network = network_file_system(place)
+        if network:
+            self.log.warning(
+                "the database lies on a network file system (%s): changes are stored the slower, "
+                "safe way there; RTU_DATABASE_DIR or c.RTUMagicsServer.database_dir puts it on a "
+                "local disk",
+                network,
+            )
+        database = Database(
+            place / "rtu.db", self.durability, name=root.name, shared_memory=not network
+        )
         sessions = KernelSessions(
             serverapp.session_manager, serverapp.kernel_manager, serverapp.kernel_spec_manager
         )

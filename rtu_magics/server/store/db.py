@@ -48,6 +48,12 @@ class Database:
         The SQLite file; created, readable by its owner alone, when missing.
     synchronous
         SQLite's setting: ``NORMAL`` survives the death of the server, ``FULL`` a power cut too.
+    name
+        Of the space that stands for the served directory; by default that of the one two above.
+    shared_memory
+        Whether programs may share memory by way of files beside the database, as SQLite's
+        write-ahead log does. On network file systems they may not: there a rollback journal is
+        kept, in full (https://www.sqlite.org/wal.html).
 
     Attributes
     ----------
@@ -66,8 +72,18 @@ class Database:
     project_id: UUID
     secret: bytes
 
-    def __init__(self, path: Path, synchronous: str = "NORMAL") -> None:
+    def __init__(
+        self,
+        path: Path,
+        synchronous: str = "NORMAL",
+        *,
+        name: str = "",
+        shared_memory: bool = True,
+    ) -> None:
         self.path = path
+        self._name = name or path.parent.parent.name or "root"
+        journal = "WAL" if shared_memory else "TRUNCATE"
+        full = synchronous == "FULL" or not shared_memory
         unclean = _check_file(path)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,8 +103,8 @@ class Database:
             if not tables:  # before anything is written: freed pages can then be given back
                 cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
             if not tables or schema.meta.name in tables:  # another program's stays as it is
-                cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute(f"PRAGMA synchronous={'FULL' if synchronous == 'FULL' else 'NORMAL'}")
+                cursor.execute(f"PRAGMA journal_mode={journal}")
+            cursor.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
             cursor.execute("PRAGMA busy_timeout=5000")
             cursor.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}")
             cursor.close()
@@ -223,7 +239,7 @@ class Database:
     def _create_defaults(self, connection: Connection) -> None:
         now = time.time()
         times = {"created_at": now, "updated_at": now}
-        name = self.path.parent.parent.name or "root"
+        name = self._name
         connection.execute(insert(schema.spaces), {"id": self.space_id, "name": name, **times})
         connection.execute(
             insert(schema.projects),
