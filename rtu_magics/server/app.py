@@ -16,6 +16,7 @@ from ..mounts import network_file_system
 from .activity import Activity
 from .address import AddressFile, local_url
 from .api import routes
+from .file.holders import Holders
 from .hub import Hub
 from .kernel_sessions import KernelSessions
 from .leases import Leases
@@ -140,6 +141,10 @@ class RTUMagicsServer(ExtensionApp):
         self.service.activity = Activity(
             serverapp.kernel_manager, self.settings.setdefault("last_activity_times", {})
         )
+        self.service.holders = Holders(
+            root, serverapp.web_app.settings, lambda: serverapp.extension_manager.extension_apps
+        )
+        self.service.contents = lambda: serverapp.contents_manager  # others may still replace it
         self.leases = Leases(serverapp.stop)
         rooms = self.service.rooms
         self.leases.hold = lambda: any(room.executor.runs.kept for room in rooms.values())

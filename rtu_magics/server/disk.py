@@ -119,16 +119,6 @@ class DiskFile:
             self._reader.hash = None  # it comes back
         self._driver.changed(revive=revive)
 
-    def hold(self, reason: str) -> None:
-        """Leave the file to another program from now on; see `file.events.Held`."""
-        if self.state.held != reason:
-            self._feed(ev.Held(self._driver.now, reason))
-
-    def release(self) -> None:
-        """Write again: the other program is done with the file."""
-        if self.state.held:
-            self._feed(ev.Released(self._driver.now))
-
     async def write_quietly(self) -> None:
         """Do what `flush` does; what goes wrong has been told and is tried again."""
         try:
@@ -152,7 +142,7 @@ class DiskFile:
         NotOnDisk
             What the room held when this was called is not on disk.
         """
-        self._check_access()
+        self._check_owners()
         kept = self._reader.hash
         if self.state.content and not self.state.held:
             foreign = self.state.content == "foreign"
@@ -211,7 +201,7 @@ class DiskFile:
                 self._searches -= 1
                 await self._find_moved()
             return
-        self._check_access()
+        self._check_owners()
         stamp = stamp_of(self.path)
         if self._lock.locked() or (self._stamp is not None and stamp == self._stamp):
             return
@@ -227,7 +217,7 @@ class DiskFile:
 
     async def check(self) -> None:
         """After loading a room: take what changed on disk, write what was not yet written."""
-        self._check_access()
+        self._check_owners()
         await self._look_quietly()
         if self._reader.base is None or self.state.content:
             return
@@ -257,17 +247,18 @@ class DiskFile:
         except NotOnDisk:
             pass  # as above
 
-    def _check_access(self) -> None:
-        why = why_not_writable(self.path)
-        if why and self.state.denied != why:
-            self._feed(ev.Denied(self._driver.now, why))
-        elif self.state.denied and not why:
-            self._feed(ev.Allowed(self._driver.now))
+    def _check_owners(self) -> None:
+        """Note whether the system, or another program that owns the file, is against a write."""
+        room = self._room
+        self._driver.owners(why_not_writable(self.path), room.service.holders.of(room.path))
 
     # Writing
 
     async def _write(self) -> bool:
         """Write the room's content; False if another program was quicker."""
+        self._check_owners()
+        if not may_write(self.state):
+            return True
         generation = self.state.generation
         try:
             content, base = await asyncio.to_thread(content_of, self._render())
@@ -279,8 +270,8 @@ class DiskFile:
             except ChangedMeanwhileError:
                 return False
             except OSError as exc:
-                self._check_access()
-                if self.state.denied:
+                self._check_owners()
+                if not may_write(self.state):
                     raise NotOnDisk(self.state.reason) from exc
                 raise self._failed("write", exc) from exc
             self._reader.replaced(self._driver.now)

@@ -7,6 +7,7 @@ import logging
 import mimetypes
 import os
 import posixpath
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from .compaction import Compactor
 from .disk import DiskFile
 from .disk_files import read_notebook, write_atomically
 from .disk_format import DiskBase, dumps, hash_of
+from .file.holders import Holders
 from .gate import Gate
 from .kernel_sessions import KernelSessions
 from .limits import Limits
@@ -96,6 +98,8 @@ class Service:
         self.sessions = sessions
         self.people = people
         self.api_prefix = api_prefix
+        self.holders = Holders(root)  # of whose apps the extension knows more
+        self.contents: Callable[[], Any] = lambda: None  # Jupyter's contents manager
         self.links = Links(database.secret, api_prefix)
         self.collections = Collections(database, self.links)
         self.outbox = Outbox()
@@ -401,6 +405,8 @@ class Service:
     async def _poll(self) -> None:
         if self.activity is not None:
             self.activity.note(self.rooms.values())
+        if self.rooms:
+            await self.holders.look()
         for room in list(self.rooms.values()):
             if room.idle_for > _UNLOAD_AFTER:
                 del self.rooms[room.file_id]

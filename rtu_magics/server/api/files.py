@@ -17,7 +17,6 @@ from ..disk import NotOnDisk
 from ..disk_files import notebooks_below, write_atomically
 from ..disk_format import dumps
 from ..people import Action, authorise, refusal
-from ..roles import may
 from ..room import Room
 from ..service import BadPath, NotANotebook
 from ..store import deltas as delta_queries
@@ -33,7 +32,6 @@ __all__ = [
     "FileItem",
     "FileVersions",
     "Files",
-    "OpenFile",
     "SaveFile",
 ]
 
@@ -93,59 +91,6 @@ class FileHandler(Handler):
         """Return what the asker is in a file, as the API says it."""
         role = self.person.role_in(file_id)
         return None if role is None else role.value
-
-
-class _Open(Model):
-    path: str
-    create: bool = False
-
-
-class OpenFile(FileHandler):
-    """Opening a notebook by its path."""
-
-    @signed_in(Action.READ)
-    async def post(self) -> None:
-        """Answer with the notebook at a path below the root, made known or made if need be."""
-        wanted = self.body(_Open)
-        try:
-            self._check(wanted)
-            row = await self._open(wanted)
-        except BadPath as exc:
-            raise fail(403, str(exc)) from exc
-        except FileNotFoundError as exc:
-            raise fail(404, str(exc.args[0] if exc.args else exc)) from exc
-        except NotANotebook as exc:
-            raise fail(422, str(exc)) from exc
-        except OSError as exc:
-            raise fail(403, f"{wanted.path}: {exc.strerror or exc}") from exc
-        self.answer_file(self.service.file(row.id) or row)
-
-    async def _open(self, wanted: _Open) -> FileRow:
-        """Open what lies at the path: a notebook may turn out to be another one, renamed."""
-        path = self.service.clean_path(wanted.path)
-        for _ in range(3):
-            row = await self.service.open_path(path, wanted.create)
-            room = await self.open_room(row)
-            if room.path == path:
-                break
-        return row
-
-    def _check(self, wanted: _Open) -> None:
-        """Let nobody find out what is there, or make something, who may not."""
-        if self.person.is_owner:
-            return
-        path = self.service.clean_path(wanted.path)
-        with self.service.database.transaction() as connection:
-            row = queries.file_by_path(connection, path)
-            project_id = self.service.project_in(connection, path)
-        if row is not None and authorise(self.person, Action.READ, row.id):
-            wanted.create = False
-            return
-        role = self.service.people.rights.on(self.person, "projects", project_id)
-        if wanted.create and not may(role, Action.EDIT):
-            raise fail(403, "you may not make notebooks here; ask an owner to make it and share it")
-        if not may(role, Action.READ):
-            raise FileNotFoundError(f"no notebook at {path}")
 
 
 class _NewFile(Model):

@@ -90,6 +90,13 @@ class Driver:
         for effect in effects:
             self._do(effect)
 
+    def owners(self, denied: str, held: str) -> None:
+        """Note why the system does not let us write, and who else owns the file; "" for nothing."""
+        if denied != self.state.denied:
+            self.feed(ev.Denied(self.now, denied) if denied else ev.Allowed(self.now))
+        if held != self.state.held:
+            self.feed(ev.Held(self.now, held) if held else ev.Released(self.now))
+
     def _do(self, effect: ev.Effect) -> None:
         if isinstance(effect, ev.SetTimer):
             self._set_timer(effect.at)
