@@ -186,8 +186,9 @@ class CellState(Model):
     source_digest: str | None = Field(default=None, exclude_if=lambda v: v is None)
 
     def is_outdated(self, source: str) -> bool:
-        """Whether the cell's text is another one now than the one that this state is of."""
-        return self.source_digest is not None and self.source_digest != source_digest(source)
+        """Whether the cell's text is another one now than the one that ran."""
+        ran = self.source_digest is not None and self.reason != EndReason.EARLIER_FAILED
+        return ran and self.source_digest != source_digest(source)
 
     @property
     def failed(self) -> bool:

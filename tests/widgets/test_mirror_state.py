@@ -588,3 +588,12 @@ def test_an_edit_after_a_run_marks_the_outputs_as_those_of_another_text() -> Non
     assert told() == [["old", cell_id, True]], "what ran is not what stands there now"
     run("executing", uuid4())
     assert told() == [["old", cell_id, False]]
+
+
+def test_a_cell_whose_turn_never_came_did_not_run_with_another_text() -> None:
+    ran = m.CellState(
+        cell_id="a", state="finished_with_error", source_digest=source_digest("1"), reason="error"
+    )
+    assert ran.is_outdated("2")
+    assert not ran.is_outdated("1")
+    assert not ran.model_copy(update={"reason": "earlier_failed"}).is_outdated("2")
