@@ -251,9 +251,24 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
         """End a kernel."""
         await self.rest.request("DELETE", f"/sessions/{session_id}", timeout=_SHUTDOWN_TIMEOUT)
 
-    async def interrupt_kernel(self, session_id: UUID) -> None:
-        """Interrupt what a kernel runs."""
-        await self.rest.request("POST", f"/v1/sessions/{session_id}/interrupt")
+    async def interrupt_kernel(self, session_id: UUID, whose: str | None = None) -> str:
+        """Interrupt what a kernel runs; returns what was done, in one line.
+
+        Parameters
+        ----------
+        session_id
+            The kernel session.
+        whose
+            ``mine`` ends all that this person asked for, running and waiting; ``all`` everybody's,
+            which is for owners; None only interrupts the cell that runs.
+        """
+        path = f"/v1/sessions/{session_id}/interrupt"
+        if whose is None:
+            await self.rest.request("POST", path)
+            return "interrupt sent"
+        response = await self.rest.request("POST", path, json={"whose": whose})
+        content = response.json() if response.content else {}  # nothing from an older server
+        return str(content.get("message", "interrupt sent"))
 
     async def restart_kernel(self, session_id: UUID) -> KernelStatusUpdate | None:
         """Restart a kernel; its state then arrives as events."""

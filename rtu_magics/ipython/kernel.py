@@ -26,6 +26,7 @@ class KernelMagics(MagicsBase):
         argument("action", nargs="?", choices=ACTIONS, default="status", help="what to do"),
         argument("--name", metavar="K", help="start, restart: the kernel to run, such as python3"),
         argument("--clear", action="store_true", help="restart: clear all outputs, too"),
+        argument("--all", action="store_true", help="interrupt: end everybody's runs (owners)"),
         quiet=True,
     )
     def rtu_kernel(self, args: Any) -> None:
@@ -41,19 +42,25 @@ class KernelMagics(MagicsBase):
             %rtu_kernel restart --clear
             %rtu_kernel restart --name ir
             %rtu_kernel interrupt
+            %rtu_kernel interrupt --all
+
+        An interrupt ends all that you asked for, what waits for its turn included; --all ends
+        everybody's, which is for owners. If you have nothing there, it interrupts the cell that
+        runs; an executor leaves other people's cells alone.
         """
         if args.name is not None and args.action not in ("start", "restart"):
             raise UsageError("--name goes with start and restart")
         if args.clear and args.action != "restart":
             raise UsageError("--clear goes with restart; %rtu_clear clears outputs by itself")
+        if args.all and args.action != "interrupt":
+            raise UsageError("--all goes with interrupt")
         session = self.session(args)
         if args.action == "start":
             self._start(session, args.name)
         elif args.action == "restart":
             self._restart(session, args.name, clear=args.clear)
         elif args.action == "interrupt":
-            session.kernel_interrupt()
-            self.say("interrupt sent")
+            self.say(session.kernel_interrupt("all" if args.all else "mine"))
         elif args.action == "stop":
             session.kernel_stop()
             self.say("kernel stopped")

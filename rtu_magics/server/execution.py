@@ -1,4 +1,4 @@
-"""The queue of one notebook's kernel: cells run one after the other, in the order of their deltas.
+"""What a notebook's kernel runs: one cell after the other; people take turns (`FairQueue`).
 
 For each cell, in this order (RTU protocol): kernel ``busy``, state ``executing``, the delta that
 gives the cell a new output collection, its outputs, everything stored, the finished state, kernel
@@ -26,6 +26,7 @@ from ..models import (
     EndReason,
 )
 from .broadcast import Connection
+from .fair_queue import FairQueue, why_full
 from .frames import Frame
 from .kernel_ends import ExecuteReply
 from .kernel_run import KernelRun
@@ -70,7 +71,7 @@ class Executor:
 
     def __init__(self, room: Room) -> None:
         self._room = room
-        self._queue: deque[Plan] = deque()
+        self.queue: FairQueue[Plan] = FairQueue()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._running: RunningCell | None = None
@@ -105,7 +106,7 @@ class Executor:
     @property
     def busy(self) -> bool:
         """Whether anything runs or waits to."""
-        return bool(self._queue) or self._running is not None
+        return bool(self.queue) or self._running is not None
 
     async def close(self) -> None:
         """Stop; what is unfinished is said to have failed by whoever opens the notebook next."""
@@ -119,13 +120,17 @@ class Executor:
 
     plan = staticmethod(plan_of)
 
+    def why_full(self, author: UUID, coming: Iterable[Plan] = ()) -> str:
+        """Return why somebody may not ask for more, "" if they may; `coming` is not queued yet."""
+        return why_full([*self.queue, *coming], author, self._room.service.limits)
+
     def accept(self, plan: Plan) -> None:
         """Queue what was planned; its delta, if it has one, has just been broadcast."""
         if not plan.targets:
             return
         queued = plan.states()
         self.runs.add(plan)
-        self._queue.append(plan)
+        self.queue.put(plan)
         if self._running is None and self._task is not None and not self._task.done():
             # The kernel is at work while the rest is told, and what the run sends when it begins
             # goes out in the same write.
@@ -137,7 +142,7 @@ class Executor:
     def cell_deleted(self, cell_id: str) -> None:
         """Forget a cell; whoever waits for it learns that it will not finish."""
         self.late.cell_deleted(cell_id)
-        for plan in self._queue:
+        for plan in self.queue:
             plan.targets = deque(t for t in plan.targets if t.cell_id != cell_id)
         if self._running is not None and self._running.target.cell_id == cell_id:
             self._running.gone = True
@@ -165,16 +170,28 @@ class Executor:
     def kernel_lost(self, cause: str, reason: str) -> None:
         """Fail everything that waits; what runs ends by itself, through its reply."""
         self.late.kernel_lost()
+        self.withdraw(None, f"not run: {cause}", reason)
+
+    @property
+    def running_for(self) -> UUID | None:
+        """Whose cell runs, None if none does."""
+        return None if self._running is None else self._running.plan.author
+
+    def withdraw(self, author: UUID | None, cause: str, reason: str) -> int:
+        """Fail what waits of somebody, or of everybody; returns how many cells that are."""
         running = self._running.target.cell_id if self._running else None
-        for plan in self._queue:
-            failed = plan.failed(f"not run: {cause}", reason)
+        count, gone = 0, set[str]()
+        for plan in list(self.queue) if author is None else self.queue.of(author):
+            failed = plan.failed(cause, reason)
+            count += len(failed)
+            gone.update(state.cell_id for state in failed)
             plan.targets.clear()
             # The last request for a cell decides; one that runs gets its state when it ends.
             self._after_running += [s for s in failed if s.cell_id == running]
             # One after the other: each of several requests for a cell is waited for.
             self._set_states([s for s in failed if s.cell_id != running])
-        if self._running is None:
-            self._queue.clear()
+        self._show_still_queued(gone - {running})
+        return count
 
     # Asked for by people
 
@@ -270,11 +287,7 @@ class Executor:
     def _begin(self) -> RunningCell | None:
         """Ask the kernel for the next cell, if it is ready and there is one."""
         room = self._room
-        while self._queue:
-            plan = self._queue[0]
-            if not plan.targets:
-                self._queue.popleft()
-                continue
+        while (plan := self.queue.current) is not None:
             if not room.kernel.ready:
                 return None
             target = plan.targets.popleft()
@@ -395,6 +408,6 @@ class Executor:
 
     def _show_still_queued(self, cell_ids: set[str]) -> None:
         """Say again that cells are queued which another request waits to run."""
-        queued = queued_states(self._queue, cell_ids)
+        queued = queued_states(self.queue, cell_ids)
         if queued:
             self._set_states(queued)

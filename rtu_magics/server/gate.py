@@ -6,8 +6,12 @@ will not be, and what whoever runs the server can raise.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from ..models import BaseRTURequest, CellExecuteDelta, NewDeltaRequest, ScratchRequest
@@ -17,7 +21,20 @@ from .intake import MOST_BYTES, too_structured
 from .limits import Limits
 from .people import Person
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "TooMuch"]
+
+
+_READ_AT_ONCE = 2  # by all together: the loop shares the interpreter with them
+
+
+class TooMuch(Exception):
+    """Refused for now; the message is one line."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    turn: asyncio.Semaphore
+    count: int = 0
 
 
 class Gate:
@@ -47,6 +64,8 @@ class Gate:
             limits.reads_burst,
             "reads_per_second",
         )
+        self._readers: dict[Hashable, _Reader] = {}
+        self._reading = asyncio.Semaphore(_READ_AT_ONCE)
         self._connections: Counter[UUID] = Counter()
         self._counted: dict[Connection, UUID] = {}
 
@@ -102,9 +121,35 @@ class Gate:
             budgets = self._edits
         return self._said(budgets.take(person.id, self._clock()))
 
-    def objection_to_read(self, person: Person) -> Spent | None:
-        """Return why somebody may not read the history, versions or outputs now, or None."""
-        return self._reads.take(person.id, self._clock())
+    @asynccontextmanager
+    async def reading(self, who: Hashable) -> AsyncIterator[None]:
+        """Wait for one's turn to read much at once: so many of one person, few of all together.
+
+        Raises
+        ------
+        TooMuch
+            Somebody asks too often, or too much of theirs waits already.
+        """
+        spent = self._reads.take(who, self._clock())
+        if spent is not None:
+            raise TooMuch(str(spent))
+        place = self._readers.get(who)
+        if place is None:
+            most = max(1, int(self.limits.reads_at_once))
+            place = self._readers[who] = _Reader(asyncio.Semaphore(most))
+        if place.count >= self.limits.reads_waiting:
+            raise TooMuch(
+                f"too many requests to read: {place.count} of yours are at work or wait; wait for "
+                "them, or ask whoever runs the server to raise reads_waiting"
+            )
+        place.count += 1
+        try:
+            async with place.turn, self._reading:
+                yield
+        finally:
+            place.count -= 1
+            if not place.count:
+                self._readers.pop(who, None)
 
     @staticmethod
     def _said(spent: Spent | None) -> str:

@@ -86,6 +86,9 @@ def _run_scratch(
     known = room.executor.runs.get(wanted.execution_id)
     if known is None and not wanted.source.strip():
         return _refused("there is no code to run")
+    full = room.executor.why_full(person.id) if known is None else ""
+    if full:
+        return _refused(full)
     if known is None:
         room.executor.runs.attach(connection, wanted.execution_id, wanted.keep)
         plan = scratch_plan(

@@ -180,6 +180,8 @@ class Writer:
                 file_id, collections = self._room.file_id, self._room.service.collections
                 against = objection(job.person, file_id, job.delta, builder)
                 against = against or foreign_outputs(job.delta, file_id, collections)
+                if not against and isinstance(job.delta, CellExecuteDelta):
+                    against = self._room.executor.why_full(job.author, plans.values())
                 if against:
                     answers.append((job, self._refusal(job, against), False))
                     continue

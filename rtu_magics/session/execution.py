@@ -104,7 +104,7 @@ class Execution(Follower):
 
     def interrupt(self) -> None:
         """Interrupt the remote kernel."""
-        self.session.kernel_interrupt()
+        self.session.kernel_interrupt(None)
 
     def answer(self, request_id: UUID, value: str) -> bool:
         """Answer a question of the run's; returns whether it was still asked.

@@ -194,15 +194,22 @@ class KernelVerbs(SessionBase):
             raise KernelNotStarted("no remote kernel runs; %rtu_kernel start starts one")
         return status.session_id
 
-    def kernel_interrupt(self) -> None:
-        """Interrupt what the kernel runs.
+    def kernel_interrupt(self, whose: str | None = "mine") -> str:
+        """End what this person asked for, running and waiting; returns what was done, in one line.
+
+        If there is nothing of theirs, what runs is interrupted, as far as their role allows.
+
+        Parameters
+        ----------
+        whose
+            ``all`` ends everybody's, which is for owners; None only interrupts the cell that runs.
 
         Raises
         ------
         KernelNotStarted
             No kernel runs.
         """
-        self.call(self.api.interrupt_kernel(self._session_id()))
+        return self.call(self.api.interrupt_kernel(self._session_id(), whose))
 
     def kernel_restart(self) -> KernelStatusUpdate:
         """Restart the kernel and wait until it is ready; its variables are gone.

@@ -1,8 +1,9 @@
 """What the event log of a notebook says about its runs, and whether that is consistent.
 
-It knows the rules of execution and nothing of how the server keeps them: one cell at a time, in the
-order of the requests, every cell of a request to an end, outputs only while their cell runs, a cell
-that ended well with all of its output, and a failed one with the reason.
+It knows the rules of execution and nothing of how the server keeps them: one cell at a time, each
+person's requests in their order and none between the cells of another, every cell of a request to
+an end, outputs only while their cell runs, a cell that ended well with all of its output, and a
+failed one with the reason.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Oracle:
         self.questions: list[dict[str, Any]] = []
         self.kernel_state = ""
         self._order: list[tuple[str, str]] = []
+        self._authors: dict[str, str] = {}
         self._executing: tuple[str, str] | None = None
 
     def wrong(self, text: str) -> None:
@@ -97,6 +99,7 @@ class Oracle:
             "execute_all": ids,
         }[delta["delta_action"]]
         self.runs[delta["id"]] = {cell_id: CellRun(cell_id) for cell_id in targets}
+        self._authors[delta["id"]] = delta.get("created_by_id", "")
         self._order += [(delta["id"], cell_id) for cell_id in targets]
 
     def _collection(self, delta: dict[str, Any]) -> None:
@@ -128,8 +131,13 @@ class Oracle:
         for earlier_run, earlier_cell in self._order:
             if (earlier_run, earlier_cell) == (run_id, cell.cell_id):
                 break
-            if not self.runs[earlier_run][earlier_cell].over:
+            same = self._authors[earlier_run] == self._authors[run_id]
+            if same and not self.runs[earlier_run][earlier_cell].over:
                 self.wrong(f"{cell.cell_id} overtook {earlier_cell}")
+        for other_run, cells in self.runs.items():
+            begun = [c.executed for c in cells.values()]
+            if other_run != run_id and any(begun) and not all(c.over for c in cells.values()):
+                self.wrong(f"{cell.cell_id} began between the cells of another request")
 
     def _ends(self, run_id: str, cell: CellRun, name: str, cause: str | None) -> None:
         if self._executing == (run_id, cell.cell_id):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from functools import wraps
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from tornado.web import HTTPError, MissingArgumentError
 
 from ...errors import KernelError
 from ...models import describe_validation_error
+from ..gate import TooMuch
 from ..intake import MOST_BYTES, too_structured
 from ..leases import Leases
 from ..links import without_secrets
@@ -124,6 +126,22 @@ class Handler(JupyterHandler):
     def check_trusted_origin(self, origin: str) -> bool:
         """Take requests from any origin; see `check_xsrf_cookie`."""
         return True
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Wait for the asker's turn to read much at once.
+
+        Raises
+        ------
+        tornado.web.HTTPError
+            429, with what there is too much of.
+        """
+        try:
+            async with self.service.gate.reading(self.person.id):
+                yield
+        except TooMuch as exc:
+            self.set_header("Retry-After", "1")
+            raise fail(429, str(exc)) from exc
 
     @property
     def token(self) -> str | None:

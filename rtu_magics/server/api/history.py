@@ -47,7 +47,8 @@ class FileLog(FileHandler):
         room = await self.room(file_id)
         limit, before = self._limit(), self._before()
         try:
-            self.answer_text(await log_as_json(room, limit, before))
+            async with self.reading():
+                self.answer_text(await log_as_json(room, limit, before))
         except LogGone as exc:
             raise fail(404, str(exc)) from exc
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from ...errors import KernelError, KernelUnknown
 from ...models import KernelSession, Model
+from ..interrupts import NotYours, end_runs, interrupt
 from ..people import Action, authorise, refusal
 from ..room import Room
 from .base import Handler, fail, signed_in, uuid_of
@@ -101,14 +104,26 @@ class SessionItem(_SessionHandler):
         self.nothing()
 
 
+class _Interrupt(Model):
+    whose: Literal["mine", "all"] | None = None
+
+
 class InterruptSession(_SessionHandler):
     """Interrupting a kernel."""
 
     @signed_in(Action.EXECUTE)
     async def post(self, session_id: str) -> None:
-        """Interrupt what runs."""
-        await self.room_of(session_id).kernel.interrupt()
-        self.nothing()
+        """Interrupt what runs, or end whole requests (``whose``: mine, all)."""
+        room, whose = self.room_of(session_id), self.body(_Interrupt).whose
+        try:
+            if whose is None:
+                await interrupt(room, self.person)
+                self.nothing()
+            else:
+                ended = await end_runs(room, self.person, everybody=whose == "all")
+                self.answer(asdict(ended))
+        except NotYours as exc:
+            raise fail(403, str(exc)) from exc
 
 
 class RestartSession(_SessionHandler):

@@ -28,6 +28,10 @@ class Collection(Handler):
     @signed_in(Action.READ)
     async def get(self, collection_id: str) -> None:
         """Answer with the collection and its outputs."""
+        async with self.reading():
+            self._answer(collection_id)
+
+    def _answer(self, collection_id: str) -> None:
         found = self.service.collections.get(uuid_of(collection_id))
         if found is None or not authorise(self.person, Action.READ, found.file_id):
             raise fail(404, "there is no such output collection")

@@ -18,7 +18,8 @@ class FileRuns(FileHandler):
     async def get(self, file_id: str) -> None:
         """List the runs, the newest first; those without a cell only for who started them."""
         room = await self.room(file_id)
-        self.answer(room.executor.runs.listed(self.person.id))
+        async with self.reading():
+            self.answer(room.executor.runs.listed(self.person.id))
 
 
 class _Cells(Model):
