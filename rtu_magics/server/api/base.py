@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import unquote
 from uuid import UUID
@@ -140,7 +141,6 @@ class Handler(JupyterHandler):
             async with self.service.gate.reading(self.person.id):
                 yield
         except TooMuch as exc:
-            self.set_header("Retry-After", "1")
             raise fail(429, str(exc)) from exc
 
     @property
@@ -249,6 +249,8 @@ class Handler(JupyterHandler):
         elif isinstance(error, HTTPError) and error.log_message:
             message = error.log_message.replace("%%", "%")
         self.set_header("Content-Type", "application/json")
+        if status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            self.set_header("Retry-After", "1")
         self.finish(json.dumps({"message": one_line(message)}))
 
     def _request_summary(self) -> str:
