@@ -145,7 +145,7 @@ def start_lab(place: Path, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
             )
         lab = Lab(python, place, f"http://127.0.0.1:{port}/", token, process, log, rtu)
         labs.append(lab)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240  # both cores may be busy
         while True:
             try:
                 request = urllib.request.Request(f"{lab.url}api/status", headers=lab.headers)
