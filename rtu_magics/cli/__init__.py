@@ -10,15 +10,32 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any, NoReturn
 
 from .._version import __version__
 from ..errors import RTUError
+from ..options import meant
 
 __all__ = ["main"]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """A parser, and those of its commands, that takes no half of an option's name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "allow_abbrev": False})
+
+    def refuse(self, words: Sequence[str]) -> NoReturn:
+        """End with what was too much, and what may have been meant."""
+        known = [option for action in self._actions for option in action.option_strings]
+        given = next((word for word in words if word.startswith("-")), "")
+        option = meant(given, known)
+        hint = "" if option is None else f" (did you mean {option}?)"
+        self.error(f"unrecognized arguments: {' '.join(words)}{hint}")
+
+
+def _parser() -> tuple[_Parser, dict[str, _Parser]]:
+    parser = _Parser(
         prog="rtu-magics",
         description="Mirror, edit and execute a remote collaborative notebook, live.",
     )
@@ -112,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         default="rtu_demo",
         help="where the demo's notebook is left behind (default: %(default)s)",
     )
-    return parser
+    return parser, commands.choices
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -140,9 +157,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         The arguments; those of the process by default.
     """
-    args = _parser().parse_args(argv)
+    parser, commands = _parser()
+    args, rest = parser.parse_known_args(argv)
     options = vars(args)
     command = options.pop("command")
+    if rest:
+        commands[command].refuse(rest)
     try:
         status: int = getattr(import_module(f".{command}", __package__), command)(**options)
     except RTUError as exc:

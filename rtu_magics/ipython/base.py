@@ -6,7 +6,6 @@ magic first needs them.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import logging
 import re
@@ -20,6 +19,7 @@ from IPython.core.error import UsageError
 
 from ..errors import RTUError
 from ..foreign import shown
+from ..options import meant
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -65,8 +65,21 @@ magics_class: Callable[[C], C] = _core.magics_class
 line_magic: Callable[[F], F] = _core.line_magic
 cell_magic: Callable[[F], F] = _core.cell_magic
 line_cell_magic: Callable[[F], F] = _core.line_cell_magic
-magic_arguments: Callable[[], Callable[[F], F]] = _args.magic_arguments
 argument: Callable[..., Callable[[F], F]] = _args.argument
+
+
+def magic_arguments() -> Callable[[F], F]:
+    """Make a function with arguments a magic's, whose options are written out.
+
+    argparse would take ``--al`` for ``--all``, and run what nobody asked for.
+    """
+
+    def declare(fn: F) -> F:
+        declared: F = _args.magic_arguments()(fn)
+        declared.parser.allow_abbrev = False  # type: ignore[attr-defined]
+        return declared
+
+    return declare
 
 
 def session_argument(fn: F) -> F:
@@ -252,9 +265,10 @@ def _hint(magic: Any, text: str) -> str:
     words = found[1].split()
     if any(word.startswith("-") for word in words):
         known = [o for action in magic.parser._actions for o in action.option_strings]
-        close = difflib.get_close_matches(words[0].partition("=")[0], known, n=1)
-        if close:
-            return f" (did you mean {close[0]}?)"
+        given = next(word for word in words if word.startswith("-"))
+        option = meant(given, known)
+        if option is not None:
+            return f" (did you mean {option}?)"
         path = next((word for word in words if word.endswith(".ipynb")), None)
         return "" if path is None else f" (a name that begins with - is written ./{path})"
     return " (a name with spaces in it goes in quotes)"

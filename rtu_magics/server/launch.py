@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m rtu_magics.server",
+        allow_abbrev=False,
         description="Serve the notebooks below a directory live.",
         epilog=f"The token is taken from {TOKEN_ENV} when that is set, so that it shows nowhere.",
     )

@@ -74,3 +74,20 @@ def test_arguments_reach_the_function(
     assert found.keys() == expected.keys()
     if given == "everything":
         assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("serve --ho 0.0.0.0", "--host"),
+        ("share a.ipynb --exp 3d", "--expires"),
+        ("tail a.ipynb -full", "--full"),
+        ("tail a.ipynb --chan files", "--channel"),
+        ("demo --dir x", "--directory"),
+    ],
+)
+def test_half_an_option_is_none(line: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(line.split())
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(f"(did you mean {meant}?)\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from .shells import Shell
@@ -60,9 +62,39 @@ def test_unload_leaves_nothing(shell: Shell) -> None:
     [
         ("%rtu_connect my notebook.ipynb", "a name with spaces in it goes in quotes"),
         ("%rtu_connect --nwe a.ipynb", "did you mean --new?"),
+        ("%rtu_exec --al", "unrecognized arguments: --al (did you mean --all?)"),
+        ("%rtu_exec -all", "unrecognized arguments: -all (did you mean --all?)"),
+        ("%rtu_revoke --a", "did you mean --all?"),
+        ("%rtu_disconnect --al", "did you mean --all?"),
+        ("%rtu_history --run", "did you mean --runs?"),
+        ("%rtu_kernel restart --cl", "did you mean --clear?"),
         ("%rtu_connect -x.ipynb", "is written ./-x.ipynb"),
         ("%rtu_rename two words.ipynb", "goes in quotes"),
     ],
 )
 def test_one_word_too_many(shell: Shell, cell: str, hint: str) -> None:
     assert hint in shell.line(cell)
+
+
+def test_no_magic_takes_half_an_option(shell: Shell) -> None:
+    magics = shell.ip.magics_manager.magics
+    ours = {n: f for kind in magics.values() for n, f in kind.items() if n.startswith("rtu_")}
+    assert len(ours) > 30
+    tried = 0
+    for name, function in ours.items():
+        parser = function.parser
+        for action in parser._actions:
+            for option in (o for o in action.option_strings if o.startswith("--")):
+                half = option[:-1]
+                if half in parser._option_string_actions:
+                    continue
+                _, rest = parser.parse_known_args([half, *_needed(parser)])
+                assert half in rest, f"%{name} takes {half} for {option}"
+                tried += 1
+    assert tried > 40
+
+
+def _needed(parser: argparse.ArgumentParser) -> list[str]:
+    """The words without which the parser says that they are missing, and nothing else."""
+    positionals = [a for a in parser._actions if not a.option_strings and a.nargs in (None, "+")]
+    return [str(next(iter(a.choices))) if a.choices else "1" for a in positionals]
