@@ -35,8 +35,10 @@ def after(
     while not done(found):
         assert time.monotonic() < deadline, found
         for message in received(kernel):
-            if message["parent_header"].get("msg_id") == msg_id and message["msg_type"] != "status":
-                found.append((message["msg_type"], message["content"]))
+            kind = message["msg_type"]
+            about = kind == "status" or kind.startswith("comm_")  # the status shown above, too
+            if message["parent_header"].get("msg_id") == msg_id and not about:
+                found.append((kind, message["content"]))
     return found
 
 
