@@ -157,11 +157,14 @@ class APIError(RTUError):
         What went wrong, in one line.
     status
         The HTTP status, or None when no answer came.
+    reason
+        What went wrong for programs, one of `RefusalReason`; None where the server does not say.
     """
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, reason: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
 
 
 class FileUnknown(APIError):

@@ -111,7 +111,7 @@ class KernelTraits:
         Whether it does one thing after the other.
     shows_errors
         Whether it shows every error on iopub. Where no error is shown a lost reply then was an
-        ``ok``: ipykernel, whose replies pass from thread to thread, loses some now and then.
+        ``ok``.
     says_begin
         Whether it says when it begins with a cell (``execute_input``).
     heeds_ok

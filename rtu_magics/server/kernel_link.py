@@ -17,6 +17,7 @@ from jupyter_core.utils import ensure_async
 
 from ..models import EndReason
 from .gateway_client import ChannelsClient, behind_gateway, why_unreachable
+from .kernel_client import client_of
 from .kernel_death import BEHIND_GATEWAY, cause_of_death
 from .kernel_ends import KernelTraits
 from .kernel_messages import EXPRESSION, getter, receive, value_in
@@ -238,7 +239,7 @@ class KernelLink:
                 self._client = ChannelsClient(self._manager.kernel_id, self._die)
                 await self._client.connect()
             else:
-                self._client = self._manager.client()
+                self._client = client_of(self._manager)
                 await ensure_async(self._client.start_channels(stdin=False))
             for loop in (self._read_iopub, self._read_shell, self._watch):
                 self._begin(loop())
