@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from rtu_magics.cli import _parser, main
+from rtu_magics.cli import _parser
 from rtu_magics.errors import RTUError
 from rtu_magics.session import Session, sessions
 
@@ -27,7 +27,7 @@ from ..helpers.cli import COMMAND
 from .conftest import interactive_shell
 from .shells import Shell
 
-pytestmark = [pytest.mark.server, pytest.mark.kernel]
+pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(300)]
 
 TITLE, CLIPBOARD, CLEAR = "\x1b]0;t\x07", "\x1b]52;c;QQ==\x07", "\x1b[2J"
 EVIL = f"A{TITLE}{CLIPBOARD}{CLEAR}\x1b[8m\x9b31m\x9d0;t\x9c\u202e\u2066\u200b\x08\x7fZ"
@@ -174,7 +174,7 @@ def test_every_command_has_a_row() -> None:
 
 
 def test_commands_show_hostile_text_as_text(
-    scene: tuple[InteractiveShell, Session], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    scene: tuple[InteractiveShell, Session], tmp_path: Path
 ) -> None:
     _, session = scene
     token = session.api.authorization_token
@@ -191,11 +191,11 @@ def test_commands_show_hostile_text_as_text(
         ["serve", str(evil / "missing" / PATH)],
         ["serve", str(evil / "nothing")],
     ):
-        capsys.readouterr()
-        main(arguments)
-        captured = capsys.readouterr()
-        assert captured.out + captured.err
-        assert not orders(captured.out + captured.err), arguments
+        done = subprocess.run(
+            [*COMMAND, *arguments], capture_output=True, text=True, timeout=100, check=False
+        )
+        assert done.stdout + done.stderr
+        assert not orders(done.stdout + done.stderr), arguments
 
 
 def test_tail_shows_hostile_messages_as_text(scene: tuple[InteractiveShell, Session]) -> None:
