@@ -17,6 +17,7 @@ from .activity import Activity
 from .address import AddressFile, local_url
 from .api import routes
 from .file.holders import Holders
+from .file.trust import Notary
 from .hub import Hub
 from .kernel_sessions import KernelSessions
 from .leases import Leases
@@ -145,6 +146,7 @@ class RTUMagicsServer(ExtensionApp):
             root, serverapp.web_app.settings, lambda: serverapp.extension_manager.extension_apps
         )
         self.service.contents = lambda: serverapp.contents_manager  # others may still replace it
+        self.service.notary = Notary(self.service.contents)
         self.leases = Leases(serverapp.stop)
         rooms = self.service.rooms
         self.leases.hold = lambda: any(room.executor.runs.kept for room in rooms.values())

@@ -91,6 +91,7 @@ class Collections:
             if collection.private_to is not None:
                 continue  # its starter sees what it showed as it was
             if collection.update_display(display_id, content, source.run_id):
+                collection.authors |= source.authors
                 for event, data in collection.drain():
                     room.send(event, data)
                 with self._database.quick_transaction() as connection:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..models import CellOutput, CodeCell, Notebook
+from ..models import Notebook
 from .disk_files import (
     MISSING,
     ChangedMeanwhileError,
@@ -25,13 +25,14 @@ from .disk_files import (
     replace,
     stamp_of,
 )
-from .disk_format import DiskBase, hash_of, render
+from .disk_format import DiskBase, hash_of
 from .disk_outside import take_in
 from .file import events as ev
 from .file.access import why_not_writable
+from .file.content import RoomContent
 from .file.driver import Driver
 from .file.reader import Reader
-from .file.snapshot import base_of, content_of, detached, differs
+from .file.snapshot import base_of, content_of, differs
 from .file.state import FileState, may_write
 from .relocation import cell_ids_in
 from .renaming import move
@@ -77,6 +78,7 @@ class DiskFile:
         self._path = path
         self._driver = Driver(path.name, self)
         self._reader = Reader(disk_hash, base)
+        self._content = RoomContent(room)
         self._stamp: Stamp | None = None
         self._searches = 0
         self._lock = asyncio.Lock()
@@ -261,10 +263,14 @@ class DiskFile:
             return True
         generation = self.state.generation
         try:
-            content, base = await asyncio.to_thread(content_of, self._render())
+            notebook, own = self._render(), self._content.own_outputs()
+            content, base = await asyncio.to_thread(content_of, notebook)
         except Exception as exc:  # whatever a notebook may hold, nothing is given up for it
             raise self._failed("render", exc) from exc
         if hash_of(content) != self._reader.hash or stamp_of(self.path) is None:
+            ids = [cell.id for cell in notebook.cells]
+            notary, known = self._room.service.notary, self._reader.hash
+            await notary.carry_over(self.path, known, content, ids, own)
             try:
                 self._stamp = await asyncio.to_thread(replace, self.path, content, self._stamp)
             except ChangedMeanwhileError:
@@ -374,15 +380,7 @@ class DiskFile:
     # State
 
     def _render(self) -> Notebook:
-        return detached(render(self._room.chain.builder, self._outputs_of))
-
-    def _outputs_of(self, cell: CodeCell) -> tuple[list[CellOutput], int | None] | None:
-        if cell.output_collection_id is None:
-            return None
-        found = self._room.service.collections.of_cell(
-            cell.output_collection_id, self._room.file_id
-        )
-        return None if found is None else (found.to_nbformat(), found.execution_count)
+        return self._content.notebook(self._reader.base)
 
     def _remember(self, disk_hash: str, base: DiskBase) -> None:
         self._reader.hash, self._reader.base = disk_hash, base

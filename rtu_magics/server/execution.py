@@ -302,6 +302,7 @@ class Executor:
                 link=room.service.links.output,
                 private_to=plan.author if plan.scratch else None,
             )
+            collection.authors.add(plan.author)
             send = partial(self.runs.send, live) if plan.scratch else room.send
             streamer = Streamer(room, collection, send)
             running = self._running = RunningCell(plan, target, live, collection, streamer)

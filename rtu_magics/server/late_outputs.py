@@ -60,6 +60,7 @@ class LateOutputs:
         streamer = self._latest.get(empty.cell_id or "")
         if streamer is not None:
             empty.run_id = streamer.collection.run_id
+            empty.authors |= streamer.collection.authors
             streamer.move(empty)
 
     def cell_deleted(self, cell_id: str) -> None:

@@ -95,6 +95,7 @@ class LiveCollection:
         self.file_id = file_id
         self.cell_id = cell_id
         self.execution_id = self.run_id = execution_id
+        self.authors: set[UUID] = set()  # whose runs its outputs are of; none if that is not known
         self.created_at = self.updated_at = time.time() if created_at is None else created_at
         self.execution_count: int | None = None
         self._link = link

@@ -25,6 +25,7 @@ from .disk import DiskFile
 from .disk_files import read_notebook, write_atomically
 from .disk_format import DiskBase, dumps, hash_of
 from .file.holders import Holders
+from .file.trust import Notary
 from .gate import Gate
 from .kernel_sessions import KernelSessions
 from .limits import Limits
@@ -100,6 +101,7 @@ class Service:
         self.api_prefix = api_prefix
         self.holders = Holders(root)  # of whose apps the extension knows more
         self.contents: Callable[[], Any] = lambda: None  # Jupyter's contents manager
+        self.notary = Notary(self.contents)
         self.links = Links(database.secret, api_prefix)
         self.collections = Collections(database, self.links)
         self.outbox = Outbox()
@@ -137,6 +139,7 @@ class Service:
         rooms = list(self.rooms.values())
         left = await asyncio.gather(*(room.close() for room in rooms))
         self.rooms.clear()
+        self.notary.close()
         self.database.close()
         return [f"{room.path}: {why}" for room, why in zip(rooms, left, strict=True) if why]
 
