@@ -117,8 +117,12 @@ def serve(
     # What happens to notebooks belongs into the log; of the libraries only what went wrong.
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("rtu_magics.server").setLevel(logging.INFO)
+    from .shortage import ShortageFilter, wait_out_shortages
+
+    shortage = ShortageFilter()
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Text("%(asctime)s %(levelname)s %(message)s"))
+        handler.addFilter(shortage)
 
     from .address import listening_port
     from .last_resort import end_within
@@ -174,6 +178,8 @@ def serve(
         )
 
     _hurry_requests(app, service.limits)
+    # tornado says nowhere else which sockets a server listens on.
+    wait_out_shortages(app.io_loop, lambda: getattr(app.http_server, "_sockets", {}))
     end_within(_END_WITHIN, lambda: _kernel_processes(app.kernel_manager))
     app.io_loop.add_callback(say_ready)
     app.start()
