@@ -64,7 +64,7 @@ def test_the_third_party_client_works_unchanged(tmp_path: Path, peer: str) -> No
         ]
     on_disk = json.loads((tmp_path / "peer" / "lesson.ipynb").read_text())
     assert ["".join(cell["source"]) for cell in on_disk["cells"]] == seen["sources"]
-    assert on_disk["cells"][0]["outputs"][0]["data"] == {"text/plain": "22"}
+    assert on_disk["cells"][0]["outputs"][0]["data"] == {"text/plain": ["22"]}
 
 
 OK, FAILED = "finished_with_no_error", "finished_with_error"
@@ -115,7 +115,7 @@ def test_two_of_the_third_party_client_edit_and_run_at_once(tmp_path: Path, peer
     assert ran["broken"][0][0] == "error"
     assert "NameError: name 'zero' is not defined" in ran["broken"][0][2]
     loud = next(cell for cell in on_disk if cell["id"] == "loud")
-    assert loud["outputs"][-1]["data"] == {"text/plain": "42"}
+    assert loud["outputs"][-1]["data"] == {"text/plain": ["42"]}
 
 
 async def as_we_see_it(server: dict[str, Any], file_id: str) -> list[list[Any]]:
