@@ -18,6 +18,7 @@ from ..models import (
     KernelStatusUpdate,
     OutputCollection,
     Project,
+    RefusalReason,
     ServerInfo,
     Space,
     User,
@@ -243,7 +244,7 @@ class APIClient(FileCalls, HistoryCalls, InviteCalls, RunCalls, Sharing):
                 _KERNEL, "POST", "/v1/sessions", json=body, unknown=FileUnknown
             )
         except APIError as exc:
-            if exc.status == 422 and "kernel" in str(exc):
+            if exc.reason == RefusalReason.KERNEL_UNKNOWN:
                 raise KernelUnknown(str(exc)) from exc
             raise
 

@@ -240,7 +240,7 @@ class RestClient:
 
 def _error(response: httpx.Response, method: str, path: str, unknown: type[APIError]) -> RTUError:
     status = response.status_code
-    message = _message_of(response.content)
+    message, reason = _said(response.content)
     if status == 401:
         if ";" in message:  # it says itself what to do
             return AuthenticationFailed(message)
@@ -249,7 +249,7 @@ def _error(response: httpx.Response, method: str, path: str, unknown: type[APIEr
     if status == 403:
         return PermissionDenied(message or f"the server does not allow {method} {path}")
     if message:
-        return (unknown if status == 404 else APIError)(message, status)
+        return (unknown if status == 404 else APIError)(message, status, reason)
     where = _where(str(response.request.url))
     if status == 404:
         if unknown is FileUnknown and "json" in response.headers.get("content-type", ""):
@@ -264,15 +264,19 @@ def _error(response: httpx.Response, method: str, path: str, unknown: type[APIEr
     return APIError(f"the server refused {method} {path} (HTTP {status})", status)
 
 
-def _message_of(content: bytes) -> str:
+def _said(content: bytes) -> tuple[str, str | None]:
+    """Return what an error's body says to people, and to programs (`RefusalReason`)."""
     try:
         found = from_json(content)
     except ValueError:
-        return ""
+        return "", None
+    reason = None
     if isinstance(found, dict):
+        reason = found.get("reason")
         # FastAPI-like servers say "detail", ours "message".
         found = found.get("message") or found.get("detail")
-    return " ".join(found.split())[:_TEXT] if isinstance(found, str) else ""
+    message = " ".join(found.split())[:_TEXT] if isinstance(found, str) else ""
+    return message, reason if isinstance(reason, str) else None
 
 
 def _where(url: str) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "KernelSession",
     "KernelStateName",
     "KernelStatusUpdate",
+    "RefusalReason",
     "installed_name",
     "kernel_channel",
     "source_digest",
@@ -106,6 +107,16 @@ class EndReason:
     SERVER_ERROR = "server_error"
 
 
+class RefusalReason:
+    """Why a request over HTTP is refused, for programs (our addition to the protocol).
+
+    It stands beside the ``message`` for people, under ``reason``, where the status alone does not
+    say it. Servers of another kind say none.
+    """
+
+    KERNEL_UNKNOWN = "kernel_unknown"  # no kernel that is installed there fits
+
+
 KERNEL_LOST_REASONS = frozenset({EndReason.KERNEL_GONE, EndReason.RESTARTED})
 """Reasons which say that the kernel's variables are gone."""
 
@@ -166,7 +177,8 @@ class CellState(Model):
     execution_count
         The kernel's count, once known (our addition).
     cause
-        Why a cell that did not run to its end failed (our addition).
+        Why a cell failed (our addition). With the reason ``error`` it is name and first line of
+        its error, ``NAME: LINE``, where the kernel says them.
     reason
         Why it ended as it did, one of `EndReason` (our addition; None from other servers).
     waiting_for_input

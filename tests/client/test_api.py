@@ -305,7 +305,8 @@ class TestErrors:
 
     async def test_an_unknown_kernel(self, api, server):
         text = "no kernel named 'x'; installed: python3"
-        server.on("POST", "/v1/sessions", {"message": text}, 422)
+        said = {"message": text, "reason": "kernel_unknown"}
+        server.on("POST", "/v1/sessions", said, 422)
         error = await failure(api.launch_kernel(uuid4(), "x"))
         assert type(error) is KernelUnknown
         assert str(error) == text
@@ -313,6 +314,14 @@ class TestErrors:
     async def test_other_refusals_to_launch(self, api, server):
         server.on("POST", "/v1/sessions", {"message": "full"}, 503)
         assert type(await failure(api.launch_kernel(uuid4()))) is APIError
+
+    @pytest.mark.parametrize("reason", [{}, {"reason": None}, {"reason": 7}, {"reason": "newer"}])
+    async def test_words_decide_nothing(self, api, server, reason):
+        said = {"message": "kernel_config.kernel_name is no text", **reason}
+        server.on("POST", "/v1/sessions", said, 422)
+        error = await failure(api.launch_kernel(uuid4()))
+        assert type(error) is APIError
+        assert str(error) == said["message"]
 
     @pytest.mark.parametrize(
         ("exc", "text"),

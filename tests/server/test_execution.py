@@ -407,3 +407,4 @@ async def test_unknown_kernel_name(shared_server, write_notebook):
     response = await call(shared_server, "POST", "/v1/sessions", body)
     assert response.status_code == 422
     assert response.json()["message"].startswith("no kernel named 'cobol'; installed: ")
+    assert response.json()["reason"] == "kernel_unknown"

@@ -44,9 +44,17 @@ _MAX_REASON = 500  # characters
 _TABLES = {"spaces": spaces, "projects": projects, "files": files}
 
 
-def fail(status: int, message: str) -> HTTPError:
-    """Return the error that answers with a status and one line."""
-    return HTTPError(status, message.replace("%", "%%"))
+class _Failure(HTTPError):
+    """An error that says to programs, too, what went wrong: one of `RefusalReason`."""
+
+    def __init__(self, status: int, message: str, why: str | None) -> None:
+        super().__init__(status, message)
+        self.why = why
+
+
+def fail(status: int, message: str, why: str | None = None) -> HTTPError:
+    """Return the error that answers with a status, one line, and one of `RefusalReason`."""
+    return _Failure(status, message.replace("%", "%%"), why)
 
 
 def when(seconds: float | None) -> datetime | None:
@@ -251,7 +259,10 @@ class Handler(JupyterHandler):
         self.set_header("Content-Type", "application/json")
         if status_code == HTTPStatus.TOO_MANY_REQUESTS:
             self.set_header("Retry-After", "1")
-        self.finish(json.dumps({"message": one_line(message)}))
+        said = {"message": one_line(message)}
+        if isinstance(error, _Failure) and error.why is not None:
+            said["reason"] = error.why
+        self.finish(json.dumps(said))
 
     def _request_summary(self) -> str:
         """Say in the log what was asked, without the query: it may hold a token."""

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from ...errors import KernelError, KernelUnknown
-from ...models import KernelSession, Model
+from ...models import KernelSession, Model, RefusalReason
 from ..interrupts import NotYours, end_runs, interrupt
 from ..people import Action, authorise, refusal
 from ..room import Room
@@ -71,7 +71,7 @@ class Sessions(FileHandler):
         try:
             status, note = await room.kernel.launch(name, metadata)
         except KernelUnknown as exc:
-            raise fail(422, str(exc)) from exc
+            raise fail(422, str(exc), RefusalReason.KERNEL_UNKNOWN) from exc
         except KernelError as exc:
             logger.warning("%s", exc, exc_info=exc.__cause__)
             raise fail(503, str(exc)) from exc
