@@ -153,7 +153,8 @@ class Execution(Follower):
             # Some kernels write what went wrong as text, or not at all: the reply says it then.
             begin = _WITHOUT_ERROR.get(state.reason or "", "did not run to its end")
             what = f"{begin}: {_one_line(cause)}"
-            raise RemoteCellError(f"{where} {what}", evalue=cause, cell_id=cell_id)
+            ename, evalue = _error_in(state)
+            raise RemoteCellError(f"{where} {what}", ename=ename, evalue=evalue, cell_id=cell_id)
         evalue = _one_line(error.evalue or "")
         # A shell, for one, names no exception: it says the exit code.
         what = f"raised {error.ename}: {evalue}" if error.ename else f"failed: {evalue}"
@@ -201,6 +202,13 @@ class Execution(Follower):
             loop = background()
             if loop.running:
                 loop.loop.call_soon_threadsafe(self._let_go)
+
+
+def _error_in(state: m.CellState) -> tuple[str, str]:
+    """Return the name and the text of an error that stands in a state only."""
+    cause = state.cause or ""
+    name, colon, line = cause.partition(": ")
+    return (name, line) if colon and state.reason == m.EndReason.ERROR else ("", cause)
 
 
 def _one_line(text: str, width: int = 200) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import rtu_magics
 from rtu_magics.models import SCRATCH_CELL
 from rtu_magics.session import Execution, Session, sessions, stop_background
-from rtu_magics.session.events import InputRequested, OutputAppended, OutputContinued
+from rtu_magics.session.events import Event, InputRequested, OutputAppended, OutputContinued
 
 from ..helpers.server import RunningServer, running_server
 from .table import KERNELS, Language
@@ -31,6 +32,16 @@ class Ran:
 
     execution: Execution
     text: dict[str, str] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        """Take an output of it."""
+        if not isinstance(event, (OutputAppended, OutputContinued)):
+            return
+        output = event.output
+        cell_id, shown = output.cell_id or SCRATCH_CELL, output.content
+        if output.type != "error" and shown is not None:
+            plain = (output.data or {}).get("text/html", shown.raw) or ""
+            self.text[cell_id] = self.text.get(cell_id, "") + str(plain)
 
     @property
     def states(self) -> list[str]:
@@ -67,13 +78,8 @@ class Remote:
         """Wait for a run's end."""
         ran = Ran(execution)
         for event in execution:
-            if isinstance(event, (OutputAppended, OutputContinued)):
-                output = event.output
-                cell_id, shown = output.cell_id or SCRATCH_CELL, output.content
-                if output.type != "error" and shown is not None:
-                    plain = (output.data or {}).get("text/html", shown.raw) or ""
-                    ran.text[cell_id] = ran.text.get(cell_id, "") + str(plain)
-            elif isinstance(event, InputRequested) and answer is not None:
+            ran.take(event)
+            if isinstance(event, InputRequested) and answer is not None:
                 assert execution.answer(event.request_id, answer)
         return ran
 
@@ -84,8 +90,21 @@ class Remote:
         """Check that the kernel runs cells."""
         ran = self.run(self.language.prints)
         assert ran.states == ["finished_with_no_error"], ran.causes
-        assert self.language.printed in ran.texts[0]
+        assert self.printed(ran, 0)
         ran.execution.raise_for_failure()
+
+    def printed(self, ran: Ran, index: int) -> bool:
+        """Whether a cell of a run has put out what the printing program does.
+
+        Some put it out after they have said that they are idle, as Deno right after its start.
+        """
+        cell_id, wanted = ran.execution.targets[index], self.language.printed
+        if wanted not in ran.texts[index]:
+            ran.execution.on_late(ran.take)
+        until = time.monotonic() + (1 if self.language.loses_output else 60)
+        while wanted not in ran.text.get(cell_id, "") and time.monotonic() < until:
+            time.sleep(0.05)
+        return wanted in ran.text.get(cell_id, "") or self.language.loses_output
 
     def process(self) -> psutil.Process:
         """The kernel's process."""

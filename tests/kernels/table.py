@@ -41,6 +41,11 @@ class Language:
         A program that lacks its end, where the kernel says nothing at all of it.
     before
         What has to run first.
+    ename
+        The name of the error of the failing program.
+    loses_output
+        Whether output is lost now and then, also with Jupyter's own client: on a busy machine it
+        does not wait for what reads its programs' output.
     """
 
     name: str
@@ -55,6 +60,8 @@ class Language:
     alone: str = EndReason.STDIN
     incomplete: str | None = None
     before: str | None = None
+    ename: str = ""
+    loses_output: bool = False
 
 
 KERNELS = [
@@ -66,6 +73,7 @@ KERNELS = [
         "raised ValueError: the kernel died",
         f"{_PYTHON}time.sleep(60)",
         asks="print('got', input('n? '))",
+        ename="ValueError",
     ),
     Language(
         "bash",
@@ -86,6 +94,7 @@ KERNELS = [
         "failed: Error: raw_input was called, but this frontend does not support input requests.",
         "disp('begun'); pause(60)",
         needs="octave",
+        ename="Error",
     ),
     Language(
         "gnuplot",
@@ -95,6 +104,7 @@ KERNELS = [
         "failed: Error: nope nope",
         "pause 60",
         needs="gnuplot (gnuplot-nox)",
+        ename="Error",
     ),
     Language(
         "duckdb",
@@ -105,6 +115,7 @@ KERNELS = [
         "select count(*) from range(40000) a, range(1000000) b where a.range + b.range > 5",
         interrupt="deaf",  # a query looks for signals between its tasks, which may take minutes
         before="%CREATE :memory:",
+        ename="DatabaseError",
     ),
     Language(
         "c",
@@ -115,6 +126,7 @@ KERNELS = [
         "",
         "#include <unistd.h>\nint main(){sleep(60);}",
         needs="gcc",
+        loses_output=True,
     ),
     Language(
         "scheme",
@@ -123,6 +135,7 @@ KERNELS = [
         '(error "kernel" "gone")',
         "failed: RunTimeError: Error in 'kernel': gone",
         "(let loop () (loop))",
+        ename="RunTimeError",
     ),
     Language(
         "xpython",
@@ -134,6 +147,7 @@ KERNELS = [
         interrupt="kills",
         asks="print('got', input('n? '))",
         alone=EndReason.ERROR,
+        ename="ZeroDivisionError",
     ),
     Language(
         "async",
@@ -144,6 +158,7 @@ KERNELS = [
         f"{_PYTHON}time.sleep(60)",
         asks="print('got', input('n? '))",
         alone=EndReason.ERROR,
+        ename="ZeroDivisionError",
     ),
     Language(
         "deno",
@@ -153,6 +168,7 @@ KERNELS = [
         "raised Error: no kernel",
         "console.log('begun'); await new Promise((r) => setTimeout(r, 60000))",
         interrupt="kills",
+        ename="Error",
     ),
     Language(
         "tslab",
@@ -162,6 +178,7 @@ KERNELS = [
         "failed: Error: 1:22 - Cannot find name 'nothing'.",
         "while (true) {}",
         needs="Node.js and npm",
+        ename="Error",
     ),
     Language(
         "ir",
@@ -172,5 +189,6 @@ KERNELS = [
         "cat('begun\\n'); flush.console(); Sys.sleep(60)",
         needs="R and IRkernel (r-cran-irkernel)",
         asks="cat('got', readline('n? '), '\\n')",
+        ename="ERROR",
     ),
 ]

@@ -47,6 +47,9 @@ def test_an_error_ends_its_request_and_no_more(remote: Remote) -> None:
         ran.execution.raise_for_failure()
     assert language.told in str(raised.value)
     assert "<class" not in str(raised.value)
+    assert raised.value.ename == language.ename
+    assert raised.value.evalue
+    assert not raised.value.evalue.startswith(f"{language.ename}: ") or not language.ename
     remote.works()  # at once: some refuse everything for a moment after a failure
 
 
@@ -56,7 +59,7 @@ def test_a_failing_cell_in_the_background(remote: Remote) -> None:
         pytest.skip(f"{language.name} says ok to everything")
     ran = remote.follow(remote.start(language.prints, language.fails, background=True))
     assert ran.states == [OK, FAILED]
-    assert language.printed in ran.texts[0]
+    assert remote.printed(ran, 0)
     with pytest.raises(RemoteCellError) as raised:
         ran.execution.raise_for_failure()
     assert language.told in str(raised.value)
@@ -73,7 +76,7 @@ def test_an_error_that_a_tag_allows(remote: Remote) -> None:
     ran = remote.follow(session.start(after=first.id))
     assert ran.states == [FAILED, OK]
     assert ran.reasons == [EndReason.EXPECTED_ERROR, None]
-    assert language.printed in ran.texts[1]
+    assert remote.printed(ran, 1)
     assert "raises-exception" in str(ran.causes[0])
     ran.execution.raise_for_failure()
     assert ran.execution.state == "ok"
@@ -119,7 +122,7 @@ def test_what_others_queued_runs_after_an_interrupt(remote: Remote) -> None:
     assert remote.follow(execution).reasons == [EndReason.INTERRUPTED]
     ran = remote.follow(other)
     assert ran.states == [OK], ran.causes
-    assert language.printed in ran.texts[0]
+    assert remote.printed(ran, 0)
 
 
 def test_a_question_with_somebody_to_answer(remote: Remote) -> None:
