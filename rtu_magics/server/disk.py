@@ -77,8 +77,8 @@ class DiskFile:
         self._room = room
         self._path = path
         self._driver = Driver(path.name, self)
-        self._reader = Reader(disk_hash, base)
         self._content = RoomContent(room)
+        self._reader = Reader(disk_hash, base, self._why_outside)
         self._stamp: Stamp | None = None
         self._searches = 0
         self._lock = asyncio.Lock()
@@ -146,7 +146,7 @@ class DiskFile:
         """
         self._check_owners()
         kept = self._reader.hash
-        if self.state.content and not self.state.held:
+        if self.state.content and not (self.state.held or self._why_outside(self.path)):
             foreign = self.state.content == "foreign"
             try:
                 kept = await asyncio.to_thread(put_aside, self.path) if foreign else None
@@ -252,7 +252,11 @@ class DiskFile:
     def _check_owners(self) -> None:
         """Note whether the system, or another program that owns the file, is against a write."""
         room = self._room
-        self._driver.owners(why_not_writable(self.path), room.service.holders.of(room.path))
+        denied = self._why_outside(self.path) or why_not_writable(self.path)
+        self._driver.owners(denied, room.service.holders.of(room.path))
+
+    def _why_outside(self, path: Path) -> str:
+        return self._room.service.paths.why_outside(path, self._room.file_id)
 
     # Writing
 
@@ -272,7 +276,9 @@ class DiskFile:
             notary, known = self._room.service.notary, self._reader.hash
             await notary.carry_over(self.path, known, content, ids, own)
             try:
-                self._stamp = await asyncio.to_thread(replace, self.path, content, self._stamp)
+                self._stamp = await asyncio.to_thread(
+                    replace, self.path, content, self._stamp, self._why_outside
+                )
             except ChangedMeanwhileError:
                 return False
             except OSError as exc:

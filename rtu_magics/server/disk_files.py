@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,11 @@ class Seen:
 
 
 def look(
-    path: Path, known_hash: str | None, bases: list[DiskBase], room_ids: Set[str] = frozenset()
+    path: Path,
+    known_hash: str | None,
+    bases: list[DiskBase],
+    room_ids: Set[str] = frozenset(),
+    forbidden: Callable[[Path], str] = lambda _: "",
 ) -> Seen:
     """Read a notebook's file.
 
@@ -89,7 +94,12 @@ def look(
         write and written it after: its change has to be seen against what it had read.
     room_ids
         The ids of the room's cells.
+    forbidden
+        Returns why a file must not be touched, "" if it may.
     """
+    why = forbidden(path)
+    if why:
+        return Seen(trouble=why, failed=True)
     try:
         with path.open("rb") as file:
             stamp = _stamp(os.fstat(file.fileno()))
@@ -146,8 +156,15 @@ def read_notebook(
     return notebook
 
 
-def replace(path: Path, content: bytes, expected: Stamp | None) -> Stamp | None:
+def replace(
+    path: Path,
+    content: bytes,
+    expected: Stamp | None,
+    forbidden: Callable[[Path], str] = lambda _: "",
+) -> Stamp | None:
     """Replace a file, unless it is not the one that was looked at; returns the new stamp.
+
+    `forbidden` as in `look`, asked at the last moment.
 
     Raises
     ------
@@ -161,6 +178,9 @@ def replace(path: Path, content: bytes, expected: Stamp | None) -> Stamp | None:
         present = stamp_of(path)
         if present is not None and present != expected:
             raise ChangedMeanwhileError
+        why = forbidden(path)
+        if why:
+            raise PermissionError(errno.EACCES, why, str(path))
 
     check()
     write_atomically(path, content, check)

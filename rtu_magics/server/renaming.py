@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["rename_file"]
 
 
-async def rename_file(service: Service, row: FileRow, path: str) -> None:
+async def rename_file(service: Service, row: FileRow, path: str, *, by_owner: bool = False) -> None:
     """Move a file to another path below the root; whoever follows it is told.
 
     Parameters
@@ -29,6 +29,8 @@ async def rename_file(service: Service, row: FileRow, path: str) -> None:
         The file.
     path
         The new path, in its normal form.
+    by_owner
+        Whether it is for an owner of this server, who may go beyond the root; see `file.paths`.
 
     Raises
     ------
@@ -39,16 +41,21 @@ async def rename_file(service: Service, row: FileRow, path: str) -> None:
     """
     if path == row.path:
         return
+    source, target = service.absolute(row.path), service.absolute(path)
+    if not by_owner:
+        for place in (source.parent, target):
+            service.paths.check(place)
     with service.database.transaction() as connection:
         there = queries.file_by_path(connection, path)
     if there is not None and (there.id in service.rooms or service.absolute(path).exists()):
         raise FileExistsError(path)
     room = service.rooms.get(row.id)
-    source, target = service.absolute(row.path), service.absolute(path)
     if room is not None:
         await room.disk.move(target)
     else:
         await asyncio.to_thread(move, source, target)
+    if by_owner:
+        service.paths.admit(target, by_owner=True, file_id=row.id)
     with service.database.transaction() as connection:
         if there is not None:  # of a file that left its path unseen
             queries.mark_deleted(connection, files, there.id)

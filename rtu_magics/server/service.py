@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-import os
 import posixpath
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from .disk import DiskFile
 from .disk_files import read_notebook, write_atomically
 from .disk_format import DiskBase, dumps, hash_of
 from .file.holders import Holders
+from .file.paths import BadPath, Paths
 from .file.trust import Notary
 from .gate import Gate
 from .kernel_sessions import KernelSessions
@@ -49,13 +49,6 @@ logger = logging.getLogger(__name__)
 STATE_DIR = ".rtu_magics"
 _POLL_EVERY = 1.0
 _UNLOAD_AFTER = 600.0  # a room that nobody uses leaves memory
-_MAX_PATH = 1024
-_LONGEST_NAME = 255  # bytes; of the file systems that are in use, none takes more
-_LONGEST_NEW_NAME = 200  # leaves room for what programs put before and after it
-
-
-class BadPath(ValueError):
-    """A path that cannot name a file below the root."""
 
 
 class NotANotebook(ValueError):
@@ -80,6 +73,8 @@ class Service:
 
     Attributes
     ----------
+    paths, clean_path, check_new, absolute
+        Where files may lie.
     admission, gate
         What holds connections and requests against the limits.
     """
@@ -96,6 +91,9 @@ class Service:
     ) -> None:
         self.database = database
         self.root = root
+        self.paths = Paths(root)
+        self.clean_path, self.check_new = self.paths.clean, self.paths.check_new
+        self.absolute = self.paths.absolute
         self.sessions = sessions
         self.people = people
         self.api_prefix = api_prefix
@@ -145,60 +143,6 @@ class Service:
 
     # Paths
 
-    def clean_path(self, path: str) -> str:
-        """Return a path below the root in its normal form.
-
-        Raises
-        ------
-        BadPath
-            It leads outside, into a hidden place, or is none.
-        """
-        if not path or len(path) > _MAX_PATH or any(c < " " or c == "\x7f" for c in path):
-            raise BadPath("a path is 1 to 1024 characters, none of them NUL or a line break")
-        if os.path.isabs(path):
-            try:
-                path = Path(os.path.realpath(path)).relative_to(self.root).as_posix()
-            except ValueError:
-                raise BadPath(
-                    f"{path[:200]} is not below the directory that is served; give a path below it"
-                ) from None
-        # Elsewhere than on Windows a backslash is a character of a name like any other.
-        clean = posixpath.normpath(path.replace("\\", "/") if os.sep == "\\" else path)
-        parts = clean.split("/")
-        if clean.startswith("/") or ".." in parts or clean in (".", ""):
-            raise BadPath(f"{path[:200]} leads out of the directory that is served")
-        if any(part.startswith(".") for part in parts):
-            raise BadPath(f"{path[:200]} is hidden; choose a path without names that begin with .")
-        if any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
-            raise BadPath(f"a name in the path is longer than {_LONGEST_NAME} bytes")
-        return clean
-
-    @staticmethod
-    def check_new(path: str) -> None:
-        """Check that a path in its normal form makes a name that works everywhere.
-
-        Names that are there already are opened as they are; nobody has to make more of that kind.
-
-        Raises
-        ------
-        BadPath
-            It does not.
-        """
-        if "\\" in path:
-            raise BadPath(f"{path[:200]} has a backslash in it; folders are written with /")
-        for part in path.split("/"):
-            if part != part.strip() or part.endswith("."):
-                raise BadPath(
-                    f"{part[:200]!r} begins or ends with a space or ends with a dot, which not "
-                    f"every system can store; choose another name"
-                )
-            if len(os.fsencode(part)) > _LONGEST_NEW_NAME:
-                raise BadPath(f"{part[:40]}… is longer than {_LONGEST_NEW_NAME} bytes; shorten it")
-
-    def absolute(self, path: str) -> Path:
-        """Return where a path below the root lies on disk."""
-        return self.root.joinpath(*path.split("/"))
-
     def staged_upload(self, upload_id: UUID) -> Path:
         """Return where the content of an upload waits to be completed."""
         return self.root / STATE_DIR / "uploads" / str(upload_id)
@@ -210,8 +154,12 @@ class Service:
         with self.database.transaction() as connection:
             return file_queries.get_by_id(connection, files_table, file_id)
 
-    async def open_path(self, path: str, create: bool = False) -> FileRow:
+    async def open_path(
+        self, path: str, create: bool = False, *, by_owner: bool = False
+    ) -> FileRow:
         """Return the notebook at a path below the root, known from then on.
+
+        `by_owner` says whether it is opened for an owner of this server; see `file.paths`.
 
         Raises
         ------
@@ -222,12 +170,16 @@ class Service:
         NotANotebook
             What is there is no notebook.
         OSError
-            It cannot be made.
+            It cannot be made, or leads out of the root.
         """
         path = self.clean_path(path)
         if not path.endswith(".ipynb"):
             raise NotANotebook(f"{path} is no notebook; its name has to end in .ipynb")
         target = self.absolute(path)
+        known = self._by_path(path)
+        self.paths.admit(
+            target, by_owner=by_owner, file_id=None if known is None or by_owner else known.id
+        )
         row = await self._row_at(path)
         if row is not None and row.ready:
             return row
@@ -259,7 +211,9 @@ class Service:
             if delta_queries.current_version(connection, row.id) is not None:
                 return
         try:
-            content = await asyncio.to_thread(self.absolute(row.path).read_bytes)
+            place = self.absolute(row.path)
+            self.paths.check(place, row.id)
+            content = await asyncio.to_thread(place.read_bytes)
             notebook = read_notebook(content)
         except InvalidMessage as exc:
             raise NotANotebook(f"{row.path}: {exc}") from exc
@@ -324,8 +278,17 @@ class Service:
             directory = posixpath.dirname(directory)
         return directories.get(directory, self.database.project_id)
 
-    async def delete_file(self, row: FileRow) -> float:
-        """Forget a file and remove it from disk; returns when, in seconds since the epoch."""
+    async def delete_file(self, row: FileRow, *, by_owner: bool = False) -> float:
+        """Forget a file and remove it from disk; returns when, in seconds since the epoch.
+
+        Raises
+        ------
+        PermissionError
+            Its directory leads out of the root; see `file.paths`.
+        """
+        place = self.absolute(row.path)
+        if self.paths.why_outside(place.parent):  # the link itself may go, wherever it leads
+            self.paths.admit(place, by_owner=by_owner, file_id=row.id)
         room = self.rooms.pop(row.id, None)
         if room is not None:
             # Nobody could reach it any more, and it would run on.
@@ -338,7 +301,7 @@ class Service:
         with self.database.transaction() as connection:
             at = file_queries.mark_deleted(connection, files_table, row.id)
         if row.ready:
-            await asyncio.to_thread(self.absolute(row.path).unlink, missing_ok=True)
+            await asyncio.to_thread(place.unlink, missing_ok=True)
         return at
 
     def note_path(self, connection: Any, file_id: UUID, path: str) -> None:
@@ -363,15 +326,17 @@ class Service:
 
     # Rooms
 
-    async def room(self, file_id: UUID) -> Room | None:
+    async def room(self, file_id: UUID, *, by_owner: bool = False) -> Room | None:
         """Return the room of a notebook, opened if need be, or None if there is none.
+
+        `by_owner` as in `open_path`.
 
         Raises
         ------
         NotANotebook
             What is on disk, opened for the first time, is no notebook.
         OSError
-            It cannot be read.
+            It cannot be read, or leads out of the root.
         """
         found = self.rooms.get(file_id)
         if found is not None:
@@ -384,6 +349,7 @@ class Service:
             row = self.file(file_id)
             if row is None or not row.ready or row.type != "notebook":
                 return None
+            self.paths.admit(self.absolute(row.path), by_owner=by_owner, file_id=row.id)
             await self._first_version(row)
             room = self._open(self.file(file_id) or row)
             await room.disk.check()

@@ -309,7 +309,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
         if file_id is None or not authorise(person, Action.READ, file_id):
             return None
         try:
-            return await self.service.room(file_id)
+            return await self.service.room(file_id, by_owner=person.is_owner)
         except (NotANotebook, OSError):
             return None
 

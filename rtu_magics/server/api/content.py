@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from ..disk_files import write_atomically
-from ..people import Action, authorise
+from ..people import Action, Person, authorise
 from ..store import deltas as delta_queries
 from ..store import files as queries
 from .base import Handler, fail, public, uuid_of
@@ -34,12 +34,13 @@ class _LinkHandler(Handler):
         if not self.service.links.valid(path, *given):
             raise fail(403, f"the link is not valid or has expired; {again}")
 
-    def check_reader(self, file_id: UUID, action: Action = Action.READ) -> None:
-        """Check that whom the link was made for still may: a link outlives no invitation."""
+    def check_reader(self, file_id: UUID, action: Action = Action.READ) -> Person | None:
+        """Return whom the link was made for, if they still may: it outlives no invitation."""
         whose = self.query("for")
         person = self.service.people.find(uuid_of(whose)) if whose else None
         if whose and (person is None or not authorise(person, action, file_id)):
             raise fail(403, "the link is no longer good: what let its reader in has ended")
+        return person
 
 
 class Upload(_LinkHandler):
@@ -93,9 +94,12 @@ class VersionContent(_LinkHandler):
             row = self.service.file(uuid_of(found_id))
             if row is None or not row.ready:
                 raise fail(404, "there is no such file")
-            self.check_reader(row.id)
+            reader = self.check_reader(row.id)
+            by_owner = reader is not None and reader.is_owner
+            place = self.service.absolute(row.path)
             try:
-                content = await asyncio.to_thread(self.service.absolute(row.path).read_bytes)
+                self.service.paths.admit(place, by_owner=by_owner, file_id=row.id)
+                content = await asyncio.to_thread(place.read_bytes)
             except OSError as exc:
                 raise fail(404, f"{row.path} cannot be read: {exc.strerror or exc}") from exc
             mimetype = row.mimetype or "application/octet-stream"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
@@ -73,7 +74,7 @@ class FileHandler(Handler):
             404 or 422: there is no such notebook, or it is none.
         """
         try:
-            room = await self.service.room(row.id)
+            room = await self.service.room(row.id, by_owner=self.person.is_owner)
         except NotANotebook as exc:
             raise fail(422, str(exc)) from exc
         except OSError as exc:
@@ -81,6 +82,21 @@ class FileHandler(Handler):
         if room is None:
             raise fail(404, "there is no such notebook")
         return room
+
+    def may_use(self, path: str, file_id: UUID | None = None) -> Path:
+        """Return where a path below the root lies, if the asker may make something there.
+
+        Raises
+        ------
+        tornado.web.HTTPError
+            403: it leads out of the root.
+        """
+        place = self.service.absolute(path)
+        try:
+            self.service.paths.admit(place, by_owner=self.person.is_owner, file_id=file_id)
+        except PermissionError as exc:
+            raise fail(403, f"{path} cannot be used: {exc.strerror}") from exc
+        return place
 
     def answer_file(self, row: FileRow, status: int = 200) -> None:
         """Answer with a file and a link to its content."""
@@ -120,7 +136,8 @@ class Files(FileHandler):
         found = []
         for path in paths:
             try:
-                found.append(await self.service.open_path(path))
+                owner = self.person.is_owner
+                found.append(await self.service.open_path(path, by_owner=owner))
             except (ValueError, OSError):
                 continue
         self.answer(
@@ -143,6 +160,7 @@ class Files(FileHandler):
             self.service.check_new(self.service.clean_path(wanted.path))
         except BadPath as exc:
             raise fail(422, str(exc)) from exc
+        self.may_use(path)
         if self.service.absolute(path).exists():
             raise fail(409, f"{wanted.path} exists already; choose another path")
         with self.service.database.transaction() as connection:
@@ -200,7 +218,7 @@ class CompleteUpload(FileHandler):
             raise fail(422, "the part's etag is not that of the uploaded content")
         staged = self.service.staged_upload(upload.id)
         content = await asyncio.to_thread(staged.read_bytes)
-        target = self.service.absolute(row.path)
+        target = self.may_use(row.path, row.id)
         if target.exists():
             raise fail(409, f"{row.path} exists by now; choose another path")
         try:
@@ -239,7 +257,11 @@ class FileItem(FileHandler):
         """Delete the file, also on disk."""
         row = self.file(file_id)
         file = file_of(self.service, row, self.role_in(row.id))
-        file.deleted_at = when(await self.service.delete_file(row))
+        try:
+            at = await self.service.delete_file(row, by_owner=self.person.is_owner)
+        except PermissionError as exc:
+            raise fail(403, f"{row.path} cannot be deleted: {exc.strerror or exc}") from exc
+        file.deleted_at = when(at)
         self.answer(file)
 
 

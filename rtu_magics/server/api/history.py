@@ -86,9 +86,11 @@ class RenameFile(FileHandler):
             row = self.file(file_id)
         path = self._new_path(row)
         try:
-            await rename_file(self.service, row, path)
+            await rename_file(self.service, row, path, by_owner=self.person.is_owner)
         except FileExistsError:
             raise fail(409, f"{path} exists already; choose another path") from None
+        except PermissionError as exc:
+            raise fail(403, f"{path} cannot be used: {exc.strerror or exc}") from exc
         except OSError as exc:
             raise fail(422, f"{path} cannot be used: {exc.strerror or exc}") from exc
         self.answer_file(self.file(file_id))

@@ -46,7 +46,7 @@ class OpenFile(FileHandler):
         """Open what lies at the path: a notebook may turn out to be another one, renamed."""
         path = self.service.clean_path(wanted.path)
         for _ in range(3):
-            row = await self.service.open_path(path, wanted.create)
+            row = await self.service.open_path(path, wanted.create, by_owner=self.person.is_owner)
             room = await self.open_room(row)
             if room.path == path:
                 break

@@ -140,7 +140,7 @@ class Projects(Handler):
             )
         if wanted.with_empty_notebook:
             path = f"{directory}/Untitled.ipynb"
-            await self.service.open_path(path, create=True)
+            await self.service.open_path(path, create=True, by_owner=self.person.is_owner)
         self.answer(project_of(row), 201)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from ..disk_files import MISSING, Seen, Stamp, look
@@ -20,6 +20,13 @@ STALE = 10.0  # seconds that another program may take between reading and writin
 class Reader:
     """Reads one file, and remembers what it held: another program may have read it before.
 
+    Parameters
+    ----------
+    disk_hash, base
+        What is remembered of it.
+    forbidden
+        Returns why a file must not be touched, "" if it may; asked before each look.
+
     Attributes
     ----------
     hash
@@ -28,7 +35,13 @@ class Reader:
         What it held then.
     """
 
-    def __init__(self, disk_hash: str | None, base: DiskBase | None) -> None:
+    def __init__(
+        self,
+        disk_hash: str | None,
+        base: DiskBase | None,
+        forbidden: Callable[[Path], str] = lambda _: "",
+    ) -> None:
+        self._forbidden = forbidden
         self.hash = disk_hash
         self.base = base
         self._earlier: deque[tuple[float, DiskBase]] = deque(maxlen=8)
@@ -55,7 +68,7 @@ class Reader:
         last: Seen | None = None
         while True:
             seen = await asyncio.to_thread(
-                look, path, self.hash, self._bases(loop.time()), room_ids
+                look, path, self.hash, self._bases(loop.time()), room_ids, self._forbidden
             )
             now = loop.time()
             if last is None or seen.stamp != last.stamp:
