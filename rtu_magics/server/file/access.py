@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
 import tempfile
@@ -135,11 +136,16 @@ def _keep(path: Path, temporary: str, old: os.stat_result) -> None:
 
 
 def _write_in_place(path: Path, content: bytes, check: Callable[[], None] | None) -> None:
-    """Change a file's bytes; it takes the space first, so that a full disk leaves it whole."""
-    with path.open("r+b") as file:
+    """Change a file's bytes; what fails leaves it as it was.
+
+    The space is taken first, so that a full disk is noticed before anything is lost; where it
+    cannot be taken (macOS, some network file systems) the old bytes are put back.
+    """
+    with path.open("r+b", buffering=0) as file:
         if check is not None:
             check()
-        size = os.fstat(file.fileno()).st_size
+        before = file.read()
+        size = len(before)
         if len(content) > size and hasattr(os, "posix_fallocate"):
             try:
                 os.posix_fallocate(file.fileno(), size, len(content) - size)
@@ -147,7 +153,17 @@ def _write_in_place(path: Path, content: bytes, check: Callable[[], None] | None
                 file.truncate(size)
                 if exc.errno not in _NO_FALLOCATE:
                     raise
-        file.write(content)
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            _overwrite(file, content)
+        except OSError:
+            _overwrite(file, before)
+            raise
+
+
+def _overwrite(file: io.FileIO, content: bytes) -> None:
+    file.seek(0)
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
+    file.truncate()
+    os.fsync(file.fileno())
