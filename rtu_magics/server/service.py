@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ..document import NotebookBuilder
 from ..errors import InvalidMessage
 from ..models import NIL_UUID, Notebook
 from .activity import Activity
@@ -21,8 +20,9 @@ from .chain import Chain
 from .collections_cache import Collections
 from .compaction import Compactor
 from .disk import DiskFile
-from .disk_files import read_notebook, write_atomically
-from .disk_format import DiskBase, dumps, hash_of
+from .disk_files import write_atomically
+from .disk_format import DiskBase, dumps
+from .file.first_version import FirstVersion
 from .file.holders import Holders
 from .file.paths import BadPath, Paths
 from .file.trust import Notary
@@ -213,11 +213,10 @@ class Service:
         try:
             place = self.absolute(row.path)
             self.paths.check(place, row.id)
-            content = await asyncio.to_thread(place.read_bytes)
-            notebook = read_notebook(content)
+            found = await asyncio.to_thread(lambda: FirstVersion.of_file(place.read_bytes()))
         except InvalidMessage as exc:
             raise NotANotebook(f"{row.path}: {exc}") from exc
-        self.register(row, notebook, content)
+        self.register(row, found)
 
     async def _row_at(self, path: str) -> FileRow | None:
         """Return the notebook that lies at a path now, if it is known under any name."""
@@ -241,34 +240,31 @@ class Service:
         with self.database.transaction() as connection:
             return file_queries.file_by_path(connection, path)
 
-    def register(
-        self, row: FileRow, notebook: Notebook, content: bytes, author: UUID | None = None
-    ) -> None:
-        """Give a notebook its version 0.
+    def register(self, row: FileRow, found: FirstVersion, author: UUID | None = None) -> None:
+        """Give a notebook its version 0, unless it has got one meanwhile.
 
         Parameters
         ----------
-        row, notebook
-            The file and what it is.
-        content
-            The bytes of the file on disk.
+        row, found
+            The file and what it holds.
         author
             Who made it.
         """
         with self.database.transaction() as connection:
+            if delta_queries.current_version(connection, row.id) is not None:
+                return
             delta_queries.insert_version(
                 connection,
                 row.id,
                 epoch=row.epoch,
                 seq=0,
                 last_delta_id=NIL_UUID,
-                body=NotebookBuilder(notebook).dumps(),
+                body=found.body,
                 reason="upload",
                 created_by_id=author,
             )
             file_queries.update_file(connection, row.id, ready=True)
-            base = DiskBase.of(notebook).dumps()
-            file_queries.put_disk_base(connection, row.id, hash_of(content), base)
+            file_queries.put_disk_base(connection, row.id, found.disk_hash, found.base)
 
     def project_in(self, connection: Any, path: str) -> UUID:
         """Return the project that a path below the root belongs to."""

@@ -11,12 +11,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from ...document import normalise_notebook
 from ...errors import InvalidMessage
 from ...models import Model
 from ..disk import NotOnDisk
 from ..disk_files import notebooks_below, write_atomically
-from ..disk_format import dumps
+from ..file.first_version import FirstVersion
 from ..people import Action, authorise, refusal
 from ..room import Room
 from ..service import BadPath, NotANotebook
@@ -219,14 +218,14 @@ class CompleteUpload(FileHandler):
         staged = self.service.staged_upload(upload.id)
         content = await asyncio.to_thread(staged.read_bytes)
         target = self.may_use(row.path, row.id)
-        if target.exists():
-            raise fail(409, f"{row.path} exists by now; choose another path")
         try:
             if row.type == "notebook":
-                notebook = normalise_notebook(content)
-                on_disk = dumps(notebook)
+                found, on_disk = await asyncio.to_thread(FirstVersion.of_upload, content)
+            if target.exists():
+                raise fail(409, f"{row.path} exists by now; choose another path")
+            if row.type == "notebook":
                 await asyncio.to_thread(write_atomically, target, on_disk)
-                self.service.register(row, notebook, on_disk, self.person.id)
+                self.service.register(row, found, self.person.id)
             else:
                 await asyncio.to_thread(write_atomically, target, content)
         except InvalidMessage as exc:

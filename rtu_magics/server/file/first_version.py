@@ -1,0 +1,58 @@
+"""What the store is told of a notebook that it does not know yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...document import NotebookBuilder, normalise_notebook
+from ...models import Notebook
+from ..disk_files import read_notebook
+from ..disk_format import DiskBase, dumps, hash_of
+
+__all__ = ["FirstVersion"]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstVersion:
+    """Version 0 of a notebook and what its file holds; making one takes a while if it is large.
+
+    Attributes
+    ----------
+    body
+        The version.
+    disk_hash, base
+        Of the file; see `disk_format`.
+    """
+
+    body: bytes
+    disk_hash: str
+    base: str
+
+    @classmethod
+    def of_file(cls, content: bytes) -> FirstVersion:
+        """Sum up what a file holds.
+
+        Raises
+        ------
+        InvalidMessage
+            It is no notebook.
+        """
+        return cls._of(read_notebook(content), content)
+
+    @classmethod
+    def of_upload(cls, content: bytes) -> tuple[FirstVersion, bytes]:
+        """Sum up what was uploaded; returns that and the bytes of its file.
+
+        Raises
+        ------
+        InvalidMessage
+            It is no notebook.
+        """
+        notebook = normalise_notebook(content)
+        on_disk = dumps(notebook)
+        return cls._of(notebook, on_disk), on_disk
+
+    @classmethod
+    def _of(cls, notebook: Notebook, content: bytes) -> FirstVersion:
+        body = NotebookBuilder(notebook).dumps()
+        return cls(body, hash_of(content), DiskBase.of(notebook).dumps())
