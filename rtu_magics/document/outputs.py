@@ -242,6 +242,12 @@ class OutputReducer:
         """Return the outputs as they stand in a notebook file."""
         return [output.to_nbformat() for output in self.outputs]
 
+    def adopt(self, output: RunOutput) -> None:
+        """Take an output as it is, for example from a store; updates of its display id find it."""
+        if output.display_id is not None:
+            self._displays.setdefault(output.display_id, []).append(len(self.outputs))
+        self.outputs.append(output)
+
     def _stream(self, name: str, text: str) -> list[OutputChange]:
         if not text:
             return []

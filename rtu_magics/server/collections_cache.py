@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..models import CodeCell
 from .links import Links
 from .long_text import LongTexts
 from .recording import LiveCollection, load_collection
-from .store import Database
+from .store import Database, runs
 
 if TYPE_CHECKING:
     from .room import Room
 
 __all__ = ["Collections"]
+
+logger = logging.getLogger(__name__)
 
 
 class Collections:
@@ -35,6 +41,7 @@ class Collections:
         )
         self._by_id: dict[UUID, LiveCollection] = {}
         self._latest: dict[tuple[UUID, str], UUID] = {}
+        self._displays_loaded: set[UUID] = set()  # of these notebooks
 
     def put(self, collection: LiveCollection) -> None:
         """Keep the collection of a cell's new run in memory; the one before leaves it."""
@@ -85,6 +92,7 @@ class Collections:
         source: LiveCollection,
     ) -> None:
         """Show something new under a display id in the other runs of the notebook, and store it."""
+        self._load_displays(room)
         for collection in list(self._by_id.values()):
             if collection is source or collection.file_id != room.file_id:
                 continue
@@ -94,9 +102,30 @@ class Collections:
                 collection.authors |= source.authors
                 for event, data in collection.drain():
                     room.send(event, data)
-                with self._database.quick_transaction() as connection:
-                    collection.store(connection)
+                try:
+                    with self._database.quick_transaction() as connection:
+                        collection.store(connection)
+                except SQLAlchemyError as exc:
+                    collection.store_again()  # with what it shows next; the file has it now
+                    logger.error("an update could not be stored: %s", getattr(exc, "orig", exc))
                 room.disk.changed(revive=False)
+
+    def _load_displays(self, room: Room) -> None:
+        """Load what cells show under display ids from before this server was started."""
+        if room.file_id in self._displays_loaded:
+            return
+        cells = room.chain.builder.cells
+        shown = {c.output_collection_id for c in cells if isinstance(c, CodeCell)}
+        missing = [i for i in map(_uuid, shown) if i is not None and i not in self._by_id]
+        try:
+            with self._database.transaction() as connection:
+                found = runs.with_displays(connection, missing)
+            for collection_id in found:
+                self.of_cell(str(collection_id), room.file_id)
+        except SQLAlchemyError as exc:  # the next update tries again
+            logger.error("what cells display could not be read: %s", getattr(exc, "orig", exc))
+            return
+        self._displays_loaded.add(room.file_id)
 
     def drop(self, collection_id: UUID) -> None:
         """Drop one collection from memory; one that is private is gone with that."""
@@ -105,5 +134,13 @@ class Collections:
 
     def forget(self, file_id: UUID) -> None:
         """Drop a notebook's collections from memory."""
+        self._displays_loaded.discard(file_id)
         for key in [key for key in self._latest if key[0] == file_id]:
             self._by_id.pop(self._latest.pop(key), None)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None

@@ -159,7 +159,7 @@ class LiveCollection:
         """Take outputs as they are stored, or as a notebook file holds them."""
         for body in bodies:
             output = from_body(body)
-            self._reducer.outputs.append(output)
+            self._reducer.adopt(output)
             self._append(output)
         self._dirty = True
 

@@ -381,3 +381,28 @@ def test_how_many_requests_are_remembered() -> None:
     past.forget("c5")
     assert past.get("cell 5") is None
     assert past.get(None) is None
+
+
+async def test_an_update_of_what_was_displayed_before_a_restart(tmp_path, write_notebook):
+    show = "from IPython.display import display, update_display\n"
+    path = write_notebook(tmp_path / "a.ipynb", "pass", "pass")
+    server = start_server(tmp_path)
+    try:
+        file_id = await open_notebook(server, "a.ipynb")
+        async with follow(server, file_id) as client:
+            await launch(server, client)
+            scene = Scene(server, client, path)
+            await scene.run("c1", show + "handle = display('before', display_id='kept')")
+            shown = scene.collection_of("c1")
+    finally:
+        server.stop()
+    server = start_server(tmp_path)
+    try:
+        async with follow(server, await open_notebook(server, "a.ipynb")) as client:
+            await launch(server, client)
+            scene = Scene(server, client, path)
+            await scene.run("c2", show + "handle = update_display('after', display_id='kept')")
+            assert await scene.stored(shown) == ["'after'"]
+            await scene.until_on_disk("c1", "after")
+    finally:
+        server.stop()

@@ -73,6 +73,8 @@ _DELETE_STATE = Prepared(
     "c",
 )
 
+_AT_ONCE = 500  # collections in one query
+
 
 def insert_collection(
     connection: AnyConnection,
@@ -168,6 +170,18 @@ def output_bodies(
         if row.id in pieces:
             body["text"] = body.get("text", "") + "".join(pieces[row.id])
         found.append((row.id, body, row.created_at, row.updated_at))
+    return found
+
+
+def with_displays(connection: Connection, collection_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those collections in which something was displayed under an id."""
+    found: list[UUID] = []
+    for at in range(0, len(collection_ids), _AT_ONCE):
+        some = outputs.c.collection_id.in_(collection_ids[at : at + _AT_ONCE])
+        named = outputs.c.body.contains('"display_id"')
+        found += connection.execute(
+            select(outputs.c.collection_id).where(some, named).distinct()
+        ).scalars()
     return found
 
 
