@@ -14,11 +14,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from .. import models as m
-from ..errors import APIError, RTUError
+from ..errors import RTUError
 from .events import (
     CellStatesChanged,
     ConnectionChanged,
@@ -33,7 +33,7 @@ from .events import (
     PayloadReceived,
     ScratchStateChanged,
 )
-from .links import fetch_stream
+from .links import fetch_collection
 from .progress import Progress
 from .run_events import (
     CellFinished,
@@ -169,16 +169,19 @@ class Follower:
             self._on_connection(event)
 
     def _on_output(self, event: OutputAppended | OutputContinued | OutputsCleared) -> None:
-        if isinstance(event, OutputsCleared):
-            collection_id = event.collection_id
-        else:
-            collection_id = event.output.parent_collection_id
-        progress = self._progress.setdefault(collection_id, Progress())
+        progress = self._progress_of(event)
         progress.gapped = progress.gapped or self._gapped
         if progress.take(event):
             self._pass_on(event)
         elif progress.gapped:
             self._poll()
+
+    def _progress_of(self, event: OutputAppended | OutputContinued | OutputsCleared) -> Progress:
+        if isinstance(event, OutputsCleared):
+            return self._progress.setdefault(event.collection_id, Progress())
+        collection_id = event.output.parent_collection_id
+        self._collections[event.output.cell_id or m.SCRATCH_CELL] = collection_id
+        return self._progress.setdefault(collection_id, Progress())
 
     def _pass_on(self, event: Event) -> None:
         if self._over:
@@ -259,8 +262,7 @@ class Follower:
             if not self._lost:
                 self._queue.put(Reconnecting(event.detail))
             self._lost = self._gapped = True
-            for progress in self._progress.values():
-                progress.gapped = True
+            self.note_gap()
         elif event.state == "live" and self._gapped:
             self._queue.put(Reconnected())
             self._poll()
@@ -286,6 +288,9 @@ class Follower:
     def _end(self) -> None:
         if not self._over:
             self._over = True
+            for cell_id in self.targets:  # later a cell may show another run's
+                if (now := self.session.collection_of(cell_id)) is not None:
+                    self._collections.setdefault(cell_id, now)
             self._queue.put(Finished())
             self._unsubscribe()
             for progress in self._progress.values():
@@ -306,13 +311,9 @@ class Follower:
             if [progress.take(event) for progress in self._progress.values()]:
                 self._pass_on_late(event)
             return
-        if isinstance(event, OutputsCleared):
-            collection_id = event.collection_id
-        elif isinstance(event, (OutputAppended, OutputContinued)):
-            collection_id = event.output.parent_collection_id
-        else:
+        if not isinstance(event, (OutputAppended, OutputContinued, OutputsCleared)):
             return
-        progress = self._progress.setdefault(collection_id, Progress())
+        progress = self._progress_of(event)
         if progress.take(event):
             self._pass_on_late(event)
         elif progress.gapped and (self._catching_up is None or self._catching_up.done()):
@@ -323,7 +324,7 @@ class Follower:
         return any(progress.shows(output_ids) for progress in self._progress.values())
 
     def note_gap(self) -> None:
-        """Note that the connection is lost."""
+        """Note a lost connection."""
         for progress in self._progress.values():
             progress.gapped = True
 
@@ -334,6 +335,8 @@ class Follower:
     async def catch_up_late(self) -> None:
         """Take what was missed from snapshots of the outputs."""
         try:
+            if m.SCRATCH_CELL in self.targets:  # only told to connections that have asked
+                await self.session.request(self.attach_request(look=True))
             await self._snapshot()
         except (RTUError, OSError) as exc:
             logger.debug("no snapshot of late outputs: %s", exc)
@@ -342,10 +345,7 @@ class Follower:
 
     def _pass_on_late(self, event: Event) -> None:
         with self._late_lock:
-            if self._on_late is None:
-                self._late.append(event)
-            else:
-                self._on_late(event)
+            (self._on_late or self._late.append)(event)
 
     # ------------------------------------------------------------------ after a gap
 
@@ -380,21 +380,19 @@ class Follower:
     async def _snapshot(self) -> bool:
         changed = False
         for cell_id in self.targets:
-            collection_id = self._collections.get(cell_id) or self.session.collection_of(cell_id)
-            if collection_id is None:
-                continue
-            try:
-                collection: Any = await self.session.api.get_output_collection(collection_id)
-            except APIError as exc:
-                logger.debug("no output collection: %s", exc)
-                continue
-            if collection.execution_id != self.id:
-                continue
-            self._collections[cell_id] = collection.id
-            progress = self._progress.setdefault(collection.id, Progress())
-            progress.gapped = True
-            outputs = [await fetch_stream(self.session.api, o) for o in collection.outputs]
-            for event in progress.catch_up(collection.id, outputs, cell_id):
-                changed = True
-                self._pass_on(event)
+            # What a cell shows now may be another run's, or be cleared and go on with this one's:
+            known = (self._collections.get(cell_id), self.session.collection_of(cell_id))
+            for collection_id in filter(None, dict.fromkeys(known)):
+                changed |= await self._take_snapshot(cell_id, collection_id)
         return changed
+
+    async def _take_snapshot(self, cell_id: str, collection_id: UUID) -> bool:
+        collection = await fetch_collection(self.session.api, collection_id)
+        if collection is None or collection.execution_id != self.id:
+            return False
+        self._collections[cell_id] = collection.id
+        progress = self._progress.setdefault(collection.id, Progress())
+        progress.gapped = True
+        for event in (events := progress.catch_up(collection.id, collection.outputs, cell_id)):
+            self._pass_on(event)
+        return bool(events)

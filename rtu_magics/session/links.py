@@ -6,15 +6,16 @@ import base64
 import json
 import logging
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from ..document import is_binary
-from ..errors import RTUError
+from ..errors import APIError, RTUError
 
 if TYPE_CHECKING:
     from ..client import APIClient
-    from ..models import Output
+    from ..models import Output, OutputCollection
 
-__all__ = ["fetch_bundle", "fetch_stream"]
+__all__ = ["fetch_bundle", "fetch_collection", "fetch_stream"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,23 @@ async def fetch_bundle(api: APIClient, links: dict[str, str]) -> dict[str, Any]:
         except (RTUError, ValueError) as exc:
             logger.warning("an entry of an output (%s) cannot be fetched: %s", mimetype, exc)
     return found
+
+
+async def fetch_collection(api: APIClient, collection_id: UUID) -> OutputCollection | None:
+    """Return a collection as it is now, with its streams' text in it; None if it is gone.
+
+    Raises
+    ------
+    RTUError
+        A stream cannot be fetched, or the server cannot be reached.
+    """
+    try:
+        found = await api.get_output_collection(collection_id)
+    except APIError as exc:
+        logger.debug("no output collection: %s", exc)
+        return None
+    outputs = [await fetch_stream(api, output) for output in found.outputs]
+    return found.model_copy(update={"outputs": outputs})
 
 
 async def fetch_stream(api: APIClient, output: Output) -> Output:

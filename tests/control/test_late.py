@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import nbformat
 import pytest
 
+from tests.helpers.server import start_server
 from tests.ipython.kernels import Kernel
+from tests.ipython.proxies import Proxy
 
 pytestmark = [pytest.mark.kernel, pytest.mark.server]
 
@@ -141,3 +145,45 @@ def test_a_captured_cell(connected: Kernel, work: Path) -> None:
     assert connected.finish(msg_id).text == ""
     (work / "gate").touch()
     assert "late" in text_of(after(connected, msg_id, lambda found: "late" in text_of(found)))
+
+
+RETURNS = {
+    "of the cell's last run": ("%%rtu_exec", None),
+    "of a run that another has replaced": ("%%rtu_exec", "%%rtu_exec --cell -1\nprint('again')"),
+    "of a run without a cell": ("%%rtu_exec --scratch", None),
+    "of a cell that was cleared": ("%%rtu_exec", "%rtu_clear -1"),
+}
+
+
+@pytest.mark.parametrize("what", RETURNS)
+def test_what_comes_while_the_connection_is_lost(kernel: Kernel, work: Path, what: str) -> None:
+    magic, then = RETURNS[what]
+    server = start_server(work)
+    proxy = Proxy(urlsplit(server.url).port or 0)
+    try:
+        (work / "late.ipynb").write_text(nbformat.writes(nbformat.v4.new_notebook()))
+        url = f"http://127.0.0.1:{proxy.port}/lab/tree/late.ipynb?token={server.token}"
+        kernel.ok("%load_ext rtu_magics")
+        kernel.ok(f"%rtu_connect {url}")
+        do = (
+            "print('missed'); open('done', 'w').close()\n"
+            "    while not os.path.exists('more'): await asyncio.sleep(0.02)\n"
+            "    print('seen')"
+        )
+        msg_id = begin(kernel, do, "gate", magic)
+        if then:
+            kernel.ok(then)
+        proxy.cut()
+        (work / "gate").touch()
+        deadline = time.monotonic() + 60
+        while not (work / "done").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        proxy.mend()
+        found = after(kernel, msg_id, lambda found: "missed" in text_of(found))
+        (work / "more").touch()
+        found += after(kernel, msg_id, lambda found: "seen" in text_of(found))
+        assert text_of(found) == "missed\nseen\n"
+    finally:
+        proxy.close()
+        server.stop()
