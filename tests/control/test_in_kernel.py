@@ -238,7 +238,8 @@ def test_change_of_kernel(kernel: Kernel) -> None:
     assert "cleared the outputs of" in cleared
     assert "NameError" in kernel.run("%%rtu_exec\ngone").error_line
     unknown = kernel.run("%rtu_kernel restart --name nosuch").error_line
-    assert unknown == "KernelUnknown: no kernel named 'nosuch'; installed: python3"
+    assert unknown.startswith("KernelUnknown: no kernel named 'nosuch'; installed: ")
+    assert "python3" in unknown
     assert "runs already; %rtu_kernel restart --name nosuch changes it" in (
         kernel.run("%rtu_kernel start --name nosuch").error_line
     )

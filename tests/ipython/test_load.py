@@ -65,6 +65,7 @@ def test_load_and_unload() -> None:
             "rtu_exec",
             "rtu_follow",
             "rtu_get",
+            "rtu_help",
             "rtu_history",
             "rtu_kernel",
             "rtu_ls",

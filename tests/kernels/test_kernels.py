@@ -100,7 +100,7 @@ def test_an_interrupt_ends_the_request(remote: Remote) -> None:
     assert ran.states == [FAILED, FAILED, FAILED]
     assert ran.texts[1:] == ["", ""]
     if language.interrupt == "kills":
-        assert ran.reasons == [EndReason.KERNEL_GONE] * 3
+        assert ran.reasons == [EndReason.KERNEL_GONE, *[EndReason.INTERRUPTED] * 2]
         with pytest.raises(KernelDied, match="its variables are gone"):
             execution.raise_for_failure()
     else:

@@ -125,7 +125,9 @@ async def test_plain_files_come_back_byte_for_byte(shared_server):
     assert "data.bin" in [f["path"] for f in listed]
 
 
-@pytest.mark.parametrize("content", [b"", b"no json", b"[]", b'{"cells": 3}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"no json", b"[]", b'{"cells": 3}', b'{"cells": ["no cell"], "nbformat": 4}']
+)
 async def test_what_is_no_notebook_is_refused(shared_server, content):
     done, reserved = await upload(shared_server, f"bad{uuid4().hex}.ipynb", content)
     assert done.status_code == 422
