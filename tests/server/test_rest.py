@@ -126,13 +126,29 @@ async def test_plain_files_come_back_byte_for_byte(shared_server):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no json", b"[]", b'{"cells": 3}', b'{"cells": ["no cell"], "nbformat": 4}']
+    "content",
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b'{"cells": 3}',
+        b'{"cells": ["no cell"]}',
+        b'{"nbformat": 9, "cells": []}',
+    ],
 )
 async def test_what_is_no_notebook_is_refused(shared_server, content):
     done, reserved = await upload(shared_server, f"bad{uuid4().hex}.ipynb", content)
     assert done.status_code == 422
     assert done.json()["message"]
     assert (await get(shared_server, f"/v1/files/{reserved['id']}"))["current_version_id"] is None
+
+
+@pytest.mark.parametrize("cell", [{"cell_type": "?"}, {}, {"cell_type": "code", "source": 3}])
+async def test_what_is_a_notebook_with_something_odd_in_it_is_taken(shared_server, cell):
+    name = f"odd{uuid4().hex}.ipynb"
+    done, reserved = await upload(shared_server, name, json.dumps({"cells": [cell]}).encode())
+    assert done.status_code == 204
+    assert (await get(shared_server, f"/v1/files/{reserved['id']}"))["current_version_id"]
 
 
 async def test_links_work_under_the_hosts_name_and_only_as_signed(shared_server, write_notebook):
