@@ -8,15 +8,21 @@ import signal
 import ssl
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import EmbeddedServerError, TargetError
 from ..foreign import shown
 
+if TYPE_CHECKING:
+    from ..embedded import EmbeddedServer
+
 __all__ = ["serve"]
+
+_ENDING = 15.0  # seconds in which a server ends that nobody needs any more
 
 
 def serve(
@@ -63,6 +69,8 @@ def serve(
     if not 0 <= port <= 65535:
         raise TargetError(f"{port} is no port; give one from 1 to 65535, or 0 for a free one")
     running = find_server(root)
+    if running is not None and running.leased:
+        running = _wait_for_the_end(root, running)
     if running is not None:
         raise EmbeddedServerError(
             f"a server already runs for {running.root_dir} (process {running.pid}): connect with "
@@ -97,6 +105,26 @@ def serve(
         ready=ready,
     )
     return status or int(refused.is_set())
+
+
+def _wait_for_the_end(root: Path, running: EmbeddedServer) -> EmbeddedServer | None:
+    """Wait a moment for a server that was started for notebooks; returns one that runs on.
+
+    It outlives the last of them a little, and who shares writes this command right after.
+    """
+    from ..embedded import find_server
+
+    print(
+        f"waiting for the server that a notebook started (process {running.pid}) to end …",
+        file=sys.stderr,
+        flush=True,
+    )
+    end = time.monotonic() + _ENDING
+    found: EmbeddedServer | None = running
+    while found is not None and time.monotonic() < end:
+        time.sleep(0.2)
+        found = find_server(root)
+    return found
 
 
 def _split(target: str, new: bool) -> tuple[Path, str | None]:

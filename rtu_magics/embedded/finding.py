@@ -37,6 +37,8 @@ class EmbeddedServer:
         The directory it serves.
     started
         Whether this call started it.
+    leased
+        Whether it was started for notebooks, and ends shortly after the last of them.
     """
 
     url: str
@@ -44,6 +46,7 @@ class EmbeddedServer:
     pid: int
     root_dir: Path
     started: bool = False
+    leased: bool = False
 
     @property
     def api_url(self) -> str:
@@ -99,6 +102,7 @@ def read_address(state: Path) -> EmbeddedServer | None:
             token=str(found["token"]),
             pid=int(found["pid"]),
             root_dir=Path(found["root_dir"]),
+            leased=found.get("leased") is True,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # none, not ours to read, or half a file: as good as none

@@ -198,7 +198,7 @@ def _start(root: Path, state: Path, say: Say) -> EmbeddedServer:
     finally:
         with contextlib.suppress(OSError):
             ready.unlink()
-    server = EmbeddedServer(address["url"], token, process.pid, root, started=True)
+    server = EmbeddedServer(address["url"], token, process.pid, root, started=True, leased=True)
     say(f"server ready in {time.monotonic() - began:.1f} s")
     return server
 

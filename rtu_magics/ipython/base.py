@@ -271,7 +271,11 @@ def _hint(magic: Any, text: str) -> str:
             return f" (did you mean {option}?)"
         path = next((word for word in words if word.endswith(".ipynb")), None)
         return "" if path is None else f" (a name that begins with - is written ./{path})"
-    return " (a name with spaces in it goes in quotes)"
+    positionals = [action for action in magic.parser._actions if not action.option_strings]
+    if all(action.metavar != "CELL" for action in positionals):
+        return " (a name with spaces in it goes in quotes)"
+    places = [o for a in magic.parser._actions if a.metavar == "CELL" for o in a.option_strings]
+    return f" (did you mean {places[0]} {words[0]}?)" if places else " (it takes one cell)"
 
 
 def body(text: str) -> str:

@@ -27,10 +27,14 @@ UNTRUSTED = (
 def _ask(prompt: str) -> str:
     """Ask for a secret without echo; empty where nobody can be asked."""
     import getpass
+    import warnings
 
     try:
-        return getpass.getpass(prompt)
-    except (StdinNotImplementedError, EOFError, OSError):
+        with warnings.catch_warnings():
+            # Where there is no terminal it would read on in the script that this is a line of.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(prompt)
+    except (StdinNotImplementedError, EOFError, OSError, getpass.GetPassWarning):
         return ""
 
 

@@ -97,13 +97,7 @@ class SharingMagics(MagicsBase):
             f"To take it back: %rtu_revoke {_ref(invite)}"
         )
         if session.root is not None and is_loopback(invite.url or ""):
-            root = shlex.quote(os.path.relpath(session.root or "."))
-            self.tell(
-                "note: this address is this machine's own. For others: %rtu_disconnect --all in "
-                "every notebook that uses this server, then rtu-magics serve "
-                f"{root} --host 0.0.0.0 and share from there; or connect through the address of "
-                "a Jupyter that they can reach"
-            )
+            self.tell(_for_others(session))
 
     @session_magic(
         argument("invite", nargs="*", metavar="INVITE", help="names or ids of invitations"),
@@ -146,6 +140,24 @@ class SharingMagics(MagicsBase):
         people, label = session.who(), cell_labels(session.cells())
         now = datetime.now(timezone.utc)
         self.show(people_table(people, session.client.user_id, label, now))
+
+
+def _for_others(session: Session) -> str:
+    """Return what lets others reach a notebook whose address is this machine's own."""
+    root = shlex.quote(os.path.relpath(session.root or "."))
+    serve = f"rtu-magics serve {root} --host 0.0.0.0"
+    if session.lease is not None and session.lease.server.leased:
+        return (
+            "note: this address is this machine's own. For others: %rtu_disconnect --all in "
+            f"every notebook that uses this server, then {serve} and share from there; or connect "
+            "through the address of a Jupyter that they can reach"
+        )
+    pid = f" (process {session.lease.server.pid})" if session.lease is not None else ""
+    return (
+        f"note: this address is this machine's own. For others: end this server{pid} and start it "
+        f"where they can reach it, a Jupyter with --ip=0.0.0.0, rtu-magics as {serve}; then share "
+        "from there"
+    )
 
 
 def _called(invite: Invite) -> str:

@@ -61,7 +61,7 @@ class AddressFile:
         self._written = False
         self.token = secrets.token_hex(32)
 
-    def write(self, url: str, root: Path) -> None:
+    def write(self, url: str, root: Path, leased: bool) -> None:
         """Write the file in one step.
 
         Parameters
@@ -70,12 +70,15 @@ class AddressFile:
             Base URL of the server.
         root
             The directory that it serves.
+        leased
+            Whether it ends shortly after its last lease.
         """
         content = {
             "url": url,
             "token": self.token,
             "pid": os.getpid(),
             "root_dir": str(root),
+            "leased": leased,
             "started_at": time.time(),
         }
         temporary = self._path.with_name(f"server-{secrets.token_hex(4)}.json")

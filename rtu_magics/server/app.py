@@ -179,7 +179,7 @@ class RTUMagicsServer(ExtensionApp):
             self.leases.start()
         url = local_url(serverapp)
         if url is not None:
-            self._address.write(url, self.service.root)
+            self._address.write(url, self.service.root, self.lease)
 
     async def stop_extension(self) -> None:
         """Write what has not been written and close the store."""

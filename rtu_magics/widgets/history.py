@@ -92,6 +92,8 @@ class History(RenderedWidget):
 
     kind = traitlets.Unicode("history").tag(sync=True)
 
+    _ended = True  # until it is whole: Python closes also what could not be made
+
     def __init__(self, session: Session, limit: int = 1_000, *, pace: Writer | None = None) -> None:
         if not 1 <= limit <= MOST_STEPS:
             raise RTUError(f"{limit} steps: ask for 1 to {MOST_STEPS}")
@@ -175,6 +177,7 @@ class History(RenderedWidget):
 
     def close(self) -> None:
         """Free what the slider holds."""
-        self._ended = True
-        self._writer.forget((id(self), "send"))
+        if not self._ended:
+            self._ended = True
+            self._writer.forget((id(self), "send"))
         super().close()

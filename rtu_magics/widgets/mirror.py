@@ -107,6 +107,8 @@ class Mirror(RenderedWidget):
     height = traitlets.Unicode("").tag(sync=True)
     own_id = traitlets.Unicode("").tag(sync=True)  # by which the front end finds its model
 
+    _ended = True  # until it is whole: Python closes also what could not be made
+
     def __init__(
         self,
         session: Session,

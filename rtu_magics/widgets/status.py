@@ -96,6 +96,8 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
         Status(session).show()
     """
 
+    _ended = True  # until it is whole: Python closes also what could not be made
+
     def __init__(self, session: Session, *, pace: Writer | None = None) -> None:
         self.session = session
         self._writer = pace or writer()

@@ -115,3 +115,35 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
         port = str(ready_line(process)["url"].rstrip("/").rpartition(":")[2])
         error = fails("--port", port, cwd=tmp_path / "other")
         assert f"127.0.0.1:{port}" in error
+
+
+def test_what_share_advises_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a server that a notebook started: leave it, serve for others, share from there."""
+    monkeypatch.chdir(tmp_path)
+    session = rtu_magics.connect("lesson.ipynb", new=True, say=lambda _: None)
+    assert session.lease is not None
+    assert session.lease.server.leased
+    session.add("kept = 1")
+    session.close()
+    with serving(".", "--host", "0.0.0.0", cwd=tmp_path) as process:  # at once, as one types it
+        assert process.stdout is not None
+        "".join(iter(process.stdout.readline, "Ctrl-C ends the server.\n"))
+        with rtu_magics.connect("lesson.ipynb", say=lambda _: None) as again:
+            assert again.lease is not None
+            assert not again.lease.server.leased
+            url = again.share("contributor", name="Ann").url
+            assert url is not None
+            assert "127.0.0.1" not in url
+            with rtu_magics.connect(url, name="ann", say=lambda _: None) as ann:
+                assert [view.cell.source for view in ann.cells()] == ["kept = 1"]
+                assert ann.role == "contributor"
+
+
+def test_a_server_that_is_used_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with rtu_magics.connect("lesson.ipynb", new=True, say=lambda _: None):
+        said = fails(".", cwd=tmp_path)
+    assert "waiting for the server that a notebook started" in said
+    assert "a server already runs" in said.splitlines()[-1]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,3 +86,43 @@ def test_a_range_runs(lab: Shell) -> None:
     text = lab.ok("%rtu_exec -q 2-3")
     assert text == "cell 1\ncell 2\n"
     assert Path("lab.ipynb").exists()
+
+
+def test_connecting_again_tells_how_many_cells_there_are_now(lab: Shell) -> None:
+    session = sessions.get("lab")
+    assert "0 cells" in lab.ok("%rtu_connect lab.ipynb --no-widget")
+    session.add("1")
+    assert "1 cell, kernel" in lab.ok("%rtu_connect lab.ipynb --no-widget")
+    with rtu_magics.connect("lab.ipynb", name="other", say=lambda _: None) as other:
+        other.add("2")
+        other.add("3")
+    deadline = time.monotonic() + 20
+    while len(session.cells()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    text = lab.ok("%rtu_connect lab.ipynb --no-widget")
+    assert "already connected to lab.ipynb as 'lab'" in text
+    assert "3 cells" in text
+
+
+def refused(make: Callable[[], object]) -> bool:
+    try:
+        make()
+    except Exception:
+        return True
+    return False
+
+
+def test_a_view_that_could_not_be_made_leaves_nothing(
+    lab: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rtu_magics.widgets import History, Mirror
+
+    left: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: left.append(found.exc_value))
+    session, bad = sessions.get("lab"), object()
+    lab.line("%rtu_mirror 99")
+    assert refused(lambda: Mirror(session, ["99"]))
+    assert refused(lambda: Mirror(session, height=bad))  # type: ignore[arg-type]
+    assert refused(lambda: History(session, 0))
+    gc.collect()
+    assert left == []

@@ -70,6 +70,8 @@ def test_unload_leaves_nothing(shell: Shell) -> None:
         ("%rtu_kernel restart --cl", "did you mean --clear?"),
         ("%rtu_connect -x.ipynb", "is written ./-x.ipynb"),
         ("%rtu_rename two words.ipynb", "goes in quotes"),
+        ("%rtu_move 1 2", "did you mean --after 2?"),
+        ("%rtu_pull 1 2", "it takes one cell"),
     ],
 )
 def test_one_word_too_many(shell: Shell, cell: str, hint: str) -> None:

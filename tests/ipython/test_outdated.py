@@ -11,6 +11,7 @@ import pytest
 import rtu_magics
 from rtu_magics.session import sessions
 
+from ..helpers.cli import ready_line, serving
 from .kernels import Kernel
 from .shells import Shell
 
@@ -34,6 +35,20 @@ def test_edited_since_it_ran(lab: Shell) -> None:
     lab.ok("%%rtu_edit 1\nprint(3)")
     lab.ok("%rtu_exec 1")
     assert "changed since" not in lab.ok("%rtu_cells")
+
+
+def test_after_a_restart_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for again in (False, True):
+        with serving(".", "--json", cwd=tmp_path) as process:
+            ready_line(process)
+            with rtu_magics.connect("lesson.ipynb", new=True, say=lambda _: None) as session:
+                if not again:
+                    ran = [session.add(f"print({n})").id for n in range(2)]
+                    for cell_id in ran:
+                        session.run(cell_id)
+                    session.edit(ran[0], "print(10)")
+                assert [view.is_outdated for view in session.cells()] == [True, False]
 
 
 def test_a_failed_one_too(lab: Shell) -> None:

@@ -112,10 +112,12 @@ def test_people_and_invitations() -> None:
                    cell_id_selected="c"),
         FilePerson(user_id=BEN, name="Ben", role="viewer", last_seen=NOON - timedelta(days=3)),
     ]  # fmt: skip
+    people.append(FilePerson(user_id=UUID(int=9), name="Cora", role="viewer"))
     assert people_table(people, BEN, lambda cell_id: "3 (c)", NOON).splitlines() == [
         "name       role    where",
         "Ann·[2J    owner   cell 3 (c) (in 2 places)",
         "Ben (you)  viewer  away, seen 3 days ago",
+        "Cora       viewer  not here yet",
     ]
     invite = Invite(
         id=UUID(int=5), role="viewer", name="Ann", created_at=NOON, expires_at=NOON,
