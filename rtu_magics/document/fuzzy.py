@@ -22,8 +22,9 @@ from ..errors import PatchFailed
 
 __all__ = ["MOST_STEPS", "apply_with_library"]
 
-MOST_STEPS = 120_000
-"""Steps that a patch may cost that is still to be decided about: some 50 ms. A hunk whose text is
+MOST_STEPS = 80_000
+"""Steps that a patch may cost that is still to be decided about: some 40 ms
+of processor. A hunk whose text is
 nowhere near costs up to 17,000, one that has merely moved a few hundred."""
 
 _PER_PIECE = 30  # steps that taking one piece of a patch apart costs

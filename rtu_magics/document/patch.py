@@ -21,9 +21,9 @@ Offsets count code points.
 
 from __future__ import annotations
 
+import binascii
 import re
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from ..errors import PatchFailed
 from .fuzzy import apply_with_library
@@ -37,8 +37,11 @@ _ONE_CHANGE = re.compile(
     r"(?: ([^\n]*)\n)?(?:-([^\n]*)\n)?(?:\+([^\n]*)\n)?(?: ([^\n]*)\n)?"
 ).fullmatch
 _ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+").sub
+_STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})").search
+_MANY_ESCAPES = 200
 _unescaped: dict[str, str] = {}  # "%0A" → "\n", …: the same few come again and again
 _MOST_LINES = 100_000  # of a patch; line ends of the text are escaped in it
+_MOST_HUNKS = 20_000
 _PASSES = 50  # over the text, for hunks that are out of order
 _MARGIN = 4  # Patch_Margin of diff-match-patch: the context that it wants around a change
 
@@ -78,7 +81,7 @@ def _unescape(run: re.Match[str]) -> str:
     escaped = run[0]
     found = _unescaped.get(escaped)
     if found is None:
-        found = unquote(escaped)
+        found = bytes.fromhex(escaped.replace("%", "")).decode("utf-8", "replace")
         if len(_unescaped) < 4096:
             _unescaped[escaped] = found
     return found
@@ -95,9 +98,24 @@ def _unquote(text: str) -> str:
     text = text.replace("%0A", "\n")
     if "%" in text:
         text = text.replace("%5B", "[").replace("%5D", "]").replace("%22", '"')
+        if text.count("%") > _MANY_ESCAPES and not _STRAY(text):
+            return _unquote_many(text)
         if "%" in text:
             return _ESCAPED(_unescape, text)
     return text
+
+
+def _unquote_many(text: str) -> str:
+    """Do the same for a text full of escapes that are all complete.
+
+    They are those of quoted-printable (RFC 2045) but for the sign, and its decoder is in C. A
+    character that was not escaped begins with no byte that could continue an escaped one.
+    """
+    try:
+        data = text.replace("=", "%3D").replace("%", "=").encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return _ESCAPED(_unescape, text)
+    return binascii.a2b_qp(data).decode("utf-8", "replace")
 
 
 def parse_patch(patch_text: str) -> list[Hunk]:
@@ -244,6 +262,8 @@ def apply_patch(text: str, patch_text: str, *, bounded: bool = False) -> str:
         return spliced
     if bounded and patch_text.count("\n") > _MOST_LINES:
         raise PatchFailed(f"the text patch has more than {_MOST_LINES} lines; replace the text")
+    if bounded and patch_text.count("\n@@") > _MOST_HUNKS:
+        raise PatchFailed(f"the text patch has more than {_MOST_HUNKS} hunks; replace the text")
     hunks = parse_patch(patch_text)
     spliced = _splice(text, hunks)
     if spliced is not None:

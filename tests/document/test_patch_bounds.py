@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from rtu_magics.document import NotebookBuilder, apply_patch, make_patch, merge_text
 from rtu_magics.document import fuzzy as module
-from rtu_magics.document.patch import _splice, parse_patch
+from rtu_magics.document.patch import _splice, _unquote, parse_patch
 from rtu_magics.errors import PatchFailed
 from rtu_magics.models import CellContentsUpdate, CodeCell, Notebook
 
@@ -62,6 +63,21 @@ def test_any_number_of_hunks_that_fit_are_spliced() -> None:
     assert patched is not None
     assert apply_patch(WORDS, patch, bounded=True) == patched
     assert patched.count("ABCDEFGH") == 15_000
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(min_size=1, max_size=4).map(lambda b: "".join(f"%{byte:02X}" for byte in b)),
+            st.sampled_from(["=", "=3D", "\r", "_", "%25", "%e2%82", "ö", "日", "%", "%4", "x"]),
+            st.text(max_size=3),
+        ),
+        max_size=20,
+    )
+)
+def test_many_escapes_are_what_few_are(parts: list[str]) -> None:
+    text = "".join(parts).replace("\n", "") * 300
+    assert _unquote(text) == unquote(text)
 
 
 FITS = patch_of(WORDS, 14_000)
