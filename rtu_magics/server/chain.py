@@ -33,6 +33,7 @@ __all__ = [
     "MAX_EVENT_BYTES",
     "Chain",
     "HistoryGone",
+    "NotStored",
     "Staged",
     "TooLarge",
     "collections_shown",
@@ -49,6 +50,10 @@ _IDS_IN_MEMORY = 5000
 
 class HistoryGone(Exception):
     """The asked point of the chain is unknown, of another epoch, or too far back to catch up."""
+
+
+class NotStored(SquashError):
+    """Nothing is wrong with the change; the store does not take it now."""
 
 
 class TooLarge(SquashError):

@@ -107,7 +107,11 @@ class Collections:
                         collection.store(connection)
                 except SQLAlchemyError as exc:
                     collection.store_again()  # with what it shows next; the file has it now
-                    logger.error("an update could not be stored: %s", getattr(exc, "orig", exc))
+                    if self._database.held:
+                        room.executor.deferred.keep((), collection)
+                    else:
+                        cause = getattr(exc, "orig", exc)
+                        logger.error("an update could not be stored: %s", cause)
                 room.disk.changed(revive=False)
 
     def _load_displays(self, room: Room) -> None:

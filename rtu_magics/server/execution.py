@@ -26,6 +26,8 @@ from ..models import (
     EndReason,
 )
 from .broadcast import Connection
+from .chain import NotStored
+from .deferred import Deferred
 from .fair_queue import FairQueue, why_full
 from .frames import Frame
 from .kernel_ends import ExecuteReply
@@ -78,6 +80,7 @@ class Executor:
         self._after_running: list[CellState] = []
         self.late = LateOutputs(room)
         self.runs = Runs(room)
+        self.deferred = Deferred(room)
         self._feed = StateFeed(
             room.kernel_channel,
             lambda: self.states,
@@ -115,6 +118,7 @@ class Executor:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self.late.close()
+        self.deferred.close()
 
     # Called by the room's writer
 
@@ -238,9 +242,13 @@ class Executor:
                         collection.store(connection)
                     runs.put_states(connection, self._room.file_id, stored)
         except SQLAlchemyError as exc:
-            logger.error("outputs or states could not be stored: %s", getattr(exc, "orig", exc))
             if collection is not None:
                 collection.store_again()
+            if self._room.service.database.held:
+                self.deferred.keep([state.cell_id for state in stored], collection)
+            else:
+                logger.error("outputs or states could not be stored: %s", getattr(exc, "orig", exc))
+            if collection is not None and not self._room.service.database.held:
                 for state in changed:
                     state.state, state.cause = CellStateName.FAILED, "outputs could not be stored"
                     state.reason = EndReason.NOT_STORED
@@ -331,7 +339,9 @@ class Executor:
                 await room.apply(delta, plan.author, also=collection.create)
             except SquashError as exc:
                 await running.run.reply()
-                self._finish(running, None, CellEnd(str(exc), EndReason.DELETED))
+                unstored = isinstance(exc, NotStored)
+                reason = EndReason.NOT_STORED if unstored else EndReason.DELETED
+                self._finish(running, None, CellEnd(str(exc), reason))
                 return
             running.shown = True
         room.service.collections.put(collection)

@@ -61,45 +61,48 @@ async def log_as_json(room: Room, limit: int, before: UUID | None) -> str:
     LogGone
         `before` is not in the log.
     """
-    piece = await room.exclusively(lambda: _read(room, limit, before))
+    database, file_id, chain = room.service.database, room.file_id, room.chain
+    epoch, end = chain.epoch, chain.seq
+    piece = await database.read(lambda c: _read(c, file_id, (epoch, end), limit, before))
     authors = await asyncio.to_thread(lambda: {_author(delta) for delta in piece.deltas})
     names = _names(room, authors)
     present = piece.epoch == room.chain.epoch
     return await asyncio.to_thread(_render, piece, names, present)
 
 
-def _read(room: Room, limit: int, before: UUID | None) -> _Piece:
-    file_id, chain = room.file_id, room.chain
-    with room.service.database.transaction() as connection:
-        if before is None:
-            epoch, end = chain.epoch, chain.seq
-        else:
-            stored = queries.find_delta(connection, file_id, before)
-            if stored is None:
-                raise LogGone("the log does not reach back to this delta; read it from its end")
-            epoch, end = stored.epoch, stored.seq - 1
-        found = queries.deltas_up_to(connection, file_id, epoch, end, limit)
-        if not found:  # the notebook began anew there: what came before is of an earlier epoch
-            earlier = queries.end_before(connection, file_id, epoch)
-            if earlier is not None:
-                epoch, end = earlier
-                found = queries.deltas_up_to(connection, file_id, epoch, end, limit)
-        first = found[0].seq if found else end + 1
-        version, lead = _start(connection, file_id, epoch, first)
-        cut = version is None
+def _read(
+    connection: Connection, file_id: UUID, now: tuple[int, int], limit: int, before: UUID | None
+) -> _Piece:
+    """Read a part of the log; `now`: epoch and place of the last delta."""
+    if before is None:
+        epoch, end = now
+    else:
+        stored = queries.find_delta(connection, file_id, before)
+        if stored is None:
+            raise LogGone("the log does not reach back to this delta; read it from its end")
+        epoch, end = stored.epoch, stored.seq - 1
+    found = queries.deltas_up_to(connection, file_id, epoch, end, limit)
+    if not found:  # the notebook began anew there: what came before is of an earlier epoch
+        earlier = queries.end_before(connection, file_id, epoch)
+        if earlier is not None:
+            epoch, end = earlier
+            found = queries.deltas_up_to(connection, file_id, epoch, end, limit)
+    first = found[0].seq if found else end + 1
+    version, lead = _start(connection, file_id, epoch, first)
+    cut = version is None
+    if version is None:
+        # Old deltas are leaving just now: what is before the next version cannot be read.
+        version = queries.first_version_from(connection, file_id, epoch, first)
         if version is None:
-            # Old deltas are leaving just now: what is before the next version cannot be read.
-            version = queries.first_version_from(connection, file_id, epoch, first)
-            if version is None:
-                raise LogGone("the log does not reach back that far; read it from its end")
-            found = [delta for delta in found if delta.seq > version.seq]
-            first = version.seq + 1
-        content = queries.version_content(connection, version.id)
-        assert content is not None
-        more = not cut and (
-            bool(queries.deltas_up_to(connection, file_id, epoch, first - 1, 1))
-            or queries.end_before(connection, file_id, epoch) is not None
-        )
+            raise LogGone("the log does not reach back that far; read it from its end")
+        found = [delta for delta in found if delta.seq > version.seq]
+        first = version.seq + 1
+    content = queries.version_content(connection, version.id)
+    assert content is not None
+    more = not cut and (
+        bool(queries.deltas_up_to(connection, file_id, epoch, first - 1, 1))
+        or queries.end_before(connection, file_id, epoch) is not None
+    )
     return _Piece(version, *content, lead, found, more, epoch)
 
 

@@ -6,6 +6,7 @@ server runs under a JupyterHub, the hub knows its users.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import math
 import time
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID, uuid4, uuid5
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..models import User
 from .hub import Hub, HubSilent, HubUser
@@ -215,7 +218,8 @@ class People:
     def saw(self, person: Person) -> None:
         """Note that somebody was here just now."""
         if person is not self.owner:
-            with self._database.transaction() as connection:
+            # No reason to keep somebody out; they are seen again.
+            with contextlib.suppress(SQLAlchemyError), self._database.transaction() as connection:
                 queries.saw_person(connection, person.id)
 
     # Finding

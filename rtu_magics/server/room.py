@@ -169,17 +169,20 @@ class Room:
         self._writer.put(Submission(delta, author, "", also=also, done=done))
         return await done
 
-    async def exclusively(self, work: Callable[[], _T]) -> _T:
-        """Run a function in the writer, after what arrived before; it may not await."""
+    async def exclusively(self, work: Callable[[], _T], *, overtakes: bool = False) -> _T:
+        """Run a function in the writer, after what arrived before; it may not await.
+
+        One that overtakes does not wait for changes that wait for the store themselves.
+        """
         done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._writer.put(Call(work, done))
+        self._writer.put(Call(work, done, overtakes))
         return await done
 
     async def join(
         self, connection: Connection, data: FileSubscribeRequestData, transaction_id: UUID
     ) -> None:
         """Subscribe a connection: catch-up and registration are one step."""
-        await self.exclusively(lambda: self._join(connection, data, transaction_id))
+        await self.exclusively(lambda: self._join(connection, data, transaction_id), overtakes=True)
 
     def leave(self, connection: Connection) -> None:
         """End a connection's subscriptions."""

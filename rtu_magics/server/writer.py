@@ -4,6 +4,9 @@ Everything that has to be in order goes through it: deltas of clients and of the
 versions. It takes what has arrived, applies each delta to the chain or refuses it, commits the
 batch in one transaction, and only then acknowledges and broadcasts, in chain order. Nothing is
 awaited between applying and committing, so nobody ever sees what is not stored.
+
+While another program holds the database, what arrives waits unapplied, and everything else goes on.
+What people asked for is refused when that takes too long; the server's own changes wait on.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -21,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import SquashError
 from ..models import CellExecuteDelta, FileDeltaBase, NBCellsDelete
 from .broadcast import Connection, broadcast
-from .chain import Staged
+from .chain import NotStored, Staged
 from .execution import Plan
 from .frames import Envelope, error_frame, message
 from .locks import objection
@@ -36,11 +39,12 @@ __all__ = ["Call", "NotStored", "Submission", "Writer"]
 
 logger = logging.getLogger(__name__)
 
+_PATIENCE = 10.0  # seconds that a change waits while another program holds the database
+_AGAIN = 0.05
+_MOST_WAITING = 2_000  # jobs
+
 STORE_FAILED = "the server could not store the change ({}); try again when that is solved"
-
-
-class NotStored(SquashError):
-    """Nothing is wrong with the change; the store does not take it now."""
+_HELD = "another program holds its database"
 
 
 @dataclass(slots=True)
@@ -59,10 +63,11 @@ class Submission:
 
 @dataclass(slots=True)
 class Call:
-    """A function to run between two batches."""
+    """A function to run between two batches; `overtakes`: before those that wait for the store."""
 
     work: Callable[[], Any]
     done: asyncio.Future[Any]
+    overtakes: bool = False
 
 
 class Writer:
@@ -83,6 +88,8 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._failing = False
         self._stale = False  # whether the copy in memory holds what the store does not
+        self._retry: asyncio.TimerHandle | None = None
+        self._waits_since = 0.0
 
     def start(self) -> None:
         """Start taking jobs."""
@@ -92,6 +99,8 @@ class Writer:
     async def close(self) -> None:
         """Stop; jobs that are left get no answer."""
         self._closed = True
+        if self._retry is not None:
+            self._retry.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -102,6 +111,13 @@ class Writer:
         It is done at once, which saves a turn of the loop, unless the caller knows that more
         follows with which it can share a transaction.
         """
+        if self._retry is not None:
+            if isinstance(job, Call) and job.overtakes:
+                self._call(job)
+                return
+            if len(self._jobs) >= _MOST_WAITING and isinstance(job, Submission) and job.person:
+                self._refusal(job, STORE_FAILED.format(_HELD), NotStored)()
+                return
         self._jobs.append(job)
         if more or self._at_work or self._closed:
             self._wake.set()
@@ -120,6 +136,11 @@ class Writer:
 
     def _work(self) -> None:
         """Do what is queued; never within itself, as a job may queue another."""
+        if self._retry is not None or not self._jobs:
+            return
+        if not self._room.service.database.is_free():
+            self._wait_for_store()
+            return
         self._at_work = True
         try:
             batch: list[Submission] = []
@@ -128,12 +149,54 @@ class Writer:
                 if isinstance(job, Submission):
                     batch.append(job)
                     continue
-                self._write(batch)
+                if not self._write(batch):
+                    self._put_back([*batch, job])
+                    return
                 batch = []
                 self._call(job)
-            self._write(batch)
+            if not self._write(batch):
+                self._put_back(batch)
         finally:
             self._at_work = False
+
+    # While another program holds the database
+
+    def _put_back(self, jobs: Sequence[Submission | Call]) -> None:
+        self._jobs.extendleft(reversed(jobs))
+        self._wait_for_store()
+
+    def _wait_for_store(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._waits_since = loop.time()
+        self._retry = loop.call_later(_AGAIN, self._try_again)
+        # Joining needs no commit; the order of arrival matters to nobody who has not joined.
+        overtaking = [job for job in self._jobs if isinstance(job, Call) and job.overtakes]
+        if overtaking:
+            left = (job for job in self._jobs if not (isinstance(job, Call) and job.overtakes))
+            self._jobs = deque(left)
+            for job in overtaking:
+                self._call(job)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        if self._closed:
+            return
+        if self._room.service.database.is_free():
+            self._wake.set()
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._waits_since > _PATIENCE:
+            self._waits_since = loop.time()
+            jobs, self._jobs = self._jobs, deque()
+            for job in jobs:
+                if isinstance(job, Call):
+                    self._call(job)  # it fails by itself if it writes
+                elif job.person is not None:
+                    self._refusal(job, STORE_FAILED.format(_HELD), NotStored)()
+                else:
+                    self._jobs.append(job)
+        if self._jobs:
+            self._retry = loop.call_later(_AGAIN, self._try_again)
 
     def _call(self, job: Call) -> None:
         if job.done.cancelled():
@@ -151,15 +214,19 @@ class Writer:
             return
         self._room.send("v0_file_versions_changed_event", {"version_id": str(version.id)})
 
-    def _write(self, batch: list[Submission]) -> None:
-        """Apply, commit, then answer: the whole way of a batch."""
+    def _write(self, batch: Sequence[Submission]) -> bool:
+        """Apply, commit, then answer: the whole way of a batch.
+
+        Returns
+        -------
+        bool
+            False if another program holds the database: nothing was applied or answered.
+        """
         if not batch:
-            return
+            return True
         trouble = self._refresh() if self._stale else ""
         if trouble:
-            for job in batch:
-                self._refusal(job, STORE_FAILED.format(trouble), NotStored)()
-            return
+            return self._give_up(batch, trouble)
         staged: list[Staged] = []
         plans: dict[UUID, Plan] = {}
         extras: list[Callable[[AnyConnection], None]] = []
@@ -169,7 +236,11 @@ class Writer:
         for job in batch:
             delta_id = job.delta.id
             earlier = accepted_ids.get(delta_id)
-            stored = None if earlier is not None else self._room.chain.find(delta_id)
+            try:
+                stored = None if earlier is not None else self._room.chain.find(delta_id)
+            except SQLAlchemyError as exc:
+                self._stale = True
+                return self._give_up(batch, str(getattr(exc, "orig", exc)))
             if earlier is not None or stored is not None:
                 same = job.digest == (earlier if stored is None else stored.digest)
                 answers.append((job, self._answer_known(job, same), earlier is not None))
@@ -201,15 +272,26 @@ class Writer:
                 extras.append(job.also)
             answers.append((job, self._acceptance(job, one, plans.get(delta_id)), True))
         failure = self._commit(staged, extras) if staged else ""
+        if failure and self._room.service.database.held:
+            return False
         for job, answer, hangs_on_commit in answers:
             if failure and hangs_on_commit:
                 self._refusal(job, STORE_FAILED.format(failure), NotStored)()
             else:
                 answer()
         if failure:
-            return
+            return True
         if any(not isinstance(one.delta, CellExecuteDelta) for one in staged):
             self._room.service.outbox.afterwards(self._room.disk.changed)
+        return True
+
+    def _give_up(self, batch: Sequence[Submission], trouble: str) -> bool:
+        """Refuse a batch, unless it is to be tried again; returns as `_write`."""
+        if self._room.service.database.held:
+            return False
+        for job in batch:
+            self._refusal(job, STORE_FAILED.format(trouble), NotStored)()
+        return True
 
     def _refresh(self) -> str:
         """Go back to what the store has; returns why that failed, "" if it did not."""

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
+from sqlalchemy.exc import SQLAlchemyError
 from tornado.websocket import WebSocketHandler
 
 from ..errors import InvalidMessage
@@ -55,6 +56,7 @@ logger = logging.getLogger(__name__)
 PROTOCOL = 1
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _PING_EVERY = 20.0
+_NO_STORE = "the server cannot use its database ({}); see to its disk and try again"
 
 
 class RTUWebSocket(WebSocketHandler, JupyterHandler):
@@ -228,6 +230,9 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             )
         except NotRecognised as exc:
             self._authenticated(request, str(exc))
+            return None
+        except SQLAlchemyError as exc:  # of somebody who is new, or a guest
+            self._authenticated(request, _NO_STORE.format(getattr(exc, "orig", exc)))
             return None
         if person is None and people.hub is not None:
             return self._ask_hub(request)

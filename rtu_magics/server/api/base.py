@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from functools import wraps
@@ -136,6 +136,11 @@ class Handler(JupyterHandler):
         """Take requests from any origin; see `check_xsrf_cookie`."""
         return True
 
+    @property
+    def reader(self) -> Hashable:
+        """Whose turns to read are taken."""
+        return self.person.id
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
         """Wait for the asker's turn to read much at once.
@@ -146,7 +151,7 @@ class Handler(JupyterHandler):
             429, with what there is too much of.
         """
         try:
-            async with self.service.gate.reading(self.person.id):
+            async with self.service.gate.reading(self.reader):
                 yield
         except TooMuch as exc:
             raise fail(429, str(exc)) from exc

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Hashable
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,12 @@ __all__ = ["Upload", "VersionContent"]
 
 class _LinkHandler(Handler):
     """Base of what a signed link leads to."""
+
+    @property
+    def reader(self) -> Hashable:
+        """For whom the link was made, or else where the request comes from."""
+        whose = self.query("for")
+        return uuid_of(whose) if whose else self.request.remote_ip
 
     def check_link(self, path: str, again: str) -> None:
         """Check that the request came by a link of ours.
@@ -83,12 +90,18 @@ class VersionContent(_LinkHandler):
         self.check_link(path, "ask for the file again")
         content: Any
         if kind == "versions":
+            version_id = uuid_of(found_id)
             with self.service.database.transaction() as connection:
-                version = delta_queries.get_version(connection, uuid_of(found_id))
-                found = delta_queries.version_content(connection, uuid_of(found_id))
-            if version is None or found is None:
+                version = delta_queries.get_version(connection, version_id)
+            if version is None:
                 raise fail(404, "there is no such version")
             self.check_reader(version.file_id)
+            async with self.reading():
+                found = await self.service.database.read(
+                    lambda connection: delta_queries.version_content(connection, version_id)
+                )
+            if found is None:
+                raise fail(404, "there is no such version")
             content, mimetype = found[0], "application/json"
         else:
             row = self.service.file(uuid_of(found_id))

@@ -296,11 +296,12 @@ class FileVersions(FileHandler):
         """List them, newest first."""
         row = self.file(file_id)
         file = file_of(self.service, row)
-        with self.service.database.transaction() as connection:
-            rows = delta_queries.list_versions(connection, row.id)
-        self.answer(
-            [version_of(self.service, file, version, self.base, self.person.id) for version in rows]
-        )
+        async with self.reading():
+            rows = await self.service.database.read(
+                lambda connection: delta_queries.list_versions(connection, row.id)
+            )
+            whose, base = self.person.id, self.base
+            self.answer([version_of(self.service, file, one, base, whose) for one in rows])
 
     @signed_in(Action.EDIT)
     async def post(self, file_id: str) -> None:

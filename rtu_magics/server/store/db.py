@@ -1,32 +1,38 @@
 """Opening the database, and one kept connection to it.
 
-Everything here runs on the server's event loop without awaiting: on SQLite a commit over a kept
-connection costs less than handing it to a thread would.
+All but `Database.read` runs on the server's event loop without awaiting: on SQLite a commit over a
+kept connection costs less than handing it to a thread would.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
 import sqlite3
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, create_engine, event, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from . import schema
+from .patience import Patience
 from .prepared import AnyConnection
 
 __all__ = ["Database", "StoreError"]
 
+_T = TypeVar("_T")
+
+_READ_WITHIN = 5.0  # seconds that a reader waits for the database
 _LOG_LIMIT = 16 * 1024 * 1024
 _FREE_PAGES = 256  # left for what comes next
 _PAGES_AT_ONCE = 1024
@@ -71,6 +77,8 @@ class Database:
     space_id: UUID
     project_id: UUID
     secret: bytes
+    _driver: sqlite3.Connection
+    _patience: Patience
 
     def __init__(
         self,
@@ -82,6 +90,8 @@ class Database:
     ) -> None:
         self.path = path
         self._name = name or path.parent.parent.name or "root"
+        self._beside: Engine | None = None
+        self._shared_memory = shared_memory
         journal = "WAL" if shared_memory else "TRUNCATE"
         full = synchronous == "FULL" or not shared_memory
         unclean = _check_file(path)
@@ -111,11 +121,14 @@ class Database:
 
         try:
             self._connection = self._engine.connect()
-            self._driver = self._connection.connection.dbapi_connection
+            driver = self._connection.connection.dbapi_connection
+            assert isinstance(driver, sqlite3.Connection)
+            self._driver, self._patience = driver, Patience(driver)
             if unclean:
                 self._check_pages()
             self._prepare()
             self._make_shrinkable()
+            self._patience.serve()
         except OperationalError as exc:
             self._dispose()
             raise StoreError(_unusable(path, exc)) from exc
@@ -135,8 +148,44 @@ class Database:
 
         There is one connection, so nothing may be awaited inside.
         """
-        with self._connection.begin():
-            yield self._connection
+        try:
+            with self._connection.begin():
+                yield self._connection
+                writes = self._driver.in_transaction
+        except OperationalError as exc:
+            self._patience.failed(exc.orig)
+            raise
+        if writes:
+            self._patience.wrote()
+
+    async def read(self, work: Callable[[Connection], _T]) -> _T:
+        """Read much at one moment, beside the server's loop where that keeps nobody waiting.
+
+        Parameters
+        ----------
+        work
+            Reads; it runs on another thread, over a connection of its own that cannot write. Only
+            SQLite's write-ahead log lets others write meanwhile; without one it runs at once.
+        """
+        if not self._shared_memory:
+            with self.transaction() as connection:
+                return work(connection)
+        if self._beside is None:
+            self._beside = create_engine(
+                f"sqlite:///{self.path}",
+                poolclass=NullPool,
+                connect_args={"check_same_thread": False, "timeout": _READ_WITHIN},
+            )
+        return await asyncio.to_thread(_read_all, self._beside, work)
+
+    @property
+    def held(self) -> bool:
+        """Whether another program held it the last time that somebody wrote."""
+        return self._patience.held
+
+    def is_free(self) -> bool:
+        """Return whether one could write now; it is looked only if somebody held it."""
+        return self._patience.is_free()
 
     def quick_transaction(self) -> AbstractContextManager[AnyConnection]:
         """Run one transaction on the driver's own connection where that saves time.
@@ -144,15 +193,11 @@ class Database:
         It is for the few queries that take either. SQLAlchemy's own part of a transaction costs as
         much as SQLite needs for an edit.
         """
-        if isinstance(self._driver, sqlite3.Connection):
-            return _DriverTransaction(self._driver)
-        return self.transaction()
+        return _DriverTransaction(self._driver, self._patience)
 
     def reclaim(self) -> bool:
         """Give some free pages back to the file system; whether there are more."""
         driver = self._driver
-        if not isinstance(driver, sqlite3.Connection):
-            return False
         free: int = driver.execute("PRAGMA freelist_count").fetchone()[0]
         if free <= _FREE_PAGES:
             return False
@@ -166,8 +211,6 @@ class Database:
     def _make_shrinkable(self) -> None:
         """Rebuild a database that was made before it could shrink; if not now, then next time."""
         driver = self._driver
-        if not isinstance(driver, sqlite3.Connection):
-            return
         known = driver.execute("PRAGMA auto_vacuum").fetchone()[0]
         if known != _INCREMENTAL and self.path.stat().st_size <= _REBUILD_UP_TO:
             with contextlib.suppress(sqlite3.OperationalError):  # no space for a second one
@@ -268,13 +311,21 @@ class Database:
             )
 
 
+def _read_all(engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+        connection.exec_driver_sql("BEGIN")  # the driver would begin with the first change only
+        return work(connection)
+
+
 class _DriverTransaction:
     """A transaction without SQLAlchemy, with its exceptions."""
 
-    __slots__ = ("_driver",)
+    __slots__ = ("_driver", "_patience")
 
-    def __init__(self, driver: sqlite3.Connection) -> None:
+    def __init__(self, driver: sqlite3.Connection, patience: Patience) -> None:
         self._driver = driver
+        self._patience = patience
 
     def __enter__(self) -> sqlite3.Connection:
         return self._driver
@@ -288,10 +339,12 @@ class _DriverTransaction:
         try:
             if kind is None:
                 self._driver.commit()
+                self._patience.wrote()
                 return
         except sqlite3.Error as failure:
             kind, exc = type(failure), failure
         self._driver.rollback()
+        self._patience.failed(exc)
         if isinstance(exc, sqlite3.Error):
             raise OperationalError(None, None, exc) from exc
 
