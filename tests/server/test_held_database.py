@@ -51,7 +51,7 @@ async def test_others_are_answered_and_edits_stored_afterwards(running):
     theirs = await open_notebook(running, "theirs.ipynb")
     async with follow(running, mine) as editor, follow(running, theirs) as other:
         await editor.add("before")
-        guest = await post(running, f"/v1/files/{mine}/invites", {"role": "editor"})
+        guest = await post(running, f"/v1/files/{mine}/invites", {"role": "contributor"})
         sent: dict[str, str] = {}
         transactions: dict[str, str] = {}
         with held(running.root):
