@@ -15,6 +15,7 @@ from .base import Model
 __all__ = [
     "FINISHED_STATES",
     "KERNEL_ALIVE_STATES",
+    "KERNEL_CULLED",
     "KERNEL_LOST_REASONS",
     "CellState",
     "CellStateName",
@@ -98,6 +99,7 @@ class EndReason:
     ABORTED = "aborted"  # the kernel refused to begin
     NO_ANSWER = "no_answer"  # the kernel does not say how it ended
     KERNEL_GONE = "kernel_gone"  # it died, was shut down or exchanged: its variables are gone
+    CULLED = "culled"  # the server ended the kernel for idleness: its variables are gone
     RESTARTED = "restarted"  # somebody restarted the kernel: its variables are gone
     SERVER_RESTARTED = "server_restarted"
     EARLIER_FAILED = "earlier_failed"  # of the same request
@@ -117,8 +119,12 @@ class RefusalReason:
     KERNEL_UNKNOWN = "kernel_unknown"  # no kernel that is installed there fits
 
 
-KERNEL_LOST_REASONS = frozenset({EndReason.KERNEL_GONE, EndReason.RESTARTED})
+KERNEL_LOST_REASONS = frozenset({EndReason.KERNEL_GONE, EndReason.CULLED, EndReason.RESTARTED})
 """Reasons which say that the kernel's variables are gone."""
+
+
+KERNEL_CULLED = "the kernel was ended for idleness"
+"""What people are told of a kernel that its server has culled."""
 
 
 class KernelDetails(Model):

@@ -10,7 +10,7 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
-from traitlets import Bool, Dict, Enum, Instance, Int, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Enum, Float, Instance, Int, TraitError, Unicode, default, validate
 
 from ..mounts import network_file_system
 from .activity import Activity
@@ -24,6 +24,7 @@ from .leases import Leases
 from .limits import LIMITS_ENV, Limits, WrongLimit
 from .lock import DirectoryLock
 from .long_text import DEFAULT_LIMIT
+from .orphans import GRACE
 from .people import People
 from .roles import role_of_level
 from .service import STATE_DIR, Service
@@ -99,6 +100,20 @@ class RTUMagicsServer(ExtensionApp):
         ),
     ).tag(config=True)
 
+    deleted_kernel_grace = Float(
+        GRACE,
+        help=(
+            "Seconds until the kernel of a notebook whose file was deleted by another program is "
+            "ended, once nobody is connected to it. The environment variable "
+            "RTU_DELETED_KERNEL_GRACE sets it, too."
+        ),
+    ).tag(config=True)
+
+    @default("deleted_kernel_grace")
+    def _default_grace(self) -> float:
+        given = os.environ.get("RTU_DELETED_KERNEL_GRACE", "")
+        return float(given) if given.isdecimal() else GRACE
+
     service: Any = Instance(Service, allow_none=True)
 
     @default("log")
@@ -138,6 +153,7 @@ class RTUMagicsServer(ExtensionApp):
         )
         prefix = url_path_join(serverapp.base_url, "rtu/api")
         self.service = Service(database, root, sessions, people, prefix, limits=self._limits())
+        self.service.orphans.grace = self.deleted_kernel_grace
         self.service.collections.long_texts.limit = self.max_output_text
         self.service.activity = Activity(
             serverapp.kernel_manager, self.settings.setdefault("last_activity_times", {})

@@ -20,6 +20,7 @@ from tornado.web import HTTPError
 
 from ..errors import KernelError
 from ..models import installed_name
+from .culls import watch_culls
 from .kernel_names import choose_kernel
 
 __all__ = ["KernelSessions", "SessionInfo"]
@@ -56,6 +57,7 @@ class KernelSessions:
         self.kernels = kernel_manager
         self._specs = kernel_spec_manager
         self._locks: dict[str, asyncio.Lock] = {}
+        self._culls = watch_culls(kernel_manager)
 
     async def find(self, path: str) -> SessionInfo | None:
         """Return the session of a path, or None."""
@@ -144,6 +146,15 @@ class KernelSessions:
     def alive(self, kernel_id: str) -> bool:
         """Return whether the server still has a kernel."""
         return kernel_id in self.kernels
+
+    def was_culled(self, kernel_id: str) -> bool:
+        """Return whether Jupyter's culler ended a kernel that is no more."""
+        return kernel_id in self._culls and not self.alive(kernel_id)
+
+    def connections(self, kernel_id: str) -> int:
+        """Return how many connections to a kernel Jupyter counts, those over RTU with them."""
+        counted = getattr(self.kernels, "_kernel_connections", None) or {}
+        return int(counted.get(kernel_id, 0))
 
     def manager(self, kernel_id: str) -> Any:
         """Return the manager of one kernel."""

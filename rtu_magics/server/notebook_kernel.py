@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Protocol
 from uuid import UUID
 
-from ..models import EndReason, KernelDetails, KernelStateName, KernelStatusUpdate
+from ..models import KERNEL_CULLED, EndReason, KernelDetails, KernelStateName, KernelStatusUpdate
 from .gateway_client import behind_gateway
 from .kernel_death import cause_of_death
 from .kernel_link import KernelLink
@@ -228,10 +228,14 @@ class NotebookKernel:
                 if self._info is not None:
                     # Jupyter also drops the session of a kernel that dies again and again.
                     died = self._reason if self._state == KernelStateName.RESTARTING else None
-                    self._lose(died or "the kernel was shut down")
+                    culled = died is None and self._sessions.was_culled(self._info.kernel_id)
+                    reason = EndReason.CULLED if culled else EndReason.KERNEL_GONE
+                    self._lose(
+                        died or (KERNEL_CULLED if culled else "the kernel was shut down"), reason
+                    )
                     await self._drop_link()
-                    state = KernelStateName.SHUTDOWN if died is None else KernelStateName.FAILED
-                    self._forget(state, died)
+                    state = KernelStateName.CULLED if culled else KernelStateName.SHUTDOWN
+                    self._forget(state if died is None else KernelStateName.FAILED, died)
             else:
                 await self._follow(info)
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..models import User
 from .hub import Hub, HubSilent, HubUser
 from .invites import InviteTokens
+from .names import likeness
 from .person import (
     FromElsewhere,
     NotRecognised,
@@ -171,9 +172,24 @@ class People:
         person = self._persons.get(user_id)
         if person is None:
             with self._database.transaction() as connection:
+                if queries.find_person(connection, user_id) is None:  # who was first, keeps it
+                    self._check_unlike(connection, name)
                 row = queries.put_person(connection, user_id, kind=_OWNER, handle=name, name=name)
             person = self._person(row)
         return person
+
+    def _check_unlike(self, connection: Any, name: str) -> None:
+        """Let no owner be called what others take for somebody else.
+
+        Raises
+        ------
+        NotRecognised
+            Somebody else is called so.
+        """
+        wanted = likeness(name)
+        for row in queries.others_than(connection, _OWNER, time.time()):
+            if wanted in (likeness(row.name), likeness(row.handle)):
+                raise NotRecognised(f"{row.name} is called so already; choose another name")
 
     def _guest(self, token: str) -> Person | None:
         claims = self._tokens.read(token)

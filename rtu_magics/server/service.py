@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import mimetypes
 import posixpath
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +23,13 @@ from .disk_files import write_atomically
 from .disk_format import DiskBase, dumps
 from .file.first_version import FirstVersion
 from .file.holders import Holders
-from .file.paths import BadPath, Paths
+from .file.paths import BadPath, Paths, mimetype_of
 from .file.trust import Notary
 from .gate import Gate
 from .kernel_sessions import KernelSessions
 from .limits import Limits
 from .links import Links
+from .orphans import Orphans
 from .people import People
 from .periodic import Periodic
 from .relocation import Relocation
@@ -91,9 +91,9 @@ class Service:
     ) -> None:
         self.database = database
         self.root = root
-        self.paths = Paths(root)
-        self.clean_path, self.check_new = self.paths.clean, self.paths.check_new
-        self.absolute = self.paths.absolute
+        self.paths = paths = Paths(root)
+        self.clean_path, self.check_new = paths.clean, paths.check_new
+        self.absolute = paths.absolute
         self.sessions = sessions
         self.people = people
         self.api_prefix = api_prefix
@@ -112,6 +112,7 @@ class Service:
         self._compactor = Compactor(self)
         self._usage = UsageMeter(self)
         self.activity: Activity | None = None
+        self.orphans = Orphans(sessions.connections)
         self._polling = Periodic(self._poll, _POLL_EVERY, name="rtu-poll", tell=_log)
         self._opening: dict[UUID, asyncio.Lock] = {}
 
@@ -176,10 +177,9 @@ class Service:
         if not path.endswith(".ipynb"):
             raise NotANotebook(f"{path} is no notebook; its name has to end in .ipynb")
         target = self.absolute(path)
-        known = self._by_path(path)
-        self.paths.admit(
-            target, by_owner=by_owner, file_id=None if known is None or by_owner else known.id
-        )
+        if not by_owner:
+            known = self._by_path(path)
+            self.paths.check(target, None if known is None else known.id)
         row = await self._row_at(path)
         if row is not None and row.ready:
             return row
@@ -383,13 +383,9 @@ class Service:
                     await poll()
                 except Exception:
                     logger.exception("cannot look after %s", room.path)
+        await self.orphans.look(self.rooms.values())
 
-    @staticmethod
-    def mimetype(path: str) -> str:
-        """Return the mimetype that a file's name suggests."""
-        if path.endswith(".ipynb"):
-            return "application/x-ipynb+json"
-        return mimetypes.guess_type(path)[0] or "application/octet-stream"
+    mimetype = staticmethod(mimetype_of)
 
 
 def _log(exc: Exception) -> None:

@@ -14,6 +14,8 @@ from uuid import UUID
 from ..errors import KernelDied, KernelError, KernelNotStarted, KernelUnknown, RTUError
 from ..models import (
     KERNEL_ALIVE_STATES,
+    KERNEL_CULLED,
+    KernelStateName,
     KernelStatusUpdate,
     NBMetadataUpdate,
     NBMetadataUpdateProperties,
@@ -54,6 +56,11 @@ class KernelVerbs(SessionBase):
     def kernel_ready(self) -> bool:
         """Whether a kernel takes executions."""
         return self.client.kernel_state in READY_STATES
+
+    @property
+    def kernel_culled(self) -> bool:
+        """Whether the last kernel was ended for idleness while this session followed it."""
+        return self.client.kernel_state == KernelStateName.CULLED
 
     def kernel_status(self) -> KernelStatusUpdate | None:
         """Return the kernel session's state as the server has it, None if no kernel runs."""
@@ -117,6 +124,8 @@ class KernelVerbs(SessionBase):
                     f"{kernel_name} changes it, and its variables go"
                 )
         if not self.kernel_ready:
+            if self.kernel_culled:
+                self.say(f"{KERNEL_CULLED}; its variables are gone")
             self.say(f"{'waiting for' if alive else 'starting'} the remote kernel …")
             notes: list[str] = []
             status = self.call(self._launch(kernel_name, notes), START_TIMEOUT + 5)

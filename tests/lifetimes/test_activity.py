@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import httpx
 import pytest
 
 import rtu_magics
+from rtu_magics.errors import KernelError, RemoteCellError
 from rtu_magics.session import Session
 
 from ..helpers.server import free_port
@@ -127,3 +129,27 @@ async def test_the_kernel_of_a_deleted_notebook_ends(tmp_path: Path) -> None:
         answer = httpx.delete(f"{url}/rtu/api/v1/files/{file_id}", headers=TOKEN, timeout=60)
         assert answer.status_code == 200
         until(lambda: not kernels(url), "the kernel runs on")
+
+
+def test_who_runs_after_a_cull_is_told_of_it(tmp_path: Path) -> None:
+    busy = ["--MappingKernelManager.cull_connected=True", *CULL]
+    said: list[str] = []
+    with jupyter(tmp_path, *busy) as (url, _), join(url) as session:
+        session.run("one")
+        until(lambda: session.kernel_culled, "nobody is told that the kernel was culled")
+        session.say = said.append  # type: ignore[method-assign]
+        with contextlib.suppress(KernelError, RemoteCellError):  # it may be culled once more
+            session.run("one")
+    assert "the kernel was ended for idleness; its variables are gone" in said
+
+
+def test_a_server_outlives_its_limit_while_somebody_edits(tmp_path: Path) -> None:
+    limit = "--ServerApp.shutdown_no_activity_timeout=5"
+    with jupyter(tmp_path, limit) as (url, process):
+        with join(url) as session:
+            for n in range(10):
+                session.edit("one", f"x = {n}")
+                time.sleep(1)
+            assert process.poll() is None
+        # Jupyter looks once a minute, or as often as the limit says.
+        until(lambda: process.poll() is not None, "the limit does not end the server", 150)

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import time
 from contextlib import closing
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import httpx
@@ -393,3 +394,22 @@ async def test_somebody_elses_project(server, file_id, tmp_path_factory):
         assert answer.status_code == 404
         assert answer.json()["message"] == "there is no such project"
     assert (await ask(server, token, "GET", f"/spaces/{space['id']}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Ben Okri", "ben okri", "BEN  OKRI", "Ｂｅｎ Okri", "Bеn Оkri", "BenOkri", "Bén Okri"],
+)
+async def test_no_owner_takes_a_guests_name(server, file_id, name):
+    made = await invite(server, file_id, "viewer", name="Ben Okri")
+
+    async def called(what: str):
+        headers = {"Authorization": f"Bearer {server.token}", "X-RTU-User-Name": quote(what)}
+        async with httpx.AsyncClient(base_url=server.api_url, trust_env=False) as http:
+            return await http.get("/users/me", headers=headers)
+
+    refused = await called(name)
+    assert refused.status_code == 401
+    assert "is called so already; choose another name" in refused.json()["message"]
+    assert (await called("Ben Okris")).status_code == 200
+    await ask(server, server.token, "DELETE", f"/v1/files/{file_id}/invites/{made['id']}")

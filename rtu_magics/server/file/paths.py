@@ -13,12 +13,13 @@ is followed for nobody, until all have left it and an owner opens it anew.
 from __future__ import annotations
 
 import errno
+import mimetypes
 import os
 import posixpath
 from pathlib import Path
 from uuid import UUID
 
-__all__ = ["LEADS_OUT", "BadPath", "Paths"]
+__all__ = ["LEADS_OUT", "BadPath", "Paths", "mimetype_of"]
 
 LEADS_OUT = "it leads out of the directory that is served"
 _MAX_PATH = 1024
@@ -155,3 +156,10 @@ class Paths:
         except ValueError:
             return False
         return not any(part.startswith(".") for part in parts)
+
+
+def mimetype_of(path: str) -> str:
+    """Return the mimetype that a file's name suggests."""
+    if path.endswith(".ipynb"):
+        return "application/x-ipynb+json"
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"

@@ -22,6 +22,7 @@ __all__ = [
     "invite_of_guest",
     "invites_that_hang_on",
     "list_invites",
+    "others_than",
     "put_person",
     "saw_person",
     "search_people",
@@ -55,6 +56,22 @@ def put_person(
 def find_person(connection: Connection, user_id: UUID) -> PersonRow | None:
     """Return a person, or None."""
     return connection.execute(select(people).where(people.c.id == user_id)).first()
+
+
+def others_than(connection: Connection, kind: str, now: float) -> Sequence[PersonRow]:
+    """Return the people of other kinds, without guests whose invitation has ended."""
+    query = (
+        select(people)
+        .outerjoin(invites, invites.c.user_id == people.c.id)
+        .where(people.c.kind != kind)
+        .where(
+            or_(
+                invites.c.id.is_(None),
+                invites.c.revoked_at.is_(None) & (invites.c.expires_at > now),
+            )
+        )
+    )
+    return connection.execute(query).all()
 
 
 def saw_person(connection: Connection, user_id: UUID) -> None:
