@@ -61,6 +61,7 @@ ADDED = {
     "InputRequestEventData",
     "EndReason",
     "KERNEL_ALIVE_STATES",
+    "KERNEL_CULLED",
     "KERNEL_LOST_REASONS",
     "installed_name",
     "KernelDetails",
