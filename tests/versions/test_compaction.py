@@ -255,6 +255,8 @@ def test_an_older_database(tmp_path):
         old.execute("PRAGMA journal_mode=DELETE")
         old.execute("ALTER TABLE rtu_versions DROP COLUMN reason")
         old.execute("ALTER TABLE rtu_versions DROP COLUMN collection_ids")
+        old.execute("ALTER TABLE rtu_cell_states DROP COLUMN reason")
+        old.execute("ALTER TABLE rtu_cell_states DROP COLUMN source_digest")
         old.execute("DROP TABLE rtu_spent_deltas")
         old.execute("UPDATE rtu_meta SET value = '2' WHERE key = 'schema_version'")
     old.execute("PRAGMA auto_vacuum=0")
