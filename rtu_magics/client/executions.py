@@ -110,7 +110,10 @@ class ExecutingClient(FollowingClient):
     def _resolve(
         self, states: Iterable[CellState], *, fresh: bool = False, exact: bool = False
     ) -> None:
-        for future, cell_id in self._ledger.states(states, fresh=fresh, exact=exact):
+        self._end_waits(self._ledger.states(states, fresh=fresh, exact=exact))
+
+    def _end_waits(self, ended: Iterable[tuple[CellFuture, str]]) -> None:
+        for future, cell_id in ended:
             if future.done():
                 continue
             try:
@@ -235,6 +238,7 @@ class ExecutingClient(FollowingClient):
                 future.add_done_callback(self._forget_cancelled)
                 self._ledger.arm(squashed.id, target, future)
                 futures[future] = target
+            self._end_waits(self._ledger.told_late(squashed.id, self.cell_state_details))
 
         await self._request(delta, arm)
         return futures
@@ -269,6 +273,7 @@ class ExecutingClient(FollowingClient):
     def _take_states(self, msg: FileSubscribeReply) -> None:
         self._take_kernel(msg.data.kernel_session)
         self._take_cells(msg.data.cell_states)
+        self._ledger.replied()
 
     def _caught_up(self, msg: FileSubscribeReply) -> None:
         self._resolve(msg.data.cell_states, fresh=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -42,6 +42,7 @@ class ExecutionLedger(Generic[T]):
         self._order: dict[UUID, int] = {}
         self._count = 0
         self._skipped_at = 0  # how many had been squashed when deltas were last skipped
+        self._replied_at = 0  # … and when a subscription was last answered
 
     def __len__(self) -> int:
         return sum(map(len, self._waits.values()))
@@ -75,11 +76,15 @@ class ExecutionLedger(Generic[T]):
             Whether no change is left out.
         fresh
             They came with the reply to a subscription: what happened before is unknown, and a
-            finished state is the last word on all that was accepted until then.
+            finished state is the last word on all that was accepted until then. So is no state at
+            all: the cell went and came back, as it does between two versions.
         """
         ended: list[tuple[T, str]] = []
         if not self._waits:
             return ended
+        if fresh:
+            states = list(states)
+            ended += self._unknown({state.cell_id for state in states})
         for state in states:
             waits = self._waits.get(state.cell_id)
             if waits is None:
@@ -97,6 +102,20 @@ class ExecutionLedger(Generic[T]):
                 del self._waits[state.cell_id]
         return ended
 
+    def _unknown(self, known: set[str]) -> list[tuple[T, str]]:
+        """Drop the waits for cells of which a reply to a subscription knows nothing."""
+        ended: list[tuple[T, str]] = []
+        for cell_id in [cell_id for cell_id in self._waits if cell_id not in known]:
+            left: list[_Wait[T]] = []
+            for wait in self._waits.pop(cell_id):
+                if self._order.get(wait.execution_id, 0) <= self._replied_at:
+                    ended.append((wait.token, cell_id))
+                else:
+                    left.append(wait)
+            if left:
+                self._waits[cell_id] = left
+        return ended
+
     def _ends(self, wait: _Wait[T], state: CellState, fresh: bool, exact: bool) -> bool:
         if state.state not in FINISHED_STATES:
             if state.execution_id is None:
@@ -106,13 +125,45 @@ class ExecutionLedger(Generic[T]):
             return fresh or wait.seen_unfinished
         if state.execution_id == wait.execution_id:
             return True
-        if exact and not wait.unsure:
+        if exact and not wait.unsure and wait.execution_id in self._order:
             return False
         mine = self._order.get(wait.execution_id, 0)
         if fresh and mine <= self._skipped_at:
             return True
         theirs = self._order.get(state.execution_id)
         return theirs is not None and theirs > mine
+
+    def told_late(self, execution_id: UUID, states: Mapping[str, CellState]) -> list[tuple[T, str]]:
+        """Look at waits for an execution that was accepted before this copy began: it is no delta
+        of the chain that is followed, so its end may have been told already.
+
+        Parameters
+        ----------
+        execution_id
+            Of an execute delta that was just found accepted.
+        states
+            The present states by cell id. A cell with none, or with a finished one, is at rest:
+            the server shows as queued whatever waits.
+        """
+        ended: list[tuple[T, str]] = []
+        if execution_id in self._order:
+            return ended
+        for cell_id, waits in list(self._waits.items()):
+            state = states.get(cell_id)
+            if state is not None and state.state not in FINISHED_STATES:
+                continue
+            over = [wait for wait in waits if wait.execution_id == execution_id]
+            ended += [(wait.token, cell_id) for wait in over]
+            left = [wait for wait in waits if wait.execution_id != execution_id]
+            if left:
+                self._waits[cell_id] = left
+            else:
+                del self._waits[cell_id]
+        return ended
+
+    def replied(self) -> None:
+        """Note that a subscription was answered: what was accepted until now, the answer knows."""
+        self._replied_at = self._count
 
     def forget_order(self) -> None:
         """Note that the notebook was loaded anew: deltas were skipped, whose order is unknown.

@@ -55,6 +55,39 @@ class TestWithExecutionIds:
         assert ledger.states([state("a", "executing", later)], fresh=True) == []
         assert ledger.states([state("a", OK, later)]) == [("token", "a")]
 
+    def test_no_state_in_an_answer_ends_what_was_accepted_before_it(self):
+        ledger, before, after = ExecutionLedger(), uuid4(), uuid4()
+        ledger.squashed(before)
+        ledger.arm(before, "a", "gone and back")
+        ledger.arm(before, "b", "queued")
+        ledger.replied()
+        ledger.squashed(after)
+        ledger.arm(after, "a", "asked for since")
+        known = [state("b", "queued", before)]
+        assert ledger.states(known, fresh=True) == [("gone and back", "a")]
+        assert ledger.cell_ids == ["b", "a"]
+
+    def test_one_that_is_no_delta_of_this_chain_ends_with_what_is_shown(self):
+        ledger, mine, other = ExecutionLedger(), uuid4(), uuid4()
+        for cell_id in "abcd":
+            ledger.arm(mine, cell_id, cell_id)
+        shown = {
+            "a": state("a", OK, mine),
+            "b": state("b", "queued", mine),
+            "c": state("c", OK, other),
+        }
+        ended = ledger.told_late(mine, shown)
+        assert sorted(ended) == [("a", "a"), ("c", "c"), ("d", "d")]
+        # Whatever ends that cell next ends the wait: it is not known what comes after what.
+        ledger.squashed(other)
+        assert ledger.states([state("b", OK, other)], exact=True) == [("b", "b")]
+
+    def test_one_that_was_squashed_is_waited_for(self):
+        ledger, mine = ExecutionLedger(), uuid4()
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "token")
+        assert ledger.told_late(mine, {"a": state("a", OK, uuid4())}) == []
+
     def test_after_a_reload_an_earlier_run_does_not(self):
         ledger, earlier, mine = ExecutionLedger(), uuid4(), uuid4()
         ledger.squashed(earlier)
