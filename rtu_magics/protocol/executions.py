@@ -134,8 +134,9 @@ class ExecutionLedger(Generic[T]):
         return theirs is not None and theirs > mine
 
     def told_late(self, execution_id: UUID, states: Mapping[str, CellState]) -> list[tuple[T, str]]:
-        """Look at waits for an execution that was accepted before this copy began: it is no delta
-        of the chain that is followed, so its end may have been told already.
+        """End the waits for an execution that was accepted before this copy began.
+
+        It is no delta of the chain that is followed, so its end may have been told already.
 
         Parameters
         ----------
