@@ -118,7 +118,7 @@ def test_what_others_queued_runs_after_an_interrupt(remote: Remote) -> None:
     execution = remote.start(language.runs_long)
     until_begun(execution)
     other = remote.start(language.prints)
-    remote.session.kernel_interrupt()
+    remote.session.kernel_interrupt(None)
     assert remote.follow(execution).reasons == [EndReason.INTERRUPTED]
     ran = remote.follow(other)
     assert ran.states == [OK], ran.causes
