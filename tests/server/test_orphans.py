@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from ..helpers.rtu import call, follow, open_notebook, post
 from ..helpers.server import RunningServer, running_server
+from .test_disk import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(300)]
 
@@ -21,6 +23,46 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningS
     monkeypatch.setenv("RTU_DELETED_KERNEL_GRACE", "2")
     with running_server(tmp_path) as found:
         yield found
+
+
+def said(server: RunningServer, text: str) -> bool:
+    return text in server.log.read_text()
+
+
+async def has_kernel(server: RunningServer, file_id: str) -> bool:
+    return (await call(server, "GET", f"/v1/files/{file_id}/session")).json() is not None
+
+
+async def test_a_kernel_ends_with_the_file_once_nobody_is_there(server: RunningServer) -> None:
+    file_id = await open_notebook(server, "n.ipynb", create=True)
+    await post(server, "/v1/sessions", {"file_id": file_id})
+    async with follow(server, file_id) as client:
+        os.unlink(server.root / "n.ipynb")
+        told = await client.wait_for(
+            "inconsistent_state_event", lambda m: "deleted" in str(m), timeout=PATIENCE
+        )
+        assert "saving writes it again" in str(told)
+        shown = await call(server, "GET", f"/v1/files/{file_id}/save")
+        assert shown.json()["state"] == "missing"
+        assert "save it" in shown.json()["reason"]
+    await eventually(lambda: said(server, "its kernel is ended"), PATIENCE)
+
+    async def gone() -> bool:
+        return not await has_kernel(server, file_id)
+
+    await eventually(gone, PATIENCE)
+
+
+async def test_a_notebook_that_was_moved_keeps_its_kernel(server: RunningServer) -> None:
+    file_id = await open_notebook(server, "n.ipynb", create=True)
+    other_id = await open_notebook(server, "other.ipynb", create=True)
+    for one in (file_id, other_id):
+        await post(server, "/v1/sessions", {"file_id": one})
+    (server.root / "n.ipynb").rename(server.root / "m.ipynb")
+    os.unlink(server.root / "other.ipynb")
+    await eventually(lambda: said(server, "other.ipynb was deleted on disk and nobody"), PATIENCE)
+    assert not said(server, "n.ipynb was deleted on disk and nobody")
+    assert await has_kernel(server, file_id)
 
 
 async def test_who_is_there_is_told_of_a_deletion_through_the_server(server: RunningServer) -> None:
