@@ -160,7 +160,7 @@ class OutputReducer:
     >>> reducer.process({"msg_type": "stream", "content": {"name": "stdout", "text": "world"}})
     [Continued(index=0, text='world')]
     >>> reducer.to_nbformat()
-    [StreamOutput(output_type='stream', name='stdout', text='hello world')]
+    [<Output stdout: 'hello world'>]
     """
 
     def __init__(self) -> None:

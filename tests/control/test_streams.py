@@ -20,7 +20,7 @@ def test_many_lines(kernel: Kernel) -> None:
     kernel.ok("%rtu_kernel start")
     whole = "".join(f"line {n}\n" for n in range(LINES))
     assert kernel.ok(f"%%rtu_exec\nfor n in range({LINES}):\n    print('line', n)").text == whole
-    collected = kernel.ok(f"%%rtu_exec -o r\nfor n in range({LINES}):\n    print('line', n)")
+    collected = kernel.ok(f"%%rtu_exec -o r\nfor m in range({LINES}):\n    print('line', m)")
     assert collected.text == ""
     kernel.ok(
         f"assert r.text == ''.join(f'line {{n}}\\n' for n in range({LINES})), len(r.text)",

@@ -49,10 +49,10 @@ async def completed(server: RunningServer, path: str, content: bytes) -> httpx.R
         (2, b"\xff\xfe\x00", ""),
         (3, b"[]", ""),
         (4, b'{"cells": 5}', "cells"),
-        (5, b'{"cells": [{"cell_type": "alien", "source": ""}]}', "cell"),
+        (5, b'{"cells": {"cell_type": "code", "source": ""}}', "cells"),
         (6, b'{"nbformat": 3, "worksheets": []}', ""),
         (7, b"[" * 100_000, ""),
-        (8, json.dumps({"cells": [{"cell_type": "code", "id": "!", "source": 5}]}).encode(), ""),
+        (8, b'"{}"', ""),
     ],
 )
 async def test_what_is_no_notebook(server, number, content, reason):
@@ -63,6 +63,21 @@ async def test_what_is_no_notebook(server, number, content, reason):
     assert message
     assert "\n" not in message
     assert not (server.root / f"none{number}.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"cell_type": "alien", "source": ""},
+        {"cell_type": "code", "id": "!", "source": 5},
+        {"cell_type": "code", "source": "x", "outputs": [{"output_type": "error"}]},
+    ],
+)
+async def test_odd_cells_open(server, cell):
+    path = f"odd{sorted(cell)}{cell['source']}.ipynb"
+    answer = await completed(server, path, json.dumps({"cells": [cell]}).encode())
+    assert answer.status_code == 204, answer.text
+    assert len(json.loads((server.root / path).read_text())["cells"]) == 1
 
 
 async def test_what_is_too_large(server):

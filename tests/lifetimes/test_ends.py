@@ -152,7 +152,7 @@ def test_a_forked_worker_that_ends_takes_nothing_along(kernel: Kernel, work: Pat
         "_p.start(); _p.join()"
     )
     time.sleep(3.5)  # longer than a server without a lease stays
-    assert kernel.ok("%%rtu_exec\nprint(6 * 7)").text == "42\n"
+    assert kernel.ok("%%rtu_exec\nprint(7 * 6)").text == "42\n"
 
 
 def test_kill_while_a_cell_runs_that_does_not_want_to_end(
