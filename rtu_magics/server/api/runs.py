@@ -32,7 +32,9 @@ class ClearOutputs(FileHandler):
     @signed_in(Action.EDIT)
     async def post(self, file_id: str) -> None:
         """Clear the outputs of some cells, or of all, for everybody; answers with their ids."""
-        wanted = self.body(_Cells).cell_ids
+        given = self.body(_Cells).cell_ids
+        # Somebody may name one cell very often; each is looked up among them.
+        wanted = None if given is None else dict.fromkeys(given)
         room = await self.room(file_id)
         builder = room.chain.builder
         for cell_id in wanted or ():
