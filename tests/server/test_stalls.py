@@ -14,7 +14,7 @@ from ..roles.table import keys_of_server
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel]
 
-LONGEST = 3_000  # ms; that the machine is busy with other things is in it
+LONGEST = 10_000  # ms; that the machine is busy with other things is in it
 
 
 def _keys() -> set[str]:
@@ -27,6 +27,7 @@ def test_every_request_and_route_has_an_entry() -> None:
     assert {*WORST} - _keys() == set(), "entries for what the server does not take"
 
 
+@pytest.mark.timeout(900)
 async def test_none_keeps_the_server_from_answering_others(
     shared_server: RunningServer, record_property: pytest.RecordProperty
 ) -> None:
