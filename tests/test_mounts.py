@@ -16,8 +16,8 @@ tmpfs /dev/shm tmpfs rw 0 0
 ann@host:/srv /home/jovyan/remote fuse.sshfs rw 0 0
 s3fs /buckets fuse.s3fs rw 0 0
 /dev/sdb1 /media/usb fuseblk rw 0 0
-shared /work virtiofs rw 0 0
-none /workspaces 9p rw 0 0
+shared /data virtiofs rw 0 0
+none /homes 9p rw 0 0
 tank/ann /tank zfs rw 0 0
 scratch@tcp:/fs /lustre lustre rw 0 0
 """
@@ -35,8 +35,8 @@ scratch@tcp:/fs /lustre lustre rw 0 0
         ("/mnt/with blank/x", "cifs", True),
         ("/buckets/b", "fuse.s3fs", True),
         ("/media/usb/x", "fuseblk", False),
-        ("/work/x", "virtiofs", True),
-        ("/workspaces/x", "9p", True),
+        ("/data/x", "virtiofs", True),
+        ("/homes/x", "9p", True),
         ("/tank/x", "zfs", False),
         ("/lustre/x", "lustre", True),
     ],
