@@ -31,6 +31,9 @@ __all__ = ["find_or_start", "open_server"]
 START_TIMEOUT = 30.0  # seconds until the ready line must have come
 GOING_TIMEOUT = 6.0  # seconds that a server which is ending gets before the next one starts
 
+FREE_TIMEOUT = 15.0  # seconds until a directory that is let go must be free
+
+_HELD = 75  # what a server's process ends with when another one has the directory
 _COMPLAINT = "rtu_magics: "  # begins the line of a server that refuses to start
 
 # Settings of the Jupyter Server that started *this* kernel. A server started here must not take
@@ -38,6 +41,10 @@ _COMPLAINT = "rtu_magics: "  # begins the line of a server that refuses to start
 _FOREIGN_ENV = ("JPY_", "JUPYTER_TOKEN", "JUPYTER_PORT", "JUPYTER_IP", "JUPYTER_SERVER_")
 
 Say = Callable[[str], object]
+
+
+class _Held(EmbeddedServerError):
+    """The directory has a server still, though none that can be found."""
 
 
 def _quiet(_line: str) -> None:
@@ -88,7 +95,23 @@ def find_or_start(root_dir: str | os.PathLike[str], say: Say = _quiet) -> Embedd
         previous = read_address(state)
         if previous is not None:
             _wait_gone(previous.pid)
-        return _start(root, state, say)
+        return _start_once_free(root, state, say)
+
+
+def _start_once_free(root: Path, state: Path, say: Say) -> EmbeddedServer:
+    """Start a server, also where one that ends has taken its address away and not yet let go."""
+    until = time.monotonic() + FREE_TIMEOUT
+    say(f"starting a server for {root} …")
+    while True:
+        try:
+            return _start(root, state, say)
+        except _Held as exc:
+            found = find_server(root)
+            if found is not None:
+                return found
+            if time.monotonic() > until:
+                raise EmbeddedServerError(str(exc)) from None
+            time.sleep(0.3)
 
 
 def _other_owner(state: Path) -> str | None:
@@ -168,7 +191,6 @@ def _child_env(token: str) -> dict[str, str]:
 
 
 def _start(root: Path, state: Path, say: Say) -> EmbeddedServer:
-    say(f"starting a server for {root} …")
     began = time.monotonic()
     token = secrets.token_hex(32)
     log = log_path(root)
@@ -235,7 +257,8 @@ def _wait_ready(
         raise
     said = _last_line(log, log_start)
     if said.startswith(_COMPLAINT):  # it says itself what is wrong and what to do
-        raise EmbeddedServerError(said[len(_COMPLAINT) :])
+        kind = _Held if process.returncode == _HELD else EmbeddedServerError
+        raise kind(said[len(_COMPLAINT) :])
     raise EmbeddedServerError(
         f"the server for {root} ended at once (code {process.returncode}); "
         f"its log is {log}{_quoted(said)}"

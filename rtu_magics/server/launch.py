@@ -21,6 +21,7 @@ from ..foreign import shown
 __all__ = ["TOKEN_ENV", "main", "serve"]
 
 TOKEN_ENV = "RTU_SERVER_TOKEN"
+HELD = 75  # the process ends with this where another server has the directory (EX_TEMPFAIL)
 
 Ready = dict[str, Any]
 
@@ -127,6 +128,7 @@ def serve(
     from .address import listening_port
     from .last_resort import end_within
     from .limits import WrongLimit
+    from .lock import DirectoryHeld
     from .own_app import OwnServerApp, make_config
     from .store import StoreError
 
@@ -146,6 +148,9 @@ def serve(
     )
     try:
         app.initialize(argv=[], find_extensions=False)
+    except DirectoryHeld as exc:
+        _complain(str(exc))
+        return HELD
     except (StoreError, WrongLimit) as exc:
         return _complain(str(exc))
     except OSError as exc:

@@ -8,7 +8,11 @@ from pathlib import Path
 
 from .store import StoreError
 
-__all__ = ["DirectoryLock"]
+__all__ = ["DirectoryHeld", "DirectoryLock"]
+
+
+class DirectoryHeld(StoreError):
+    """Another server has the directory, be it for its last moments only."""
 
 
 class DirectoryLock:
@@ -29,8 +33,10 @@ class DirectoryLock:
 
         Raises
         ------
+        DirectoryHeld
+            Another server has it.
         StoreError
-            Another server has it, or the directory cannot be written.
+            The directory cannot be written.
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,7 +50,7 @@ class DirectoryLock:
             _lock(handle)
         except OSError:
             os.close(handle)
-            raise StoreError(
+            raise DirectoryHeld(
                 f"another server of rtu_magics already serves {self._path.parent.parent}; "
                 "connect to that one, or stop it"
             ) from None

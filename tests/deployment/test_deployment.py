@@ -86,7 +86,7 @@ def test_tls_with_an_authority_of_ones_own(
     tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = [
-        "lesson.ipynb", "--json",
+        "lesson.ipynb", "--new", "--json",
         "--certfile", str(certificates.certificate), "--keyfile", str(certificates.key),
     ]  # fmt: skip
     with serving(*arguments, cwd=tmp_path) as process:

@@ -168,7 +168,8 @@ COMMANDS = {"serve", "share", "tail", "doctor", "demo"}
 
 
 def test_every_command_has_a_row() -> None:
-    actions: Any = _parser()._actions
+    parser, _ = _parser()
+    actions: Any = parser._actions
     found = next(a for a in actions if isinstance(a, argparse._SubParsersAction))
     assert set(found.choices) == COMMANDS
 

@@ -104,13 +104,13 @@ async def test_the_log_while_deltas_leave(tmp_path, small):
     """Between two slices, or after a server that was killed there, it is shorter, not wrong."""
     with a_chain(tmp_path) as chain:
         grow(chain, 1000, batch=10)
-        service = SimpleNamespace(database=chain.database)
-        room = SimpleNamespace(file_id=chain.file_id, chain=chain, service=service)
 
         def whole_log():
             before, found = None, []
             while True:
-                piece = history._read(room, 70, before)
+                now = (chain.epoch, chain.seq)
+                with chain.database.transaction() as connection:
+                    piece = history._read(connection, chain.file_id, now, 70, before)
                 found = [*piece.deltas, *found]
                 at = piece.version.seq + len(piece.lead)
                 assert not piece.deltas or piece.deltas[0].seq == at + 1
