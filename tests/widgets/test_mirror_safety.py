@@ -159,7 +159,10 @@ def test_a_frame_can_do_nothing_even_with_scripts_in_it(mirror: MirrorPage) -> N
             '<img src="https://evil.invalid/x.png"><style>@import "https://evil.invalid/y.css";</style>');
         }"""
     )
-    mirror.page.wait_for_timeout(300)
+    for _ in range(100):
+        mirror.page.wait_for_timeout(300)
+        if len(mirror.blocked) >= 3:
+            break
     assert mirror.page.evaluate("ran") == []
     assert mirror.foreign() == []
     assert len(mirror.blocked) == 3, "the policy of the frame stopped them"
