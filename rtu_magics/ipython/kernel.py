@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from ..models import KERNEL_CULLED
 from .base import MagicsBase, argument, magics_class
 from .declaring import session_magic
 from .runs import cleared_line
@@ -91,6 +90,8 @@ class KernelMagics(MagicsBase):
         default, names = session.kernel_names()
         if status is None:
             if session.kernel_culled:
+                from ..models import KERNEL_CULLED
+
                 self.say(f"{KERNEL_CULLED}; its variables are gone")
             self.say(f"no kernel runs; the first execution starts one (default: {default})")
         else:

@@ -26,7 +26,7 @@ def people(tmp_path: Path) -> Iterator[tuple[Kernel, Kernel, str]]:
     home.mkdir()
     env = {key: value for key, value in os.environ.items() if key != "RTU_TOKEN"}
     env["IPYTHONDIR"] = str(tmp_path / "ipython")
-    with serving("lesson.ipynb", "--json", cwd=served) as process:
+    with serving("lesson.ipynb", "--new", "--json", cwd=served) as process:
         server = ready_line(process)
         teacher = Kernel(home, {**env, "RTU_TOKEN": server["token"]})
         student = Kernel(home, env)

@@ -34,6 +34,9 @@ class NoKernels:
     async def find(self, path: str) -> None:
         return None
 
+    def connections(self, kernel_id: str) -> int:
+        return 0
+
 
 class Socket(RTUWebSocket):
     """The server's websocket at its end of a memory connection: all of it but tornado."""

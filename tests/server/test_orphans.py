@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,8 +55,13 @@ async def test_a_kernel_ends_with_the_file_once_nobody_is_there(server: RunningS
 
 
 async def test_a_notebook_that_was_moved_keeps_its_kernel(server: RunningServer) -> None:
-    file_id = await open_notebook(server, "n.ipynb", create=True)
-    other_id = await open_notebook(server, "other.ipynb", create=True)
+    for name in ("n", "other"):  # of two that are alike, either may be the one that was moved
+        cell = {"cell_type": "code", "id": name, "source": name, "metadata": {}, "outputs": []}
+        notebook = {"cells": [{**cell, "execution_count": None}], "metadata": {}}
+        text = json.dumps({**notebook, "nbformat": 4, "nbformat_minor": 5})
+        (server.root / f"{name}.ipynb").write_text(text)
+    file_id = await open_notebook(server, "n.ipynb")
+    other_id = await open_notebook(server, "other.ipynb")
     for one in (file_id, other_id):
         await post(server, "/v1/sessions", {"file_id": one})
     (server.root / "n.ipynb").rename(server.root / "m.ipynb")
