@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from .mirror_page import MirrorPage, browser, cell, check_accessible, served, snapshot
+from .mirror_page import MirrorPage, cell, check_accessible, snapshot
 
 pytestmark = pytest.mark.browser
 
 TEXT = "import math\n\nfor i in range(10):\n    print(i, math.sqrt(i))"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as running, served() as address:
-        yield running, address
-
-
-@pytest.fixture
-def mirror(chromium: Any) -> Iterator[MirrorPage]:
-    page = MirrorPage(*chromium)
-    yield page
-    assert page.errors == []
-    page.close()
 
 
 def long_notebook(count: int = 1000) -> dict[str, Any]:

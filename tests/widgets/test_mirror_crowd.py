@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from .mirror_page import MirrorPage, browser, cell, check_accessible, served, snapshot
+from .mirror_page import MirrorPage, cell, check_accessible, snapshot
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as running, served() as address:
-        yield running, address
-
-
-@pytest.fixture
-def mirror(chromium: Any) -> Iterator[MirrorPage]:
-    page = MirrorPage(*chromium)
-    yield page
-    assert page.errors == []
-    page.close()
 
 
 def people(count: int) -> list[dict[str, Any]]:

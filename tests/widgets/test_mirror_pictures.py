@@ -5,28 +5,13 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from .mirror_page import MirrorPage, browser, cell, served, snapshot
+from .mirror_page import MirrorPage, cell, snapshot
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as running, served() as address:
-        yield running, address
-
-
-@pytest.fixture
-def mirror(chromium: Any) -> Iterator[MirrorPage]:
-    page = MirrorPage(*chromium)
-    yield page
-    assert page.errors == []
-    page.close()
 
 
 @pytest.mark.parametrize("name", ["constructor", "__proto__", "toString", "hasOwnProperty", "🦎"])
