@@ -15,6 +15,8 @@ import httpx
 import psutil
 import pytest
 
+from rtu_magics.server.launch import HELD
+
 from ..helpers.rtu import call, follow, open_notebook, post
 from ..helpers.server import child_pids, start_server
 from ..helpers.unprivileged import run_unprivileged
@@ -22,8 +24,8 @@ from ..helpers.unprivileged import run_unprivileged
 pytestmark = pytest.mark.server
 
 
-def refused(root: Path, *arguments: str) -> str:
-    """Start a server that must not start and return what it said."""
+def refused(root: Path, *arguments: str, code: int = 1) -> str:
+    """Start a server that must not start and return what it said; it ends with `code`."""
     ran = subprocess.run(
         [sys.executable, "-m", "rtu_magics.server", "--root-dir", str(root), *arguments],
         capture_output=True,
@@ -31,7 +33,7 @@ def refused(root: Path, *arguments: str) -> str:
         timeout=90,
         check=False,
     )
-    assert ran.returncode == 1, ran
+    assert ran.returncode == code, ran
     assert ran.stdout == ""
     lines = [line for line in ran.stderr.splitlines() if line.startswith("rtu_magics:")]
     assert len(lines) == 1, ran.stderr
@@ -83,7 +85,7 @@ def test_a_port_that_is_taken(tmp_path):
 def test_a_second_server_on_the_same_directory(tmp_path):
     server = start_server(tmp_path)
     try:
-        assert "already serves" in refused(tmp_path)
+        assert "already serves" in refused(tmp_path, code=HELD)
     finally:
         server.stop()
 
