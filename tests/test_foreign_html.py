@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtu_magics.foreign_html import cleaned
-from rtu_magics.ipython.bundles import filter_bundle, filter_metadata, harmless
+from rtu_magics.ipython.show.bundles import filter_bundle, filter_metadata, harmless
 
 TABLE = """<div>
 <style scoped>.dataframe tbody tr th { vertical-align: top; }</style>

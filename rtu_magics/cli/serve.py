@@ -90,8 +90,8 @@ def serve(
         # The loop that calls this has to answer the request that follows.
         threading.Thread(target=announce, args=(info,), daemon=True).start()
 
-    from ..server.launch import TOKEN_ENV
-    from ..server.launch import serve as run
+    from ..server.process.launch import TOKEN_ENV
+    from ..server.process.launch import serve as run
 
     token = os.environ.pop(TOKEN_ENV, None) or token
     status = run(
@@ -171,7 +171,7 @@ def _announce(info: dict[str, Any], notebook: str | None, as_json: bool, host: s
 
 def _words(info: dict[str, Any], notebook: str | None, host: str) -> list[str]:
     """Return what to say: first what may be handed on, and last what may not."""
-    from ..server.outside_view import for_others
+    from ..server.wire.outside_view import for_others
 
     what = f"Serving {notebook or 'the notebooks'} in {info['root_dir']}."
     lines = [shown(what), ""]

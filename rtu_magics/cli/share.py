@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..foreign import shown
-from ..session.targets import RemoteTarget
-from .reaching import reach
+from ..session.endpoint.target import RemoteTarget
+from .reach import reach
 
 if TYPE_CHECKING:
     from ..models import Invite
@@ -45,7 +45,7 @@ def share(
     RTUError
         In one line.
     """
-    from ..session.sharing import parse_duration
+    from ..session.ops.people import parse_duration
 
     seconds = None if expires is None else parse_duration(expires)
     where, token = reach(target, token)
@@ -73,7 +73,7 @@ async def _invite(
     name: str | None,
 ) -> Invite:
     from ..client import APIClient
-    from ..session.opening import find_file
+    from ..session.endpoint.opener import find_file
 
     async with APIClient(token, where.api_url, cafile=cafile) as api:
         file = await find_file(api, where)

@@ -15,8 +15,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..foreign import shown
-from ..session.targets import RemoteTarget, mask
-from .reaching import reach
+from ..session.endpoint.target import RemoteTarget, mask
+from .reach import reach
 
 if TYPE_CHECKING:
     from ..client import APIClient, RTUClient
@@ -172,7 +172,7 @@ class _Printer:
 
 async def _follow(where: RemoteTarget, token: str, cafile: str | None, printer: _Printer) -> None:
     from ..client import APIClient
-    from ..session.opening import find_file
+    from ..session.endpoint.opener import find_file
 
     async with APIClient(token, where.api_url, cafile=cafile) as api:
         file = await find_file(api, where)

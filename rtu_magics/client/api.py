@@ -31,7 +31,7 @@ from .http import RestClient, rtu_url_of
 from .invites import InviteCalls
 from .rtu import RTUClient
 from .run_calls import RunCalls
-from .sharing import Sharing
+from .shares import Sharing
 
 if TYPE_CHECKING:
     import httpx

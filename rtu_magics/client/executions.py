@@ -26,7 +26,7 @@ from ..models import (
     NBCellsDelete,
 )
 from ..protocol import ExecutionLedger
-from .following import FollowingClient
+from .follower import FollowingClient
 
 __all__ = ["ExecutingClient"]
 

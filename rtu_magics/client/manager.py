@@ -14,8 +14,8 @@ from ..errors import ClientClosed, ConnectFailed, ConnectionLost, TransportError
 from ..protocol import Backoff
 from ..transport import Connect, Connection, QuickConnection
 from .callbacks import in_worker
-from .handling import HandlingManager
-from .sending import Hook
+from .receiver import HandlingManager
+from .sender import Hook
 from .slot import Slot, follow_future
 
 __all__ = ["RTUManager"]

@@ -32,10 +32,10 @@ from ..models import (
 from ..models.notebook import random_result_name
 from ..protocol import Backoff
 from ..transport import Connect
-from .connecting import ConnectOptions
+from .connection import ConnectOptions
 from .deltas import DeltaRequestCallbackManager
 from .executions import ExecutingClient
-from .following import ReloadHook
+from .follower import ReloadHook
 
 __all__ = ["RTUClient"]
 

@@ -8,8 +8,8 @@ Everyone who uses the server holds a lease, and it ends shortly after the last l
 Standard library only: these modules know the server by its command line and two REST calls.
 """
 
-from .finding import STATE_DIR, EmbeddedServer, find_server
 from .leases import Lease
-from .starting import find_or_start, open_server
+from .registry import STATE_DIR, EmbeddedServer, find_server
+from .start import find_or_start, open_server
 
 __all__ = ["STATE_DIR", "EmbeddedServer", "Lease", "find_or_start", "find_server", "open_server"]

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any
 
-from .finding import EmbeddedServer, call
+from .registry import EmbeddedServer, call
 
 __all__ = ["Lease"]
 

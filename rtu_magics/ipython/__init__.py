@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .completion import MagicCompleter
-    from .help import Slips
+    from .magics.help import Slips
 
 __all__ = ["load", "unload"]
 
@@ -21,20 +21,20 @@ def load(shell: Any) -> None:
     # What the background thread logs would appear in whatever cell runs at the time; what the user
     # has to know, the magics say.
     logging.getLogger("rtu_magics").addHandler(logging.NullHandler())
-    from .cells import CellMagics
     from .completion import MagicCompleter
-    from .connect import ConnectMagics
-    from .help import HelpMagics, Slips
-    from .history import HistoryMagics
-    from .kernel import KernelMagics
-    from .notebooks import NotebookMagics
-    from .remote import RemoteMagics
-    from .run import RunMagics
-    from .runs import RunsMagics
+    from .magics.cells import CellMagics
+    from .magics.connect import ConnectMagics
+    from .magics.help import HelpMagics, Slips
+    from .magics.history import HistoryMagics
+    from .magics.kernel import KernelMagics
+    from .magics.notebooks import NotebookMagics
+    from .magics.people import SharingMagics
+    from .magics.remote import RemoteMagics
+    from .magics.run import RunMagics
+    from .magics.runs import RunsMagics
+    from .magics.transfer import TransferMagics
+    from .magics.widgets import WidgetMagics
     from .settings import RtuMagics
-    from .sharing import SharingMagics
-    from .transfer import TransferMagics
-    from .widgets import WidgetMagics
 
     shell.register_magics(
         RtuMagics,

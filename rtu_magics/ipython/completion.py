@@ -163,7 +163,7 @@ class MagicCompleter:
         if action.metavar == "TARGET":
             yield from ((path, "path") for path in _notebooks())
         if action.metavar == "RUN":
-            background: Any = sys.modules.get("rtu_magics.ipython.background")
+            background: Any = sys.modules.get("rtu_magics.ipython.show.background")
             runs = background.background_runs if background is not None else ()
             yield from ((run.name, "run") for run in runs)
         if action.metavar == "VARIABLE":

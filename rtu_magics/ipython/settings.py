@@ -9,7 +9,7 @@ from IPython.core.error import UsageError
 from traitlets import Bool, Enum, Float, TraitError, Unicode, observe, validate
 
 from ..errors import RTUError
-from .base import MagicsBase, argument, guarded, line_magic, magic_arguments, magics_class
+from .magics.base import MagicsBase, argument, guarded, line_magic, magic_arguments, magics_class
 
 __all__ = ["RtuMagics"]
 
@@ -87,7 +87,7 @@ class RtuMagics(MagicsBase):
     def _check_nested_asyncio(self, proposal: Any) -> bool:
         wanted = bool(proposal["value"])
         if wanted and not self.nested_asyncio:
-            from .nesting import allow_nesting  # and with it nest_asyncio: only for who asks
+            from .nested_asyncio import allow_nesting  # and with it nest_asyncio: only for who asks
 
             try:
                 allow_nesting()
@@ -114,7 +114,7 @@ class RtuMagics(MagicsBase):
             %rtu_config default_session lesson
             %rtu_config nested_asyncio on
         """
-        from .render import table
+        from .text.notebook import table
 
         args = self.parse(self.rtu_config, line)
         if args.value is not None:

@@ -5,7 +5,7 @@ What arrives is put in order (`DeltaChain`), what was sent is remembered until i
 again at the right time (`Backoff`). Time and chance are arguments.
 """
 
-from .addressing import is_position, positions_of, resolve_cell
+from .addresses import is_position, positions_of, resolve_cell
 from .backoff import Backoff
 from .chain import DeltaChain
 from .executions import ExecutionLedger

@@ -1,6 +1,6 @@
-"""``python -m rtu_magics.server``: see `rtu_magics.server.launch`."""
+"""``python -m rtu_magics.server``: see `rtu_magics.server.process.launch`."""
 
-from .launch import main
+from .process.launch import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -13,24 +13,24 @@ from jupyter_server.utils import url_path_join
 from traitlets import Bool, Dict, Enum, Float, Instance, Int, TraitError, Unicode, default, validate
 
 from ..mounts import network_file_system
-from .activity import Activity
-from .address import AddressFile, local_url
-from .api import routes
+from .access.hub import Hub
+from .access.people import People
+from .access.roles import role_of_level
 from .file.holders import Holders
 from .file.trust import Notary
-from .hub import Hub
-from .kernel_sessions import KernelSessions
-from .leases import Leases
-from .limits import LIMITS_ENV, Limits, WrongLimit
-from .lock import DirectoryLock
-from .long_text import DEFAULT_LIMIT
-from .orphans import GRACE
-from .people import People
-from .roles import role_of_level
+from .http import routes
+from .http.websocket import RTUWebSocket
+from .kernel.activity import Activity
+from .kernel.orphans import GRACE
+from .kernel.sessions import KernelSessions
+from .limits.settings import LIMITS_ENV, Limits, WrongLimit
+from .outputs.truncation import DEFAULT_LIMIT
+from .process.address import AddressFile, local_url
+from .process.directory_lock import DirectoryLock
+from .process.leases import Leases
 from .service import STATE_DIR, Service
 from .store import Database
 from .store.place import place_of
-from .ws import RTUWebSocket
 
 __all__ = ["RTUMagicsServer"]
 

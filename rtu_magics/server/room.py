@@ -18,20 +18,20 @@ from ..models import (
     KernelStatusUpdate,
     kernel_channel,
 )
-from .broadcast import Connection, broadcast
-from .chain import MAX_EVENT_BYTES, Chain, HistoryGone
-from .execution import Executor
-from .frames import Frame, error_frame, message
-from .notebook_kernel import NotebookKernel
-from .people import Action, Person, Role, refusal
-from .presence import Presence
-from .state_feed import StatusFeed
+from .access.people import Action, Person, Role, refusal
+from .access.presence import Presence
+from .execution.executor import Executor
+from .kernel.notebook_kernel import NotebookKernel
+from .kernel.variables import Variables
+from .notebook.chain import MAX_EVENT_BYTES, Chain, HistoryGone
+from .notebook.writer import Call, Submission, Writer
 from .store import AnyConnection
-from .variables import Variables
-from .writer import Call, Submission, Writer
+from .wire.connection import Connection, broadcast
+from .wire.frames import Frame, error_frame, message
+from .wire.state_feed import StatusFeed
 
 if TYPE_CHECKING:
-    from .disk import DiskFile
+    from .file.sync import DiskFile
     from .service import Service
 
 __all__ = ["Room"]

@@ -12,35 +12,35 @@ from uuid import UUID
 
 from ..errors import InvalidMessage
 from ..models import NIL_UUID, Notebook
-from .activity import Activity
-from .admission import Admission
-from .broadcast import Outbox
-from .chain import Chain
-from .collections_cache import Collections
-from .compaction import Compactor
-from .disk import DiskFile
-from .disk_files import write_atomically
-from .disk_format import DiskBase, dumps
+from .access.people import People
+from .access.role_watch import RoleWatch
 from .file.first_version import FirstVersion
+from .file.format import DiskBase, dumps
 from .file.holders import Holders
+from .file.io import write_atomically
 from .file.paths import BadPath, Paths, mimetype_of
+from .file.relocation import Relocation
+from .file.sync import DiskFile
 from .file.trust import Notary
-from .gate import Gate
-from .kernel_sessions import KernelSessions
-from .limits import Limits
-from .links import Links
-from .orphans import Orphans
-from .people import People
-from .periodic import Periodic
-from .relocation import Relocation
-from .role_watch import RoleWatch
+from .kernel.activity import Activity
+from .kernel.orphans import Orphans
+from .kernel.sessions import KernelSessions
+from .kernel.usage import UsageMeter
+from .limits.admission import Admission
+from .limits.gate import Gate
+from .limits.settings import Limits
+from .notebook.chain import Chain
+from .notebook.retention import Compactor
+from .outputs.cache import Collections
+from .process.periodic import Periodic
 from .room import Room
 from .store import Database
 from .store import deltas as delta_queries
 from .store import files as file_queries
 from .store.files import FileRow
 from .store.schema import files as files_table
-from .usage import UsageMeter
+from .wire.connection import Outbox
+from .wire.links import Links
 
 __all__ = ["STATE_DIR", "BadPath", "NotANotebook", "Service"]
 

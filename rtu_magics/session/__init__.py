@@ -4,16 +4,16 @@
 thread.
 """
 
+from ..document.three_way import EditConflict
 from .changes import Change
-from .editing import EditConflict
+from .endpoint.opener import connect
 from .events import InputRequested
-from .execution import Execution
+from .execution.events import CellFinished, CellStarted, Finished, Reconnected, Reconnecting
+from .execution.execution import Execution
 from .hints import cell_hints, invite_hints, kernel_hints, version_hints
-from .loop import background, on_loop, stop_background
-from .opening import connect
 from .registry import sessions
-from .run_events import CellFinished, CellStarted, Finished, Reconnected, Reconnecting
 from .session import Session
+from .thread import background, on_loop, stop_background
 from .views import CellView, SessionStatus
 
 __all__ = [

@@ -12,8 +12,8 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RTUError
-from .loop import background
 from .positions import short_ids
+from .thread import background
 
 if TYPE_CHECKING:
     from .session import Session

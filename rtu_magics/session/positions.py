@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..foreign import shown
-from .loop import on_loop
+from .thread import on_loop
 
 if TYPE_CHECKING:
     from ..client import RTUClient

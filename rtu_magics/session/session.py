@@ -14,16 +14,16 @@ from .. import models as m
 from ..document import still_cell
 from ..errors import RTUError
 from ..foreign import shown
-from .base import Cell
-from .edits import EditVerbs
+from .context import Cell
 from .events import ConnectionChanged
-from .history import HistoryVerbs
-from .links import fetch_bundle, fetch_stream
-from .loop import background
-from .notebooks import NotebookVerbs
+from .execution.outputs import fetch_bundle, fetch_stream
+from .ops.cells import EditVerbs
+from .ops.files import NotebookVerbs
+from .ops.history import HistoryVerbs
+from .ops.people import SharingVerbs
 from .registry import sessions
-from .sharing import SharingVerbs
-from .transfer import TransferVerbs
+from .thread import background
+from .transfer.verbs import TransferVerbs
 from .views import CellView, SessionStatus
 
 __all__ = ["Session"]

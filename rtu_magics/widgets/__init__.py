@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .history import History
-    from .mirror import Mirror, mirrors, static_html
-    from .status import Status, statuses
+    from .history.widget import History
+    from .mirror.widget import Mirror, mirrors, static_html
+    from .status.widget import Status, statuses
 
 __all__ = ["History", "Mirror", "Status", "mirrors", "static_html", "statuses"]
 
 _HOMES = {
-    "History": "history",
-    "Mirror": "mirror",
-    "mirrors": "mirror",
-    "static_html": "mirror_static",
-    "Status": "status",
-    "statuses": "status",
+    "History": "history.widget",
+    "Mirror": "mirror.widget",
+    "mirrors": "mirror.widget",
+    "static_html": "mirror.static_page",
+    "Status": "status.widget",
+    "statuses": "status.widget",
 }
 
 

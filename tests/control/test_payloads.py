@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtu_magics.server.payload import bounded
+from rtu_magics.server.outputs.payload import bounded
 from tests.ipython.kernels import CellRun, Kernel
 
 pytestmark = [pytest.mark.kernel, pytest.mark.server]

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from rtu_magics.models import CellContentsReplace, CodeCell, Notebook
-from rtu_magics.server.broadcast import Connection
-from rtu_magics.server.chain import Chain
-from rtu_magics.server.sealing import digest_of
-from rtu_magics.server.writer import Submission
+from rtu_magics.server.notebook.chain import Chain
+from rtu_magics.server.notebook.submission import digest_of
+from rtu_magics.server.notebook.writer import Submission
+from rtu_magics.server.wire.connection import Connection
 
 from ..replicas.world import World
 

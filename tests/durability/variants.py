@@ -23,7 +23,7 @@ _DAWDLE = 0.004  # seconds between committing and acknowledging
 
 def dawdle() -> None:
     """Wait between committing and acknowledging."""
-    from rtu_magics.server.chain import Chain
+    from rtu_magics.server.notebook.chain import Chain
 
     commit = Chain.commit
 
@@ -36,7 +36,7 @@ def dawdle() -> None:
 
 def acknowledge_early() -> None:
     """Acknowledge and broadcast at once, commit a little later, as a lazy group commit would."""
-    from rtu_magics.server.chain import Chain
+    from rtu_magics.server.notebook.chain import Chain
 
     commit = Chain.commit
 
@@ -64,6 +64,6 @@ _VARIANTS = {SOUND: dawdle, BROKEN[0]: acknowledge_early, BROKEN[1]: roll_back}
 if __name__ == "__main__":
     _VARIANTS[os.environ[VARIANT_ENV]]()
 
-    from rtu_magics.server.launch import main
+    from rtu_magics.server.process.launch import main
 
     sys.exit(main())

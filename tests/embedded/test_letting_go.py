@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rtu_magics.embedded import find_or_start, starting
+from rtu_magics.embedded import find_or_start
+from rtu_magics.embedded import start as starting
 from rtu_magics.errors import EmbeddedServerError
 
 pytestmark = pytest.mark.server
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.server
 HOLD = """
 import sys
 from pathlib import Path
-from rtu_magics.server.lock import DirectoryLock
+from rtu_magics.server.process.directory_lock import DirectoryLock
 Path(sys.argv[1]).parent.mkdir(mode=0o700)
 DirectoryLock(Path(sys.argv[1])).acquire()
 print("held", flush=True)

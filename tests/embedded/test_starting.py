@@ -15,15 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rtu_magics.embedded import (
-    STATE_DIR,
-    EmbeddedServer,
-    Lease,
-    find_server,
-    finding,
-    open_server,
-    starting,
-)
+from rtu_magics.embedded import STATE_DIR, EmbeddedServer, Lease, find_server, open_server
+from rtu_magics.embedded import registry as finding
+from rtu_magics.embedded import start as starting
 from rtu_magics.errors import EmbeddedServerError
 
 from ..helpers.unprivileged import run_unprivileged

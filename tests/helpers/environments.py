@@ -9,7 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
-from rtu_magics.embedded.locking import locked
+from rtu_magics.embedded.directory_lock import locked
 
 ROOT = Path(__file__).parents[2]
 

@@ -155,7 +155,7 @@ def test_internal_errors_are_one_line(shell: Shell, monkeypatch: pytest.MonkeyPa
     def fail(*_: object) -> None:
         raise ZeroDivisionError("oh\nno")
 
-    monkeypatch.setattr("rtu_magics.ipython.render.session_table", fail)
+    monkeypatch.setattr("rtu_magics.ipython.text.notebook.session_table", fail)
     assert shell.line("%rtu_sessions") == (
         "RTUError: internal error in %rtu_sessions: ZeroDivisionError: oh no; please report it "
         "(logging.getLogger('rtu_magics') has the details at DEBUG)"

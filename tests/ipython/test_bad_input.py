@@ -261,7 +261,7 @@ def test_own_kernel_is_refused(lab: Shell, monkeypatch: pytest.MonkeyPatch) -> N
     assert status is not None
     kernel_id = mine.call(mine._kernel_id(status.session_id))
     # As if this process were that kernel.
-    monkeypatch.setattr("rtu_magics.session.kernel.own_kernel_id", lambda: kernel_id)
+    monkeypatch.setattr("rtu_magics.session.ops.kernel.own_kernel_id", lambda: kernel_id)
     mine._own_kernel_checked = None
     assert lab.line("%rtu_exec 1") == (
         "KernelError: lab.ipynb runs on this very kernel, which would wait for itself; run the "

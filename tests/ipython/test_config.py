@@ -14,7 +14,7 @@ from traitlets.config import Config
 import rtu_magics
 from rtu_magics.errors import RTUError
 from rtu_magics.ipython.completion import MagicCompleter
-from rtu_magics.ipython.nesting import allow_nesting
+from rtu_magics.ipython.nested_asyncio import allow_nesting
 
 from .kernels import Kernel
 from .shells import Shell

@@ -117,7 +117,7 @@ def test_variables(lab: Shell, session: Session) -> None:
 def test_history_goes_back_page_by_page(
     lab: Shell, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rtu_magics.session import history
+    from rtu_magics.session.ops import history
 
     monkeypatch.setattr(history, "_PAGE", 2)
     for number in range(6):

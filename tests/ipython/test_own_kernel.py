@@ -14,7 +14,7 @@ import httpx
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
 
-from rtu_magics.embedded.finding import read_address
+from rtu_magics.embedded.registry import read_address
 
 from ..helpers.server import free_port
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtu_magics.ipython.progress import ProgressLine
+from rtu_magics.ipython.show.progress import ProgressLine
 
 
 class Front:

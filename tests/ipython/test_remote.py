@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rtu_magics.ipython.remote import stays_here
+from rtu_magics.ipython.magics.remote import stays_here
 from rtu_magics.session import sessions
 
 from .kernels import Kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtu_magics.ipython import render
+from rtu_magics.ipython.text import notebook as render
 from rtu_magics.models import (
     CellState,
     CodeCell,

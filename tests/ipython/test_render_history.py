@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from uuid import UUID
 
-from rtu_magics.ipython.render_history import history_text, variable_table
-from rtu_magics.ipython.render_people import ago, invite_table, people_table, until
+from rtu_magics.ipython.text.history import history_text, variable_table
+from rtu_magics.ipython.text.people import ago, invite_table, people_table, until
 from rtu_magics.models import DeltaLog, FilePerson, Invite, Variable
 from rtu_magics.session.changes import Change, read_log
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from rtu_magics.ipython.replay import DisplayIds, Replay
+from rtu_magics.ipython.show.replay import DisplayIds, Replay
 from rtu_magics.models import Output, OutputContent, utcnow
 from rtu_magics.session.events import (
     OutputAppended,
@@ -66,7 +66,7 @@ class Recorder:
 def shell(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
     streams = SimpleNamespace(stdout=recorder.stream("stdout"), stderr=recorder.stream("stderr"))
-    monkeypatch.setattr("rtu_magics.ipython.replay.sys", streams)
+    monkeypatch.setattr("rtu_magics.ipython.show.replay.sys", streams)
     return recorder
 
 

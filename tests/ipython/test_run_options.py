@@ -10,7 +10,7 @@ import pytest
 
 import rtu_magics
 from rtu_magics.errors import RemoteCellError, RunTimeout
-from rtu_magics.ipython.result import RunResult
+from rtu_magics.ipython.show.result import RunResult
 from rtu_magics.models import Output, OutputContent, utcnow
 from rtu_magics.session import sessions
 from rtu_magics.session.events import (

@@ -11,7 +11,7 @@ import pytest
 
 from rtu_magics import models as m
 from rtu_magics.errors import KernelDied, RemoteCellError
-from rtu_magics.session.execution import Execution
+from rtu_magics.session.execution.execution import Execution
 
 from ..ipython.kernels import Kernel
 from .conftest import INSTALLED

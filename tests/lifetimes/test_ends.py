@@ -86,7 +86,7 @@ def test_unload_and_disconnect(
 def loop_of(kernel: Kernel) -> set[str]:
     """The descriptors with which the background loop wakes itself."""
     code = (
-        "from rtu_magics.session.loop import background as _b; _l = _b().loop\n"
+        "from rtu_magics.session.thread import background as _b; _l = _b().loop\n"
         "import os as _o; print(*(f'{n} {_o.readlink(f\"/proc/self/fd/{n}\")}' for n in "
         "(_l._ssock.fileno(), _l._csock.fileno())), sep='|')"
     )

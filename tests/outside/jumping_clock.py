@@ -33,7 +33,7 @@ class WrongDatetime(datetimes.datetime):
 
 def main() -> int:
     """Run the server."""
-    from rtu_magics.server import launch
+    from rtu_magics.server.process import launch
 
     time.time = lambda: _right_time() + wrong_by()
     import rtu_magics.server.app

@@ -15,12 +15,12 @@ from rtu_magics.document import NotebookBuilder
 from rtu_magics.errors import ConnectionLost
 from rtu_magics.models import FileDeltaAdapter, FileDeltaBase, Notebook, parse_notebook
 from rtu_magics.protocol import Backoff
-from rtu_magics.server.people import People
+from rtu_magics.server.access.people import People
+from rtu_magics.server.http.websocket import RTUWebSocket
 from rtu_magics.server.room import Room
 from rtu_magics.server.service import Service
 from rtu_magics.server.store import Database
 from rtu_magics.server.store import deltas as queries
-from rtu_magics.server.ws import RTUWebSocket
 from rtu_magics.transport.memory import MemoryConnection, MemoryNetwork
 
 __all__ = ["World"]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rtu_magics.models import REQUEST_CLASSES, FileDeltaBase
-from rtu_magics.server.api import routes
-from rtu_magics.server.api.base import NotFound
-from rtu_magics.server.ws import RTUWebSocket
+from rtu_magics.server.http import routes
+from rtu_magics.server.http.base import NotFound
+from rtu_magics.server.http.websocket import RTUWebSocket
 
 ASKERS = ("nobody", "stranger", "viewer", "executor", "contributor", "co-owner", "owner")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

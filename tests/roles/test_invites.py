@@ -16,7 +16,7 @@ import jwt
 import pytest
 from websockets.asyncio.client import connect
 
-from rtu_magics.server.links import Links
+from rtu_magics.server.wire.links import Links
 
 from ..helpers.rtu import RawClient, call, get, open_notebook, post, raw_client
 from ..helpers.server import running_server, start_server

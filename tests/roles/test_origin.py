@@ -19,7 +19,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from rtu_magics.embedded.finding import read_address
+from rtu_magics.embedded.registry import read_address
 
 from ..helpers.server import free_port
 
@@ -103,7 +103,7 @@ async def enter(
 
 def routes() -> list[tuple[str, str]]:
     """Every method of every route that takes a token, as the code has them."""
-    from rtu_magics.server.api import routes as listed
+    from rtu_magics.server.http import routes as listed
 
     found = []
     for pattern, handler in listed():

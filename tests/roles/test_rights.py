@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from rtu_magics.models import NIL_UUID
-from rtu_magics.server.people import Action, NotRecognised, People, Person, Role, authorise
-from rtu_magics.server.roles import may, refusal, role_of_level
+from rtu_magics.server.access.people import Action, NotRecognised, People, Person, Role, authorise
+from rtu_magics.server.access.roles import may, refusal, role_of_level
 from rtu_magics.server.store import Database
 from rtu_magics.server.store import files as file_queries
 from rtu_magics.server.store import people as people_queries

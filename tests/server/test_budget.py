@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtu_magics.server.budget import Budget, Budgets
-from rtu_magics.server.limits import Limits, WrongLimit
+from rtu_magics.server.limits.budget import Budget, Budgets
+from rtu_magics.server.limits.settings import Limits, WrongLimit
 
 
 @pytest.mark.parametrize(

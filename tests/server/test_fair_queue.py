@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rtu_magics.server.fair_queue import FairQueue, why_full
-from rtu_magics.server.limits import Limits
+from rtu_magics.server.execution.turns import FairQueue, why_full
+from rtu_magics.server.limits.settings import Limits
 
 PEOPLE = {name: UUID(int=number) for number, name in enumerate("abcd", 1)}
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from jupyter_client.manager import AsyncKernelManager
 
-from rtu_magics.server.kernel_link import KernelLink
+from rtu_magics.server.kernel.channels import KernelLink
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
 

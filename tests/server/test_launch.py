@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from rtu_magics.server.launch import HELD
+from rtu_magics.server.process.launch import HELD
 
 from ..helpers.rtu import call, follow, open_notebook, post
 from ..helpers.server import child_pids, start_server

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rtu_magics.server.frames import LINK_BASE
-from rtu_magics.server.long_text import LongText, LongTexts, Texts, without_link
-from rtu_magics.server.output_wire import STREAM_PIECE, pieces
+from rtu_magics.server.outputs.encoding import STREAM_PIECE, pieces
+from rtu_magics.server.outputs.truncation import LongText, LongTexts, Texts, without_link
+from rtu_magics.server.wire.frames import LINK_BASE
 
 LIMIT = 20_000
 

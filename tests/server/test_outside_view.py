@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtu_magics.server.outside_view import for_others
+from rtu_magics.server.wire.outside_view import for_others
 
 
 @pytest.mark.parametrize(

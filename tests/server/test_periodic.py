@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from rtu_magics.server.periodic import Periodic
+from rtu_magics.server.process.periodic import Periodic
 
 PATIENCE = 10.0  # seconds; nothing here takes as long
 

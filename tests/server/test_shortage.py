@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rtu_magics.server.shortage import ShortageFilter
+from rtu_magics.server.process.shortage import ShortageFilter
 
 from ..helpers.rtu import call, follow, open_notebook
 from ..helpers.server import RunningServer, start_server

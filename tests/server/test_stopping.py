@@ -21,7 +21,7 @@ STUCK = """
 import sys
 from pathlib import Path
 from rtu_magics.server import launch
-from rtu_magics.server.own_app import OwnServerApp
+from rtu_magics.server.process.own_app import OwnServerApp
 instance = OwnServerApp.instance
 def more(**given):
     given["jpserver_extensions"]["tests.server.stuck_extension"] = True

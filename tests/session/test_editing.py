@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtu_magics.session.editing import three_way
+from rtu_magics.document.three_way import three_way
 
 BASE = "import numpy\nx = 1\ny = 2\nprint(x)\n"
 

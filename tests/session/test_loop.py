@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from rtu_magics.errors import ClientClosed, RTUError
-from rtu_magics.session.loop import LoopThread
+from rtu_magics.session.thread import LoopThread
 
 
 @pytest.fixture

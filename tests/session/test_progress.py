@@ -15,7 +15,7 @@ from rtu_magics.session.events import (
     OutputsCleared,
     OutputsUpdated,
 )
-from rtu_magics.session.progress import Progress
+from rtu_magics.session.execution.cursor import Progress
 
 COLLECTION = uuid4()
 RUN = uuid4()

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from rtu_magics.errors import AuthenticationFailed, TargetError
-from rtu_magics.session.targets import (
+from rtu_magics.session.endpoint.target import (
     LocalTarget,
     RemoteTarget,
     find_token,

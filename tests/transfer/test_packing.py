@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtu_magics.session.packing import Refused, pack, unpack
+from rtu_magics.session.transfer.codec import Refused, pack, unpack
 
 atoms = st.one_of(
     st.none(),

@@ -75,7 +75,7 @@ def test_in_many_pieces(lab: Shell) -> None:
 
 
 def test_what_is_damaged_is_refused(lab: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rtu_magics.session import packing
+    from rtu_magics.session.transfer import codec as packing
 
     lab.ip.user_ns["x"] = [1, 2]
     monkeypatch.setattr(packing, "checksum", lambda payload: "0" * 64)

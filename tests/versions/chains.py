@@ -15,8 +15,8 @@ from rtu_magics.models import (
     CodeCell,
     Notebook,
 )
-from rtu_magics.server.chain import Chain
-from rtu_magics.server.sealing import digest_of
+from rtu_magics.server.notebook.chain import Chain
+from rtu_magics.server.notebook.submission import digest_of
 from rtu_magics.server.store import Database, runs
 from rtu_magics.server.store import deltas as delta_queries
 from rtu_magics.server.store import files as file_queries

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from rtu_magics.server import chain as chains
-from rtu_magics.server import compaction, history
-from rtu_magics.server.chain import Chain, HistoryGone
-from rtu_magics.server.compaction import compact, versions_to_drop
+from rtu_magics.server.notebook import chain as chains
+from rtu_magics.server.notebook import history
+from rtu_magics.server.notebook import retention as compaction
+from rtu_magics.server.notebook.chain import Chain, HistoryGone
+from rtu_magics.server.notebook.retention import compact, versions_to_drop
 from rtu_magics.server.store import Database, runs, schema
 from rtu_magics.server.store import compaction as queries
 from rtu_magics.server.store import deltas as delta_queries

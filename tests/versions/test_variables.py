@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from rtu_magics.models import Variables
-from rtu_magics.server.variables import _parse
+from rtu_magics.server.kernel.variables import _parse
 
 from ..helpers.rtu import call, follow, get, open_notebook, post
 from ..helpers.server import running_server

@@ -18,8 +18,8 @@ import pytest
 
 import rtu_magics
 from rtu_magics.session import background
-from rtu_magics.widgets import history
-from rtu_magics.widgets.history import History
+from rtu_magics.widgets.history import widget as history
+from rtu_magics.widgets.history.widget import History
 
 from ..ipython.kernels import CellRun, Kernel
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rtu_magics import models as m
 from rtu_magics.document import NotebookBuilder, make_patch
-from rtu_magics.widgets.history_steps import past_of
+from rtu_magics.widgets.history.steps import past_of
 
 FILE = uuid4()
 PEOPLE = {name: str(uuid4()) for name in ("Ada", "Bob")}

@@ -13,9 +13,9 @@ import pytest
 
 import rtu_magics
 from rtu_magics.session import Session
-from rtu_magics.widgets.mirror import Mirror, mirrors
-from rtu_magics.widgets.mirror_actions import MirrorActions
-from rtu_magics.widgets.mirror_feed import MirrorFeed
+from rtu_magics.widgets.mirror.actions import MirrorActions
+from rtu_magics.widgets.mirror.feed import MirrorFeed
+from rtu_magics.widgets.mirror.widget import Mirror, mirrors
 from rtu_magics.widgets.writer import Writer
 
 pytestmark = pytest.mark.kernel
@@ -216,7 +216,7 @@ def test_a_cell_that_runs_again_ends_the_mirror_it_showed(
 ) -> None:
     with rtu_magics.connect(str(tmp_path / "z.ipynb"), say=lambda line: None, new=True) as session:
         places = iter([("cell", "run 1"), ("cell", "run 1"), ("other", "run 2"), ("cell", "run 3")])
-        monkeypatch.setattr("rtu_magics.widgets.mirror._place", lambda: next(places))
+        monkeypatch.setattr("rtu_magics.widgets.mirror.widget._place", lambda: next(places))
         one, two, elsewhere, again = (Mirror(session) for _ in range(4))
         for mirror in (one, two, elsewhere):
             mirror.show()

@@ -30,10 +30,10 @@ from rtu_magics.session.events import (
     Person,
     RoleChanged,
 )
-from rtu_magics.widgets.mirror_feed import PIECE, TURN_CHARACTERS, MirrorFeed
-from rtu_magics.widgets.mirror_state import MirrorState
-from rtu_magics.widgets.mirror_static import static_html
-from rtu_magics.widgets.mirror_text import splices
+from rtu_magics.widgets.mirror.feed import PIECE, TURN_CHARACTERS, MirrorFeed
+from rtu_magics.widgets.mirror.state import MirrorState
+from rtu_magics.widgets.mirror.static_page import static_html
+from rtu_magics.widgets.mirror.text import splices
 
 FILE = uuid4()
 ME, ADA = uuid4(), uuid4()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtu_magics import models as m
-from rtu_magics.widgets.mirror_static import static_html
+from rtu_magics.widgets.mirror.static_page import static_html
 from rtu_magics.widgets.picture_size import pixels
 
 from .test_mirror_pictures import png

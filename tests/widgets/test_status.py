@@ -16,7 +16,7 @@ import rtu_magics
 from rtu_magics import models as m
 from rtu_magics.session.events import UsageChanged
 from rtu_magics.widgets import Status, statuses
-from rtu_magics.widgets.status_state import Line, Strip, line_of, mark_of
+from rtu_magics.widgets.status.state import Line, Strip, line_of, mark_of
 
 from ..helpers.server import RunningServer, running_server
 from .test_mirror_state import make_session

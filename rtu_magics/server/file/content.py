@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...models import CellOutput, CodeCell, Notebook
-from ..disk_format import DiskBase, render
+from .format import DiskBase, render
 from .snapshot import detached
 
 if TYPE_CHECKING:
-    from ..recording import LiveCollection
+    from ..outputs.collection import LiveCollection
     from ..room import Room
 
 __all__ = ["RoomContent"]

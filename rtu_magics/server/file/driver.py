@@ -13,7 +13,7 @@ from .state import FileState, handle
 
 __all__ = ["Driver", "Hands"]
 
-logger = logging.getLogger("rtu_magics.server.disk")
+logger = logging.getLogger("rtu_magics.server.file.sync")
 
 
 class Hands(Protocol):

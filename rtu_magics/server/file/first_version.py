@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ...document import NotebookBuilder, normalise_notebook
 from ...models import Notebook
-from ..disk_files import read_notebook
-from ..disk_format import DiskBase, dumps, hash_of
+from .format import DiskBase, dumps, hash_of
+from .io import read_notebook
 
 __all__ = ["FirstVersion"]
 
@@ -21,7 +21,7 @@ class FirstVersion:
     body
         The version.
     disk_hash, base
-        Of the file; see `disk_format`.
+        Of the file; see `format`.
     """
 
     body: bytes

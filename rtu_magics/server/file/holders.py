@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .rooms import paths_of_rooms
+from .live_documents import paths_of_rooms
 
 __all__ = ["Holders", "offers_rooms", "servers_of"]
 

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Set
 from pathlib import Path
 
-from ..disk_files import MISSING, Seen, Stamp, look
-from ..disk_format import DiskBase
+from .format import DiskBase
+from .io import MISSING, Seen, Stamp, look
 
 __all__ = ["Reader"]
 

@@ -7,7 +7,7 @@ import marshal
 from typing import Any
 
 from ...models import Notebook
-from ..disk_format import DiskBase, dumps
+from .format import DiskBase, dumps
 
 __all__ = ["base_of", "content_of", "detached", "differs"]
 

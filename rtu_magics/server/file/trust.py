@@ -22,7 +22,7 @@ from typing import Any
 import nbformat
 from nbformat.reader import reads
 
-from ..disk_format import hash_of
+from .format import hash_of
 
 __all__ = ["Notary", "output_keys", "stays_trusted"]
 

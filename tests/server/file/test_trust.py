@@ -12,7 +12,7 @@ from jupyter_server.services.contents.filemanager import FileContentsManager
 from nbformat.sign import NotebookNotary
 from traitlets.config import Config
 
-from rtu_magics.server.disk_format import hash_of
+from rtu_magics.server.file.format import hash_of
 from rtu_magics.server.file.trust import Notary
 
 from ...helpers.rtu import NotebookClient, call, follow, open_notebook, post

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rtu_magics.models import EndReason as R
-from rtu_magics.server.kernel_ends import ExecuteReply, KernelRequest, KernelTraits, retry_after
-from rtu_magics.server.kernel_errors import clean_error
+from rtu_magics.server.kernel.errors import clean_error
+from rtu_magics.server.kernel.request import ExecuteReply, KernelRequest, KernelTraits, retry_after
 
 Step = Callable[[KernelRequest, float], None]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rtu_magics.errors import KernelUnknown
-from rtu_magics.server.kernel_names import choose_kernel
+from rtu_magics.server.kernel.names import choose_kernel
 
 INSTALLED = {"python3": "python", "ir": "R", "xpython": "python", "bash": "bash", "tslab": "ts"}
 

@@ -1,0 +1,1 @@
+"""What the calling cell shows: outputs, questions, progress, results."""

@@ -1,0 +1,1 @@
+"""Notebooks, histories and people as text. Pure."""

@@ -1,0 +1,1 @@
+"""Who somebody is, where they come from, and what they may do."""

@@ -1,0 +1,105 @@
+"""Ending runs: one's own, whatever runs, or everybody's, by role.
+
+Whoever may run cells may end what they asked for, what waits of it included. What somebody else
+asked for is ended by those who may change the notebook, whose own code could do as much; an
+executor runs what is there and leaves the others' runs alone. Everybody's requests at once are the
+owner's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...models import EndReason
+from ..access.people import Action, Person, authorise
+
+if TYPE_CHECKING:
+    from ..room import Room
+
+__all__ = ["Ended", "NotYours", "end_runs", "interrupt"]
+
+
+class NotYours(Exception):
+    """What runs is somebody else's; the message is one line, with the next step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of it.
+
+    Attributes
+    ----------
+    withdrawn
+        How many cells will not run.
+    interrupted
+        Whether the kernel was interrupted.
+    message
+        All of it in one line.
+    """
+
+    withdrawn: int
+    interrupted: bool
+    message: str
+
+
+async def interrupt(room: Room, person: Person) -> None:
+    """Interrupt what runs.
+
+    Raises
+    ------
+    NotYours
+        It is somebody else's, and the person may only run cells.
+    """
+    whose = _other(room, person)
+    if whose and not authorise(person, Action.EDIT, room.file_id):
+        raise NotYours(
+            f"a cell of {whose} runs, which only they, a contributor or an owner may interrupt; "
+            "%rtu_kernel interrupt ends what waits of yours"
+        )
+    await room.kernel.interrupt()
+
+
+async def end_runs(room: Room, person: Person, *, everybody: bool = False) -> Ended:
+    """End the whole of somebody's requests, what runs and what waits, or of everybody's.
+
+    If they have none, what runs is interrupted, as far as they may.
+
+    Raises
+    ------
+    NotYours
+        There is nothing of theirs, or everybody's was asked for, and they may not.
+    """
+    if everybody and not authorise(person, Action.MANAGE, room.file_id):
+        raise NotYours("only an owner may end everybody's runs; without --all, yours are ended")
+    name = person.user.display_name
+    cause = f"not run: {name} ended {'all runs' if everybody else 'the run'}"
+    withdrawn = room.executor.withdraw(
+        None if everybody else person.id, cause, EndReason.INTERRUPTED
+    )
+    whose = _other(room, person)
+    if everybody or not whose:
+        await room.kernel.interrupt()
+        return Ended(withdrawn, True, f"interrupt sent{_and_waiting(withdrawn)}")
+    if withdrawn:
+        line = f"{_cells(withdrawn)} of yours will not run; the cell that runs is {whose}'s"
+        return Ended(withdrawn, False, line)
+    await interrupt(room, person)
+    return Ended(0, True, f"interrupt sent; the cell was {whose}'s")
+
+
+def _other(room: Room, person: Person) -> str:
+    """Return who else's cell runs, "" if nobody's does."""
+    author = room.executor.running_for
+    if author is None or author == person.id:
+        return ""
+    other = room.service.people.find(author)
+    return other.user.display_name if other is not None else "somebody else"
+
+
+def _and_waiting(withdrawn: int) -> str:
+    return f"; {_cells(withdrawn)} that waited will not run" if withdrawn else ""
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"

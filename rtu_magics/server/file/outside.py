@@ -1,0 +1,190 @@
+"""Bringing what another program did to a notebook's file into the room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...document import ORIGINAL, NotebookBuilder
+from ...errors import SquashError
+from ...models import (
+    CellContentsReplace,
+    CellMetadataReplace,
+    NBCellsDelete,
+    Notebook,
+    parse_notebook,
+)
+from ..notebook.writer import NotStored
+from ..outputs.adopt import adopt_outputs
+from ..store import deltas as delta_queries
+from .author import other_program
+from .format import DiskBase
+from .merge import Merge, merge_file
+
+if TYPE_CHECKING:
+    from ..room import Room
+
+__all__ = ["take_in"]
+
+logger = logging.getLogger(__name__)
+
+MOST_DELTAS = 1000  # of one change on disk; what is larger would stop everybody for seconds
+
+
+async def take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> None:
+    """Make the file's changes in the room, as ordinary deltas where it can be.
+
+    What deltas cannot bring is not lost: the file is kept as a version. Metadata that is gone from
+    it, attachments and keys that nbformat does not name begin the chain anew.
+
+    Parameters
+    ----------
+    room
+        Of the notebook.
+    name
+        Of the file, for the log.
+    notebook
+        What the file holds now.
+    base
+        What it held when the other program read it.
+
+    Raises
+    ------
+    OSError
+        The store does not take the changes now. Doing it again later brings what is missing.
+    """
+    try:
+        await _take_in(room, name, notebook, base)
+    except (NotStored, SQLAlchemyError) as exc:
+        # Why, the writer or the database has logged or will.
+        raise OSError("another program's change to it cannot be stored") from exc
+
+
+async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> None:
+    merge = await _merged(room, notebook, base)
+    unseen = [part for part in merge.parts if part[1] == ORIGINAL]
+    merge.parts = [part for part in merge.parts if part[1] != ORIGINAL]
+    count = len(merge.deltas) + len(merge.outputs) + len(merge.removed) + len(merge.parts)
+    logger.info("%s was changed by another program: %d changes", name, count)
+    author = other_program(room.service.database)
+    # While another program holds the file it saves again and again: a version was kept before.
+    takes_away = _takes_away(merge) and not room.disk.state.held
+    if takes_away:
+        await _keep(room, f"Before another program saved {name}", author)
+    lost = list(merge.lost)
+    if len(merge.deltas) <= MOST_DELTAS or not await _begin_anew(room, merge, name, author):
+        for delta in merge.deltas:
+            try:
+                await room.apply(delta, author)
+            except NotStored:
+                raise
+            except SquashError as exc:  # the room changed meanwhile
+                lost.append(str(exc))
+    for cell in merge.outputs:
+        await adopt_outputs(room, cell, author)
+    if lost:
+        logger.warning("%s: kept the file as a version, for %s", name, lost[0])
+        await room.exclusively(lambda: _keep_as_version(room, notebook))
+        room.send("v0_file_versions_changed_event", {})
+    elif takes_away:
+        await _keep(room, f"{name} as another program saved it", author)
+    if unseen:
+        await room.exclusively(lambda: _note_unseen(room, unseen))
+    if merge.removed or merge.parts:
+        await _set_parts(room, merge, author)
+
+
+async def _merged(room: Room, notebook: Notebook, base: DiskBase) -> Merge:
+    """Compare on another thread; a room that changes meanwhile is compared again."""
+    for _ in range(3):
+        head = room.chain.head
+        copy = room.chain.builder.copy()
+        merge = await asyncio.to_thread(merge_file, room.file_id, notebook, base, copy)
+        if room.chain.head == head:
+            return merge
+    return merge_file(room.file_id, notebook, base, room.chain.builder)
+
+
+def _takes_away(merge: Merge) -> bool:
+    """Whether something that the room had is not there any more afterwards."""
+    return bool(merge.outputs or merge.removed or merge.parts) or any(
+        isinstance(delta, NBCellsDelete | CellContentsReplace | CellMetadataReplace)
+        for delta in merge.deltas
+    )
+
+
+async def _keep(room: Room, name: str, author: UUID) -> None:
+    await room.exclusively(
+        lambda: room.chain.save_version(name=name, reason="outside", author=author)
+    )
+    room.send("v0_file_versions_changed_event", {})
+
+
+async def _begin_anew(room: Room, merge: Merge, name: str, author: UUID) -> bool:
+    """Make very many changes in one step; whether that was done: the room may have moved on."""
+    head = room.chain.head
+    builder = room.chain.builder.copy()
+
+    def apply() -> None:
+        for delta in merge.deltas:
+            builder.apply_delta(delta, strict=True)
+
+    def begin() -> bool:
+        if room.chain.head != head:
+            return False
+        before = f"Before another program saved {name}"
+        room.chain.begin_epoch(builder, reason="outside", before=before, author=author)
+        return True
+
+    await asyncio.to_thread(apply)
+    done = await room.exclusively(begin)
+    if done:
+        room.tell_inconsistent(f"another program changed very much of {name}; load it again")
+    return done
+
+
+def _keep_as_version(room: Room, notebook: Notebook) -> None:
+    """Keep what the file holds as a version that is not the current one."""
+    with room.service.database.transaction() as connection:
+        delta_queries.insert_version(
+            connection,
+            room.file_id,
+            epoch=-1,
+            seq=0,
+            last_delta_id=room.chain.head,
+            body=NotebookBuilder(notebook).dumps(),
+            reason="outside",
+            name="The file as another program changed it",
+        )
+    room.chain.save_version(reason="automatic")
+
+
+def _note_unseen(room: Room, parts: list[tuple[str | None, str, Any]]) -> None:
+    """Note what the file has in the place of repairs, which no client is shown."""
+    for part in parts:
+        room.chain.builder.set_unnamed_part(*part)
+    room.chain.save_version(reason="automatic")
+
+
+async def _set_parts(room: Room, merge: Merge, author: UUID) -> None:
+    """Change what no delta can: the chain begins anew, and what was is kept as a version."""
+    what = "changed attachments or parts that are no edits" if merge.parts else "removed metadata"
+
+    def begin() -> None:
+        builder = NotebookBuilder(parse_notebook(room.chain.builder.dumps()))
+        for cell_id, key in merge.removed:
+            if cell_id is None:
+                builder.nb.metadata.pop(key, None)
+            elif cell_id in builder:
+                builder.cell(cell_id).metadata.pop(key, None)
+        for part in merge.parts:
+            builder.set_unnamed_part(*part)
+        before = f"Before another program {what}"
+        room.chain.begin_epoch(builder, reason="outside", before=before, author=author)
+
+    await room.exclusively(begin)
+    room.tell_inconsistent(f"another program {what} in the file")

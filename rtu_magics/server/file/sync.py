@@ -1,0 +1,389 @@
+"""One notebook's file on disk: written when the room changes, read when somebody else changes it.
+
+Nothing is overwritten unseen: before each replace the file is compared with what we last read or
+wrote, and what another program changed becomes ordinary deltas first. A file that nobody changed
+here is never written. When to write, when to wait and what to tell decides `file.state`; here it is
+done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...models import Notebook
+from ..store import files as file_queries
+from . import events as ev
+from .access import why_not_writable
+from .content import RoomContent
+from .driver import Driver
+from .format import DiskBase, hash_of
+from .io import MISSING, ChangedMeanwhileError, Seen, Stamp, put_aside, replace, stamp_of
+from .outside import take_in
+from .reader import Reader
+from .relocation import cell_ids_in
+from .rename import move
+from .snapshot import base_of, content_of, differs
+from .state import FileState, may_write
+
+if TYPE_CHECKING:
+    from ..room import Room
+
+__all__ = ["DiskFile", "NotOnDisk"]
+
+logger = logging.getLogger(__name__)
+
+CUT_OFF_AT_LATEST = 30.0  # until a file that ends in the middle counts as what somebody wanted
+SEARCHES = 5  # for a file that is gone, a second apart
+
+
+class NotOnDisk(OSError):
+    """The file does not hold the notebook; the message says why and what to do, in one line."""
+
+
+class DiskFile:
+    """Keeps the file and the room in step.
+
+    Parameters
+    ----------
+    room
+        The notebook.
+    path
+        The file, absolute.
+    disk_hash, base
+        What the store remembers of the file as we last read or wrote it.
+
+    Attributes
+    ----------
+    shown
+        Returns the file's condition as clients are told it.
+    """
+
+    def __init__(
+        self, room: Room, path: Path, disk_hash: str | None, base: DiskBase | None
+    ) -> None:
+        self._room = room
+        self._path = path
+        self._driver = Driver(path.name, self)
+        self._content = RoomContent(room)
+        self._reader = Reader(disk_hash, base, self._why_outside)
+        self._stamp: Stamp | None = None
+        self._searches = 0
+        self._lock = asyncio.Lock()
+        self.shown, self._feed = self._driver.shown, self._driver.feed
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self._path
+
+    @path.setter
+    def path(self, path: Path) -> None:
+        self._path = path
+        self._feed(ev.Renamed(self._driver.now, path.name))
+
+    @property
+    def state(self) -> FileState:
+        """What is to be done about the file."""
+        return self._driver.state
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """Of the file as it was last read or written, None before that."""
+        return self._stamp
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the room has changes that are still to be written."""
+        return self._driver.unsaved and not self.state.content
+
+    def changed(self, *, revive: bool = True) -> None:
+        """Note that the room changed: the file is written after a moment of quiet.
+
+        Parameters
+        ----------
+        revive
+            Whether a file that was deleted comes back.
+        """
+        if self.state.content == "missing" and revive:
+            self._reader.hash = None  # it comes back
+        self._driver.changed(revive=revive)
+
+    async def write_quietly(self) -> None:
+        """Do what `flush` does; what goes wrong has been told and is tried again."""
+        try:
+            await self.flush()
+        except NotOnDisk:
+            pass
+        except Exception:
+            logger.exception("cannot write %s", self.path)
+
+    def show_state(self, shown: dict[str, Any]) -> None:
+        """Let everybody who has the notebook open know the file's condition."""
+        self._room.send("file_state_event", shown)
+
+    # What is asked for
+
+    async def save(self) -> None:
+        """Bring the file up to date now, also where it had been deleted or is no notebook.
+
+        Raises
+        ------
+        NotOnDisk
+            What the room held when this was called is not on disk.
+        """
+        self._check_owners()
+        kept = self._reader.hash
+        if self.state.content and not (self.state.held or self._why_outside(self.path)):
+            foreign = self.state.content == "foreign"
+            try:
+                kept = await asyncio.to_thread(put_aside, self.path) if foreign else None
+            except OSError as exc:
+                why = f"what lies at {self.path.name} cannot be put aside: {exc.strerror or exc}"
+                raise NotOnDisk(why) from exc
+        self._feed(ev.SaveAsked(self._driver.now))
+        self._reader.hash = kept
+        wanted = self.state.generation
+        await self.flush()
+        if self.state.written < wanted:
+            raise NotOnDisk(self.state.reason or f"{self.path.name} changed while it was written")
+
+    async def flush(self) -> None:
+        """Write the file if the room changed since, and nothing but an error is in the way.
+
+        Raises
+        ------
+        NotOnDisk
+            It cannot be read or written; it is tried again by itself.
+        """
+        async with self._lock:
+            if not (self.dirty or self.state.failure):
+                return
+            while True:
+                await self._take_outside_changes()
+                if not self.state.unsaved or not may_write(self.state) or await self._write():
+                    return
+
+    async def move(self, target: Path) -> None:
+        """Move the file, brought up to date, without replacing another one.
+
+        Raises
+        ------
+        FileExistsError
+            The target exists.
+        OSError
+            It cannot be written or moved.
+        """
+        await self.flush()
+        async with self._lock:
+            if self.state.content != "missing":
+                await asyncio.to_thread(move, self.path, target)
+            elif await asyncio.to_thread(target.exists):
+                raise FileExistsError(str(target))
+            self.path, self._stamp = target, stamp_of(target)
+        if self.state.content == "missing":
+            self.changed()
+
+    async def poll(self) -> None:
+        """Look whether another program changed the file; what it did is taken in beside this."""
+        if self.state.content == "missing" and not self.path.exists():
+            if self._searches > 0:
+                self._searches -= 1
+                await self._find_moved()
+            return
+        self._check_owners()
+        stamp = stamp_of(self.path)
+        if self._lock.locked() or (self._stamp is not None and stamp == self._stamp):
+            return
+        if stamp is None and self._reader.hash is None:  # not written for the first time yet
+            return
+        if self.state.failure is None:  # else it is looked at when it is tried again
+            self._driver.spawn(self._look_quietly())
+
+    async def look_now(self) -> None:
+        """Look at once whether the file is still this notebook's, and take in what changed."""
+        if self._stamp is None or stamp_of(self.path) != self._stamp:
+            await self._look_quietly()
+
+    async def check(self) -> None:
+        """After loading a room: take what changed on disk, write what was not yet written."""
+        self._check_owners()
+        await self._look_quietly()
+        if self._reader.base is None or self.state.content:
+            return
+        try:
+            behind = await asyncio.to_thread(differs, self._render(), self._reader.base)
+        except Exception:  # the write says why
+            behind = True
+        if behind:
+            self.changed()
+
+    async def close(self) -> str:
+        """Bring the file up to date for the last time; returns why it is not, if so."""
+        try:
+            await self.flush()
+        except Exception as exc:
+            return str(exc) or type(exc).__name__
+        return self.state.reason if self._driver.unsaved else ""
+
+    async def stop(self) -> None:
+        """Write nothing more; returns when what was being written is."""
+        await self._driver.stop()
+
+    async def _look_quietly(self) -> None:
+        try:
+            async with self._lock:
+                await self._take_outside_changes()
+        except NotOnDisk:
+            pass  # as above
+
+    def _check_owners(self) -> None:
+        """Note whether the system, or another program that owns the file, is against a write."""
+        room = self._room
+        denied = self._why_outside(self.path) or why_not_writable(self.path)
+        self._driver.owners(denied, room.service.holders.of(room.path))
+
+    def _why_outside(self, path: Path) -> str:
+        return self._room.service.paths.why_outside(path, self._room.file_id)
+
+    # Writing
+
+    async def _write(self) -> bool:
+        """Write the room's content; False if another program was quicker."""
+        self._check_owners()
+        if not may_write(self.state):
+            return True
+        generation = self.state.generation
+        try:
+            notebook, own = self._render(), self._content.own_outputs()
+            content, base = await asyncio.to_thread(content_of, notebook)
+        except Exception as exc:  # whatever a notebook may hold, nothing is given up for it
+            raise self._failed("render", exc) from exc
+        if hash_of(content) != self._reader.hash or stamp_of(self.path) is None:
+            ids = [cell.id for cell in notebook.cells]
+            notary, known = self._room.service.notary, self._reader.hash
+            await notary.carry_over(self.path, known, content, ids, own)
+            try:
+                self._stamp = await asyncio.to_thread(
+                    replace, self.path, content, self._stamp, self._why_outside
+                )
+            except ChangedMeanwhileError:
+                return False
+            except OSError as exc:
+                self._check_owners()
+                if not may_write(self.state):
+                    raise NotOnDisk(self.state.reason) from exc
+                raise self._failed("write", exc) from exc
+            self._reader.replaced(self._driver.now)
+            self._remember(hash_of(content), base)
+        self._feed(ev.Wrote(self._driver.now, generation))
+        return True
+
+    def _failed(self, doing: ev.Doing, exc: Exception | str) -> NotOnDisk:
+        return NotOnDisk(self._driver.failed(doing, exc))
+
+    # Outside changes
+
+    async def _take_outside_changes(self) -> None:
+        while True:
+            path = self.path
+            ids = set(self._room.chain.builder.cell_ids)
+            known = self._stamp if self.state.content else None
+            seen = await self._reader.read(path, ids, known)
+            if path == self.path and not await self._moved_away(seen):
+                break
+        if seen.failed or (seen.cut_off and self._may_still_come()):
+            self._stamp = None if seen.failed else seen.stamp
+            raise self._failed("read", seen.trouble)
+        if seen.trouble == MISSING:
+            if self._reader.hash is not None:
+                if self.state.content != "missing":
+                    self._searches = SEARCHES
+                self._feed(ev.Vanished(self._driver.now))
+            return
+        self._stamp = seen.stamp
+        if seen.trouble:
+            self._feed(ev.NotNotebook(self._driver.now, seen.trouble))
+            return
+        if seen.notebook is not None:
+            await self._merge(seen.notebook, seen.base, seen.hash)
+        if self.state.content or self.state.failure:
+            self._feed(ev.Found(self._driver.now))
+
+    def _may_still_come(self) -> bool:
+        """Whether a file that ends in the middle may be one that is written slowly."""
+        if self.state.content == "foreign":
+            return False
+        failure = self.state.failure
+        return failure is None or self._driver.now - failure.since < CUT_OFF_AT_LATEST
+
+    async def _merge(self, notebook: Notebook, base: DiskBase | None, disk_hash: str) -> None:
+        try:
+            if base is None:
+                base = await asyncio.to_thread(base_of, self._render())
+            await take_in(self._room, self.path.name, notebook, base)
+            content = await asyncio.to_thread(base_of, notebook)
+        except Exception as exc:
+            self._stamp = None  # the next look reads it again
+            raise self._failed("store", exc) from exc
+        self._remember(disk_hash, content)
+        # What the room has beyond the file is still to be written.
+        self._feed(ev.Found(self._driver.now))
+        generation = self.state.generation
+        try:
+            behind = await asyncio.to_thread(differs, self._render(), notebook)
+        except Exception as exc:
+            raise self._failed("render", exc) from exc
+        if behind:
+            self.changed()
+        else:
+            self._feed(ev.Wrote(self._driver.now, generation))
+
+    async def _moved_away(self, seen: Seen) -> bool:
+        """Whether the file lies elsewhere now, and what was seen is no affair of this notebook."""
+        if self._reader.hash is None or seen.hash == self._reader.hash or seen.failed:
+            return False
+        if seen.trouble == MISSING:
+            return self.state.content != "missing" and await self._find_moved()
+        if self._stamp is not None and seen.stamp is not None and seen.stamp[2] == self._stamp[2]:
+            return False
+        ids = await asyncio.to_thread(cell_ids_in, self.path)
+        alien = not ids & set(self._room.chain.builder.cell_ids)
+        return (alien or self._stamp is not None) and await self._find_moved(by_hash=alien)
+
+    async def _find_moved(self, *, by_hash: bool = True) -> bool:
+        """Look for a file that left its place; whether it was found."""
+        room = self._room
+        if not await room.service.relocation.follow(room.file_id, by_hash=by_hash):
+            return False
+        self._feed(ev.Found(self._driver.now))
+        return True
+
+    async def keep_room(self, name: str, *, reload: bool) -> None:
+        """Keep the room as a version before anything happens to it or the file."""
+        room = self._room
+        try:
+            await room.exclusively(lambda: room.chain.save_version(name=name, reason="outside"))
+        except SQLAlchemyError as exc:
+            logger.error("no version could be saved: %s", getattr(exc, "orig", exc))
+            return
+        room.send("v0_file_versions_changed_event", {})
+        if reload:
+            room.tell_inconsistent(f"{name}; it lives on here and saving writes it again")
+
+    # State
+
+    def _render(self) -> Notebook:
+        return self._content.notebook(self._reader.base)
+
+    def _remember(self, disk_hash: str, base: DiskBase) -> None:
+        self._reader.hash, self._reader.base = disk_hash, base
+        try:
+            with self._room.service.database.transaction() as connection:
+                file_queries.put_disk_base(connection, self._room.file_id, disk_hash, base.dumps())
+        except SQLAlchemyError as exc:
+            logger.error("cannot note what is on disk: %s", getattr(exc, "orig", exc))

@@ -1,0 +1,1 @@
+"""What one person, one address and one notebook may take of a server."""

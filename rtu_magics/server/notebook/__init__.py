@@ -1,0 +1,1 @@
+"""One notebook's content: its chain of deltas, its one writer, its history."""

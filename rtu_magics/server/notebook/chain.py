@@ -1,0 +1,359 @@
+"""One notebook's chain of deltas: the copy in memory and the truth in the store.
+
+Pure of sockets and tasks. A delta is *staged* (applied to the copy in memory, or refused whole) and
+a batch of staged deltas is *committed* in one transaction. Nobody may look at the copy between the
+two; the room's writer sees to that by doing both without awaiting. When a commit fails, `rebuild`
+goes back to what the store has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from ...document import NotebookBuilder
+from ...errors import SquashError
+from ...models import NIL_UUID, CodeCell, FileDeltaAdapter, FileDeltaBase, parse_notebook
+from ..store import AnyConnection, Database
+from ..store import deltas as queries
+from ..store.deltas import StoredDelta, VersionRow
+from ..store.files import update_file
+from .submission import sealed
+
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "Chain",
+    "HistoryGone",
+    "NotStored",
+    "Staged",
+    "TooLarge",
+    "collections_shown",
+]
+
+MAX_EVENT_BYTES = 900 * 1024
+"""No frame may be larger: other clients accept 1 MiB and never recover from more (RTU protocol)."""
+
+_ENVELOPE_BYTES = 512
+_TAIL_BYTES = 400 * 1024
+_TAIL_DELTAS = 1000
+_IDS_IN_MEMORY = 5000
+
+
+class HistoryGone(Exception):
+    """The asked point of the chain is unknown, of another epoch, or too far back to catch up."""
+
+
+class NotStored(SquashError):
+    """Nothing is wrong with the change; the store does not take it now."""
+
+
+class TooLarge(SquashError):
+    """A delta whose event would not fit into a frame."""
+
+
+@dataclass(slots=True)
+class Staged:
+    """A delta that has been applied to the copy in memory.
+
+    Attributes
+    ----------
+    delta
+        As accepted: with parent, time and author.
+    body
+        Its JSON, as it is stored and broadcast.
+    seq
+        Its place in the epoch.
+    digest
+        Of the delta as submitted.
+    """
+
+    delta: FileDeltaBase
+    body: str
+    seq: int
+    digest: str
+
+
+def collections_shown(builder: NotebookBuilder) -> set[str]:
+    """Return the ids of the output collections that a notebook's cells name."""
+    cells = [cell for cell in builder.cells if isinstance(cell, CodeCell)]
+    return {cell.output_collection_id for cell in cells if cell.output_collection_id}
+
+
+class Chain:
+    """The chain of one notebook.
+
+    Parameters
+    ----------
+    database
+        The store.
+    file_id
+        The notebook; it has a version already.
+
+    Attributes
+    ----------
+    builder
+        The notebook as the chain has made it; read only from outside.
+    epoch, seq
+        The present epoch and the place of the last delta in it.
+    head
+        Id of the last delta, the nil UUID before the first.
+    version
+        The current version (a row without its body).
+    """
+
+    builder: NotebookBuilder
+    epoch: int
+    seq: int
+    head: UUID
+    version: VersionRow
+
+    def __init__(self, database: Database, file_id: UUID) -> None:
+        self.database = database
+        self.file_id = file_id
+        self._committed_seq = 0
+        self._tail: list[StoredDelta] = []
+        self._tail_bytes = 0
+        self.rebuild()
+        with database.transaction() as connection:
+            self._known = queries.all_delta_ids(connection, file_id, _IDS_IN_MEMORY)
+
+    def rebuild(self) -> None:
+        """Make the copy in memory what the store says.
+
+        Raises
+        ------
+        LookupError
+            The notebook has no version.
+        """
+        with self.database.transaction() as connection:
+            version = queries.current_version(connection, self.file_id)
+            content = version and queries.version_content(connection, version.id)
+            if version is None or content is None:
+                raise LookupError(f"file {self.file_id} has no version")
+            tail = queries.deltas_after(connection, self.file_id, version.epoch, version.seq)
+        builder = NotebookBuilder(parse_notebook(content[0]))
+        builder.deleted_cell_ids.update(content[1])
+        for stored in tail:
+            builder.apply_delta(FileDeltaAdapter.validate_json(stored.body))
+        self.builder = builder
+        self.version = version
+        self.epoch = version.epoch
+        self.seq = self._committed_seq = tail[-1].seq if tail else version.seq
+        self.head = tail[-1].id if tail else version.last_delta_id
+        self._tail = tail
+        self._tail_bytes = sum(len(stored.body) for stored in tail)
+
+    # Changing
+
+    def find(self, delta_id: UUID) -> StoredDelta | None:
+        """Return the committed delta with this id, or None.
+
+        Of one that has left the chain only the digest is known; it has no body.
+        """
+        if self._known is not None and delta_id not in self._known:
+            return None
+        with self.database.transaction() as connection:
+            found = queries.find_delta(connection, self.file_id, delta_id)
+            if found is None:
+                digest = queries.digest_of_spent(connection, self.file_id, delta_id)
+                found = None if digest is None else StoredDelta(delta_id, -1, 0, "", digest)
+        return found
+
+    def stage(self, delta: FileDeltaBase, author: UUID, digest: str = "") -> Staged:
+        """Apply a delta to the copy in memory.
+
+        Raises
+        ------
+        SquashError
+            It cannot be applied whole, or is too large (`TooLarge`); nothing changed.
+        """
+        accepted = sealed(self.builder, delta, self.head, author)
+        body = accepted.model_dump_json()
+        if len(body) + _ENVELOPE_BYTES > MAX_EVENT_BYTES // 4:
+            size = len(body.encode())
+            if size + _ENVELOPE_BYTES > MAX_EVENT_BYTES:
+                raise TooLarge(
+                    f"the change has {size} bytes and at most {MAX_EVENT_BYTES - _ENVELOPE_BYTES} "
+                    "fit into one; split it"
+                )
+        self.builder.apply_delta(accepted, strict=True)
+        self.seq += 1
+        self.head = accepted.id
+        return Staged(accepted, body, self.seq, digest)
+
+    def commit(
+        self, staged: Sequence[Staged], also: Callable[[AnyConnection], None] | None = None
+    ) -> None:
+        """Store staged deltas, all that were staged since the last commit, in one transaction.
+
+        Parameters
+        ----------
+        staged
+            In the order of staging.
+        also
+            More to store in the same transaction.
+
+        Raises
+        ------
+        sqlalchemy.exc.SQLAlchemyError
+            Nothing was stored: `rebuild` now.
+        """
+        new = [
+            StoredDelta(one.delta.id, self.epoch, one.seq, one.body, one.digest) for one in staged
+        ]
+        with self.database.quick_transaction() as connection:
+            queries.insert_deltas(connection, self.file_id, new)
+            if also is not None:
+                also(connection)
+        self._tail += new
+        self._tail_bytes += sum(len(one.body) for one in new)
+        self._committed_seq = self.seq
+        if self._known is not None:
+            self._known.update(one.id for one in new)
+            if len(self._known) > 4 * _IDS_IN_MEMORY:
+                self._known = None
+
+    # Versions
+
+    @property
+    def needs_version(self) -> bool:
+        """Whether the tail after the current version has grown to its bounds."""
+        return self._tail_bytes > _TAIL_BYTES or len(self._tail) > _TAIL_DELTAS
+
+    @property
+    def tail_length(self) -> int:
+        """How many deltas follow the current version."""
+        return len(self._tail)
+
+    def save_version(
+        self, *, name: str | None = None, reason: str = "save", author: UUID | None = None
+    ) -> VersionRow:
+        """Store the notebook as it is as the next version, the new current one."""
+        with self.database.transaction() as connection:
+            self.version = self._keep(connection, reason, name, author)
+        self._tail = []
+        self._tail_bytes = 0
+        return self.version
+
+    def _keep(
+        self, connection: Connection, reason: str, name: str | None, author: UUID | None
+    ) -> VersionRow:
+        return queries.insert_version(
+            connection,
+            self.file_id,
+            epoch=self.epoch,
+            seq=self.seq,
+            last_delta_id=self.head,
+            body=self.builder.dumps(),
+            reason=reason,
+            deleted_cell_ids=self.builder.deleted_cell_ids,
+            collection_ids=collections_shown(self.builder),
+            name=name,
+            created_by_id=author,
+        )
+
+    def begin_epoch(
+        self,
+        builder: NotebookBuilder,
+        *,
+        reason: str,
+        before: str,
+        name: str | None = None,
+        author: UUID | None = None,
+    ) -> None:
+        """Replace the content outside the chain: keep the present state as a version, start anew.
+
+        Everybody who follows the chain has to load the new current version.
+
+        Parameters
+        ----------
+        builder
+            The new content.
+        reason
+            Why, as versions have it.
+        before, name
+            What the versions with the present and with the new content are called.
+        author
+            Who does it.
+        """
+        builder.deleted_cell_ids.update(self.builder.deleted_cell_ids, self.builder.cell_ids)
+        builder.deleted_cell_ids.difference_update(builder.cell_ids)
+        with self.database.transaction() as connection:
+            self._keep(connection, reason, before, author)
+            queries.insert_version(
+                connection,
+                self.file_id,
+                epoch=self.epoch + 1,
+                seq=0,
+                last_delta_id=NIL_UUID,
+                body=builder.dumps(),
+                reason=reason,
+                deleted_cell_ids=builder.deleted_cell_ids,
+                collection_ids=collections_shown(builder),
+                name=name,
+                created_by_id=author,
+            )
+            update_file(connection, self.file_id, epoch=self.epoch + 1)
+        self.rebuild()
+
+    # Catching up
+
+    def bodies_after_version(self, version_id: UUID, limit: int = MAX_EVENT_BYTES) -> list[str]:
+        """Return the bodies of the deltas after a version, in chain order.
+
+        Parameters
+        ----------
+        version_id
+            The version.
+        limit
+            The bytes that the asker accepts in one message.
+
+        Raises
+        ------
+        HistoryGone
+            There is no such version to follow from.
+        """
+        if version_id == self.version.id:
+            return [stored.body for stored in self._tail]
+        with self.database.transaction() as connection:
+            version = queries.get_version(connection, version_id)
+        mine = version is not None and version.file_id == self.file_id
+        return self._bodies_after(version if mine else None, limit)
+
+    def bodies_after_delta(self, delta_id: UUID, limit: int = MAX_EVENT_BYTES) -> list[str]:
+        """Return the bodies of the deltas strictly after a delta, in chain order.
+
+        Parameters
+        ----------
+        delta_id
+            The delta.
+        limit
+            The bytes that the asker accepts in one message.
+
+        Raises
+        ------
+        HistoryGone
+            There is no such delta to follow from.
+        """
+        if delta_id == self.head and delta_id != NIL_UUID:
+            return []
+        with self.database.transaction() as connection:
+            stored = queries.find_delta(connection, self.file_id, delta_id)
+        return self._bodies_after(stored, limit)
+
+    def _bodies_after(self, place: VersionRow | StoredDelta | None, limit: int) -> list[str]:
+        if place is None or place.epoch != self.epoch:
+            raise HistoryGone("unknown point of the chain; load the current version")
+        seq = place.seq
+        if seq >= self.version.seq:
+            return [stored.body for stored in self._tail if stored.seq > seq]
+        with self.database.transaction() as connection:
+            if queries.size_after(connection, self.file_id, self.epoch, seq) > limit:
+                raise HistoryGone("too far back; load the current version")
+            found = queries.deltas_after(connection, self.file_id, self.epoch, seq)
+        if not found or found[0].seq != seq + 1:  # those in between have left the chain
+            raise HistoryGone("too far back; load the current version")
+        return [stored.body for stored in found]

@@ -1,0 +1,194 @@
+"""What became of a notebook: the log of its deltas, and going back to a version."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from ...document import NotebookBuilder
+from ...models import FileDeltaAdapter, parse_notebook
+from ..access.people import Person
+from ..store import deltas as queries
+from ..store.deltas import StoredDelta, VersionRow
+
+if TYPE_CHECKING:
+    from ..room import Room
+
+__all__ = ["MAX_LOG", "LogGone", "log_as_json", "restore"]
+
+MAX_LOG = 5000
+_LET_GO_EVERY = 20  # deltas
+
+
+class LogGone(LookupError):
+    """The log does not reach back to the asked delta."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of the log: the version to start from, what leads to its first delta, its deltas."""
+
+    version: VersionRow
+    content: bytes
+    deleted: list[str]
+    lead: Sequence[StoredDelta]
+    deltas: Sequence[StoredDelta]
+    more: bool
+    epoch: int
+
+
+async def log_as_json(room: Room, limit: int, before: UUID | None) -> str:
+    """Return a part of a notebook's log as the REST API has it.
+
+    Parameters
+    ----------
+    room
+        The notebook.
+    limit
+        How many deltas at most.
+    before
+        The delta that follows the part; None for the latest.
+
+    Raises
+    ------
+    LogGone
+        `before` is not in the log.
+    """
+    database, file_id, chain = room.service.database, room.file_id, room.chain
+    epoch, end = chain.epoch, chain.seq
+    piece = await database.read(lambda c: _read(c, file_id, (epoch, end), limit, before))
+    authors = await asyncio.to_thread(lambda: {_author(delta) for delta in piece.deltas})
+    names = _names(room, authors)
+    present = piece.epoch == room.chain.epoch
+    return await asyncio.to_thread(_render, piece, names, present)
+
+
+def _read(
+    connection: Connection, file_id: UUID, now: tuple[int, int], limit: int, before: UUID | None
+) -> _Piece:
+    """Read a part of the log; `now`: epoch and place of the last delta."""
+    if before is None:
+        epoch, end = now
+    else:
+        stored = queries.find_delta(connection, file_id, before)
+        if stored is None:
+            raise LogGone("the log does not reach back to this delta; read it from its end")
+        epoch, end = stored.epoch, stored.seq - 1
+    found = queries.deltas_up_to(connection, file_id, epoch, end, limit)
+    if not found:  # the notebook began anew there: what came before is of an earlier epoch
+        earlier = queries.end_before(connection, file_id, epoch)
+        if earlier is not None:
+            epoch, end = earlier
+            found = queries.deltas_up_to(connection, file_id, epoch, end, limit)
+    first = found[0].seq if found else end + 1
+    version, lead = _start(connection, file_id, epoch, first)
+    cut = version is None
+    if version is None:
+        # Old deltas are leaving just now: what is before the next version cannot be read.
+        version = queries.first_version_from(connection, file_id, epoch, first)
+        if version is None:
+            raise LogGone("the log does not reach back that far; read it from its end")
+        found = [delta for delta in found if delta.seq > version.seq]
+        first = version.seq + 1
+    content = queries.version_content(connection, version.id)
+    assert content is not None
+    more = not cut and (
+        bool(queries.deltas_up_to(connection, file_id, epoch, first - 1, 1))
+        or queries.end_before(connection, file_id, epoch) is not None
+    )
+    return _Piece(version, *content, lead, found, more, epoch)
+
+
+def _start(
+    connection: Connection, file_id: UUID, epoch: int, first: int
+) -> tuple[VersionRow | None, list[StoredDelta]]:
+    """Return the version before a place, and the deltas in between; None if some are missing."""
+    version = queries.version_before(connection, file_id, epoch, first)
+    if version is None:
+        return None, []
+    lead = queries.deltas_after(connection, file_id, epoch, version.seq, first - 1)
+    return (version, lead) if len(lead) == first - 1 - version.seq else (None, [])
+
+
+def _names(room: Room, authors: Iterable[str | None]) -> dict[str, str]:
+    """Return the names of those who made some deltas, by user id."""
+    found: dict[str, str] = {}
+    for author in authors:
+        person = None if author is None else room.service.people.find(UUID(author))
+        if person is not None:
+            found[str(author)] = person.user.display_name
+    return found
+
+
+def _author(delta: StoredDelta) -> str | None:
+    author = json.loads(delta.body).get("created_by_id")
+    return author if isinstance(author, str) else None
+
+
+def _render(piece: _Piece, names: dict[str, str], present: bool) -> str:
+    builder = NotebookBuilder(parse_notebook(piece.content))
+    builder.deleted_cell_ids.update(piece.deleted)
+    for delta in piece.lead:
+        builder.apply_delta(FileDeltaAdapter.validate_json(delta.body))
+    deltas = []
+    for number, delta in enumerate(piece.deltas):
+        if number % _LET_GO_EVERY == 0:
+            time.sleep(0)  # the loop waits for the interpreter otherwise
+        author = _author(delta)
+        made_by = json.dumps({"user_id": author, "name": names.get(author or "")})
+        deltas.append(f'{delta.body[:-1]},"author":{made_by}}}')
+    version_id = "null" if piece.lead else f'"{piece.version.id}"'
+    notebook = builder.dumps(indent=False).decode()
+    return (
+        f'{{"start":{{"version_id":{version_id},"notebook":{notebook}}},'
+        f'"deltas":[{",".join(deltas)}],"more":{json.dumps(piece.more)},'
+        f'"epoch":{piece.epoch},"present":{json.dumps(present)}}}'
+    )
+
+
+async def restore(room: Room, version_id: UUID, person: Person) -> VersionRow:
+    """Make a notebook what a version holds; returns the version that it now is.
+
+    What it was is kept as a version first. Everybody who follows it is told to load it anew.
+
+    Raises
+    ------
+    LookupError
+        The notebook has no such version.
+    """
+    version = await room.exclusively(lambda: _restore(room, version_id, person))
+    room.disk.changed()
+    return version
+
+
+def _restore(room: Room, version_id: UUID, person: Person) -> VersionRow:
+    chain = room.chain
+    with room.service.database.transaction() as connection:
+        version = queries.get_version(connection, version_id)
+        content = queries.version_content(connection, version_id)
+    if version is None or content is None or version.file_id != room.file_id:
+        raise LookupError("there is no such version of this notebook")
+    builder = NotebookBuilder(parse_notebook(content[0]))
+    builder.deleted_cell_ids.update(content[1])
+    gone = set(chain.builder.cell_ids) - set(builder.cell_ids)
+    chain.begin_epoch(
+        builder,
+        reason="restore",
+        before=f"Before version {version.number} was restored",
+        name=f"Version {version.number} restored",
+        author=person.id,
+    )
+    for cell_id in gone:
+        room.executor.cell_deleted(cell_id)
+    changed = {"version_id": str(chain.version.id)}
+    room.send("v0_file_versions_changed_event", changed)
+    who = person.user.display_name
+    room.tell_inconsistent(f"{who} restored version {version.number}; load the notebook again")
+    return chain.version

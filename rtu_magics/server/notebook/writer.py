@@ -1,0 +1,388 @@
+"""The one writer of a notebook.
+
+Everything that has to be in order goes through it: deltas of clients and of the server, joins,
+versions. It takes what has arrived, applies each delta to the chain or refuses it, commits the
+batch in one transaction, and only then acknowledges and broadcasts, in chain order. Nothing is
+awaited between applying and committing, so nobody ever sees what is not stored.
+
+While another program holds the database, what arrives waits unapplied, and everything else goes on.
+What people asked for is refused when that takes too long; the server's own changes wait on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...errors import SquashError
+from ...models import CellExecuteDelta, FileDeltaBase, NBCellsDelete
+from ..access.people import Person
+from ..execution.executor import Plan
+from ..outputs.claims import foreign_outputs
+from ..store import AnyConnection
+from ..wire.connection import Connection, broadcast
+from ..wire.frames import Envelope, error_frame, message
+from .cell_locks import objection
+from .chain import NotStored, Staged
+
+if TYPE_CHECKING:
+    from ..room import Room
+
+__all__ = ["Call", "NotStored", "Submission", "Writer"]
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE = 10.0  # seconds that a change waits while another program holds the database
+_AGAIN = 0.05
+_MOST_WAITING = 2_000  # jobs
+
+STORE_FAILED = "the server could not store the change ({}); try again when that is solved"
+_HELD = "another program holds its database"
+
+
+@dataclass(slots=True)
+class Submission:
+    """A delta to append, and who gets the answer: a connection, or whoever awaits `done`."""
+
+    delta: FileDeltaBase
+    author: UUID
+    digest: str
+    connection: Connection | None = None
+    transaction_id: UUID | None = None
+    also: Callable[[AnyConnection], None] | None = None
+    done: asyncio.Future[FileDeltaBase] | None = None
+    person: Person | None = None  # whose rights count; the server's own changes have none
+
+
+@dataclass(slots=True)
+class Call:
+    """A function to run between two batches; `overtakes`: before those that wait for the store."""
+
+    work: Callable[[], Any]
+    done: asyncio.Future[Any]
+    overtakes: bool = False
+
+
+class Writer:
+    """Writes to one notebook.
+
+    Parameters
+    ----------
+    room
+        The notebook.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._jobs: deque[Submission | Call] = deque()
+        self._wake = asyncio.Event()
+        self._at_work = False
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
+        self._failing = False
+        self._stale = False  # whether the copy in memory holds what the store does not
+        self._retry: asyncio.TimerHandle | None = None
+        self._waits_since = 0.0
+
+    def start(self) -> None:
+        """Start taking jobs."""
+        name = f"rtu-writer-{self._room.file_id}"
+        self._task = asyncio.create_task(self._write_forever(), name=name)
+
+    async def close(self) -> None:
+        """Stop; jobs that are left get no answer."""
+        self._closed = True
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def put(self, job: Submission | Call, *, more: bool = False) -> None:
+        """Do a job, in the order of arrival.
+
+        It is done at once, which saves a turn of the loop, unless the caller knows that more
+        follows with which it can share a transaction.
+        """
+        if self._retry is not None:
+            if isinstance(job, Call) and job.overtakes:
+                self._call(job)
+                return
+            if len(self._jobs) >= _MOST_WAITING and isinstance(job, Submission) and job.person:
+                self._refusal(job, STORE_FAILED.format(_HELD), NotStored)()
+                return
+        self._jobs.append(job)
+        if more or self._at_work or self._closed:
+            self._wake.set()
+            return
+        self._work()
+        if self._room.chain.needs_version:
+            self._wake.set()
+
+    async def _write_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self._work()
+            if self._room.chain.needs_version:
+                self._snapshot()
+
+    def _work(self) -> None:
+        """Do what is queued; never within itself, as a job may queue another."""
+        if self._retry is not None or not self._jobs:
+            return
+        if not self._room.service.database.is_free():
+            self._wait_for_store()
+            return
+        self._at_work = True
+        try:
+            batch: list[Submission] = []
+            while self._jobs:
+                job = self._jobs.popleft()
+                if isinstance(job, Submission):
+                    batch.append(job)
+                    continue
+                if not self._write(batch):
+                    self._put_back([*batch, job])
+                    return
+                batch = []
+                self._call(job)
+            if not self._write(batch):
+                self._put_back(batch)
+        finally:
+            self._at_work = False
+
+    # While another program holds the database
+
+    def _put_back(self, jobs: Sequence[Submission | Call]) -> None:
+        self._jobs.extendleft(reversed(jobs))
+        self._wait_for_store()
+
+    def _wait_for_store(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._waits_since = loop.time()
+        self._retry = loop.call_later(_AGAIN, self._try_again)
+        # Joining needs no commit; the order of arrival matters to nobody who has not joined.
+        overtaking = [job for job in self._jobs if isinstance(job, Call) and job.overtakes]
+        if overtaking:
+            left = (job for job in self._jobs if not (isinstance(job, Call) and job.overtakes))
+            self._jobs = deque(left)
+            for job in overtaking:
+                self._call(job)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        if self._closed:
+            return
+        if self._room.service.database.is_free():
+            self._wake.set()
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._waits_since > _PATIENCE:
+            self._waits_since = loop.time()
+            jobs, self._jobs = self._jobs, deque()
+            for job in jobs:
+                if isinstance(job, Call):
+                    self._call(job)  # it fails by itself if it writes
+                elif job.person is not None:
+                    self._refusal(job, STORE_FAILED.format(_HELD), NotStored)()
+                else:
+                    self._jobs.append(job)
+        if self._jobs:
+            self._retry = loop.call_later(_AGAIN, self._try_again)
+
+    def _call(self, job: Call) -> None:
+        if job.done.cancelled():
+            return
+        try:
+            job.done.set_result(job.work())
+        except Exception as exc:
+            job.done.set_exception(exc)
+
+    def _snapshot(self) -> None:
+        try:
+            version = self._room.chain.save_version(reason="automatic")
+        except SQLAlchemyError as exc:
+            logger.error("no version could be saved: %s", type(exc).__name__)
+            return
+        self._room.send("v0_file_versions_changed_event", {"version_id": str(version.id)})
+
+    def _write(self, batch: Sequence[Submission]) -> bool:
+        """Apply, commit, then answer: the whole way of a batch.
+
+        Returns
+        -------
+        bool
+            False if another program holds the database: nothing was applied or answered.
+        """
+        if not batch:
+            return True
+        trouble = self._refresh() if self._stale else ""
+        if trouble:
+            return self._give_up(batch, trouble)
+        staged: list[Staged] = []
+        plans: dict[UUID, Plan] = {}
+        extras: list[Callable[[AnyConnection], None]] = []
+        # What each gets, and whether that hangs on the commit.
+        answers: list[tuple[Submission, Callable[[], None], bool]] = []
+        accepted_ids: dict[UUID, str] = {}
+        for job in batch:
+            delta_id = job.delta.id
+            earlier = accepted_ids.get(delta_id)
+            try:
+                stored = None if earlier is not None else self._room.chain.find(delta_id)
+            except SQLAlchemyError as exc:
+                self._stale = True
+                return self._give_up(batch, str(getattr(exc, "orig", exc)))
+            if earlier is not None or stored is not None:
+                same = job.digest == (earlier if stored is None else stored.digest)
+                answers.append((job, self._answer_known(job, same), earlier is not None))
+                continue
+            # Here, where the order is settled: a role or a lock may have changed on the way.
+            if job.person is not None:
+                builder = self._room.chain.builder
+                file_id, collections = self._room.file_id, self._room.service.collections
+                against = objection(job.person, file_id, job.delta, builder)
+                against = against or foreign_outputs(job.delta, file_id, collections)
+                if not against and isinstance(job.delta, CellExecuteDelta):
+                    against = self._room.executor.why_full(job.author, plans.values())
+                if against:
+                    answers.append((job, self._refusal(job, against), False))
+                    continue
+            try:
+                one = self._room.chain.stage(job.delta, job.author, job.digest)
+            except SquashError as exc:
+                answers.append((job, self._refusal(job, str(exc)), False))
+                continue
+            staged.append(one)
+            accepted_ids[delta_id] = job.digest
+            if isinstance(one.delta, CellExecuteDelta):
+                plan = plans[delta_id] = self._room.executor.plan(
+                    one.delta, self._room.chain.builder
+                )
+                extras.append(plan.store)
+            if job.also is not None:
+                extras.append(job.also)
+            answers.append((job, self._acceptance(job, one, plans.get(delta_id)), True))
+        failure = self._commit(staged, extras) if staged else ""
+        if failure and self._room.service.database.held:
+            return False
+        for job, answer, hangs_on_commit in answers:
+            if failure and hangs_on_commit:
+                self._refusal(job, STORE_FAILED.format(failure), NotStored)()
+            else:
+                answer()
+        if failure:
+            return True
+        if any(not isinstance(one.delta, CellExecuteDelta) for one in staged):
+            self._room.service.outbox.afterwards(self._room.disk.changed)
+        return True
+
+    def _give_up(self, batch: Sequence[Submission], trouble: str) -> bool:
+        """Refuse a batch, unless it is to be tried again; returns as `_write`."""
+        if self._room.service.database.held:
+            return False
+        for job in batch:
+            self._refusal(job, STORE_FAILED.format(trouble), NotStored)()
+        return True
+
+    def _refresh(self) -> str:
+        """Go back to what the store has; returns why that failed, "" if it did not."""
+        try:
+            self._room.chain.rebuild()
+        except SQLAlchemyError as exc:  # it is tried again with the next change
+            return str(getattr(exc, "orig", exc))
+        self._stale = False
+        return ""
+
+    def _commit(self, staged: list[Staged], extras: list[Callable[[AnyConnection], None]]) -> str:
+        """Store what was staged; returns why that failed, "" if it did not."""
+
+        def also(connection: AnyConnection) -> None:
+            for extra in extras:
+                extra(connection)
+
+        try:
+            self._room.chain.commit(staged, also if extras else None)
+        except SQLAlchemyError as exc:
+            failure = str(getattr(exc, "orig", exc))
+            if not self._failing:  # once, however many changes are refused
+                logger.error("changes cannot be stored and are refused: %s", failure)
+            self._failing = self._stale = True
+            self._refresh()
+            return failure
+        if self._failing:
+            self._failing = False
+            logger.info("changes are stored again")
+        return ""
+
+    def _acceptance(self, job: Submission, one: Staged, plan: Plan | None) -> Callable[[], None]:
+        def answer() -> None:
+            envelope = Envelope(self._room.channel, job.transaction_id)
+            if job.connection is not None:
+                job.connection.send(envelope.message("new_delta_reply", '{"success":true}'))
+            event = envelope.message("new_delta_event", one.body)
+            broadcast(self._room.subscribers, event)
+            if job.connection is not None and job.connection not in self._room.subscribers:
+                job.connection.send(event)
+            if plan is not None:
+                self._room.executor.accept(plan)
+            if isinstance(one.delta, NBCellsDelete):
+                self._room.executor.cell_deleted(one.delta.properties.id)
+            if job.done is not None and not job.done.done():
+                job.done.set_result(one.delta)
+
+        return answer
+
+    def _answer_known(self, job: Submission, same: bool) -> Callable[[], None]:
+        def answer() -> None:
+            stored = self._room.chain.find(job.delta.id)
+            if not same or stored is None:
+                self._refusal(job, "another change with the same id was accepted before")()
+                return
+            if job.connection is not None:
+                self._reply(job, True)
+                body = stored.body or _spent(job)
+                event = message(self._room.channel, "new_delta_event", body, job.transaction_id)
+                job.connection.send(event)
+
+        return answer
+
+    def _refusal(
+        self, job: Submission, cause: str, error: type[SquashError] = SquashError
+    ) -> Callable[[], None]:
+        def answer() -> None:
+            if job.connection is not None:
+                self._reply(job, False)
+                rejected = error_frame(
+                    self._room.channel, "delta_rejected", cause, job.transaction_id
+                )
+                job.connection.send(rejected)
+            if job.done is not None and not job.done.done():
+                job.done.set_exception(error(cause))
+
+        return answer
+
+    def _reply(self, job: Submission, success: bool) -> None:
+        assert job.connection is not None
+        data = '{"success":true}' if success else '{"success":false}'
+        job.connection.send(
+            message(self._room.channel, "new_delta_reply", data, job.transaction_id)
+        )
+
+
+def _spent(job: Submission) -> str:
+    """Return a delta that has left the chain, so that whoever waits for it learns that it counts.
+
+    Whoever retries it that late has loaded the notebook anew, with what it did. As its own parent
+    it cannot be taken for the chain's next.
+    """
+    told = {"parent_delta_id": job.delta.id, "created_by_id": job.author}
+    return job.delta.model_copy(update=told).model_dump_json()

@@ -1,0 +1,150 @@
+"""Output collections by id: those of the cells' latest runs in memory, all others in the store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...models import CodeCell
+from ..store import Database, runs
+from ..wire.links import Links
+from .collection import LiveCollection, load_collection
+from .truncation import LongTexts
+
+if TYPE_CHECKING:
+    from ..room import Room
+
+__all__ = ["Collections"]
+
+logger = logging.getLogger(__name__)
+
+
+class Collections:
+    """The output collections of a server.
+
+    Parameters
+    ----------
+    database, links
+        Where they are stored, and how their content is linked to.
+    """
+
+    def __init__(self, database: Database, links: Links) -> None:
+        self._database = database
+        self._links = links
+        # Not in the store: what it holds is small, and is there for ever.
+        self.long_texts = LongTexts(
+            database.path.parent / "outputs", lambda found: links.output(found, "text/plain")
+        )
+        self._by_id: dict[UUID, LiveCollection] = {}
+        self._latest: dict[tuple[UUID, str], UUID] = {}
+        self._displays_loaded: set[UUID] = set()  # of these notebooks
+
+    def put(self, collection: LiveCollection) -> None:
+        """Keep the collection of a cell's new run in memory; the one before leaves it."""
+        self._by_id[collection.id] = collection
+        if collection.cell_id is not None:
+            key = (collection.file_id, collection.cell_id)
+            before = self._latest.get(key)
+            if before is not None and before != collection.id:
+                self._by_id.pop(before, None)
+                self.long_texts.remove(before)
+            self._latest[key] = collection.id
+
+    def get(self, collection_id: UUID) -> LiveCollection | None:
+        """Return a collection from memory or the store, or None."""
+        found = self._by_id.get(collection_id)
+        if found is not None:
+            return found
+        with self._database.transaction() as connection:
+            return load_collection(connection, collection_id, self._links.output)
+
+    def of_cell(self, collection_id: str, file_id: UUID) -> LiveCollection | None:
+        """Return the collection that a cell's metadata name, and keep it in memory.
+
+        A cell has none of another notebook, nor of a run without a cell, whatever it names.
+        """
+        try:
+            found = self.get(UUID(collection_id))
+        except ValueError:
+            return None
+        if found is None or found.file_id != file_id or found.private_to is not None:
+            return None
+        self.put(found)
+        return found
+
+    def live_content(self, output_id: UUID, mimetype: str) -> str | None:
+        """Return one representation of an output in memory, stored or not, or None."""
+        for collection in self._by_id.values():
+            text = collection.content_of(output_id, mimetype)
+            if text is not None:
+                return text
+        return None
+
+    def update_display(
+        self,
+        room: Room,
+        display_id: str,
+        content: Mapping[str, Any],
+        source: LiveCollection,
+    ) -> None:
+        """Show something new under a display id in the other runs of the notebook, and store it."""
+        self._load_displays(room)
+        for collection in list(self._by_id.values()):
+            if collection is source or collection.file_id != room.file_id:
+                continue
+            if collection.private_to is not None:
+                continue  # its starter sees what it showed as it was
+            if collection.update_display(display_id, content, source.run_id):
+                collection.authors |= source.authors
+                for event, data in collection.drain():
+                    room.send(event, data)
+                try:
+                    with self._database.quick_transaction() as connection:
+                        collection.store(connection)
+                except SQLAlchemyError as exc:
+                    collection.store_again()  # with what it shows next; the file has it now
+                    if self._database.held:
+                        room.executor.deferred.keep((), collection)
+                    else:
+                        cause = getattr(exc, "orig", exc)
+                        logger.error("an update could not be stored: %s", cause)
+                room.disk.changed(revive=False)
+
+    def _load_displays(self, room: Room) -> None:
+        """Load what cells show under display ids from before this server was started."""
+        if room.file_id in self._displays_loaded:
+            return
+        cells = room.chain.builder.cells
+        shown = {c.output_collection_id for c in cells if isinstance(c, CodeCell)}
+        missing = [i for i in map(_uuid, shown) if i is not None and i not in self._by_id]
+        try:
+            with self._database.transaction() as connection:
+                found = runs.with_displays(connection, missing)
+            for collection_id in found:
+                self.of_cell(str(collection_id), room.file_id)
+        except SQLAlchemyError as exc:  # the next update tries again
+            logger.error("what cells display could not be read: %s", getattr(exc, "orig", exc))
+            return
+        self._displays_loaded.add(room.file_id)
+
+    def drop(self, collection_id: UUID) -> None:
+        """Drop one collection from memory; one that is private is gone with that."""
+        self._by_id.pop(collection_id, None)
+        self.long_texts.remove(collection_id)
+
+    def forget(self, file_id: UUID) -> None:
+        """Drop a notebook's collections from memory."""
+        self._displays_loaded.discard(file_id)
+        for key in [key for key in self._latest if key[0] == file_id]:
+            self._by_id.pop(self._latest.pop(key), None)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None

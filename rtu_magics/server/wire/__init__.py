@@ -1,0 +1,1 @@
+"""What goes to connections: messages framed once, each connection's queue, signed links."""

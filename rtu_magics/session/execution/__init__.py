@@ -1,0 +1,1 @@
+"""An execution as this process follows it: its events, its outputs, its end."""

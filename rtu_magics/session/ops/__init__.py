@@ -1,0 +1,1 @@
+"""The verbs of a session, each group a module."""

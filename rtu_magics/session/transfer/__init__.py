@@ -1,0 +1,1 @@
+"""Copying plain data between this kernel and the remote one."""

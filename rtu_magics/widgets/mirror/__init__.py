@@ -1,0 +1,1 @@
+"""The mirror: a remote notebook, live, below a cell."""
