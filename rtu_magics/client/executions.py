@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
+from ..document import targets_of
 from ..errors import CellNotFound, KernelDied, KernelNotStarted, RTUError
 from ..models import (
     BulkCellStateUpdateResponse,
@@ -233,11 +234,11 @@ class ExecutingClient(FollowingClient):
             # At this very point of the chain, because that is where the server takes its cells, and
             # before any state that follows.
             loop = asyncio.get_running_loop()
-            for target in self._targets(squashed):
+            for cell in targets_of(delta, self.builder):
                 future: CellFuture = loop.create_future()
                 future.add_done_callback(self._forget_cancelled)
-                self._ledger.arm(squashed.id, target, future)
-                futures[future] = target
+                self._ledger.arm(squashed.id, cell.id, future)
+                futures[future] = cell.id
             self._end_waits(self._ledger.told_late(squashed.id, self.cell_state_details))
 
         await self._request(delta, arm)
@@ -245,18 +246,6 @@ class ExecutingClient(FollowingClient):
 
     async def _request(self, delta: FileDeltaBase, on_squashed: Any = None) -> FileDeltaBase:
         raise NotImplementedError
-
-    def _targets(self, delta: FileDeltaBase) -> list[str]:
-        """Return the cells that an execute delta runs: code, and not blank."""
-        if isinstance(delta, CellExecute):
-            cells = [self.builder.cell(delta.resource_id)]
-        else:
-            cells = list(self.builder.cells)
-            if isinstance(delta, CellExecuteBefore):
-                cells = cells[: self.builder.index_of(delta.resource_id) + 1]
-            elif isinstance(delta, CellExecuteAfter):
-                cells = cells[self.builder.index_of(delta.resource_id) :]
-        return [c.id for c in cells if isinstance(c, CodeCell) and c.source.strip()]
 
     def _forget_cancelled(self, future: CellFuture) -> None:
         if future.cancelled():

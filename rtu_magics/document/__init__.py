@@ -19,6 +19,7 @@ from .outputs import (
 from .patch import apply_patch
 from .plain import still_cell
 from .repair import ABSENT
+from .targets import targets_of
 
 __all__ = [
     "ABSENT",
@@ -42,6 +43,7 @@ __all__ = [
     "normalise_notebook",
     "notebook_bytes",
     "still_cell",
+    "targets_of",
     "unnamed_parts",
     "valid_bundle",
 ]

@@ -26,6 +26,7 @@ def test_the_public_names_are_what_we_promise() -> None:
         "normalise_notebook",
         "notebook_bytes",
         "still_cell",
+        "targets_of",
         "unnamed_parts",
         "valid_bundle",
     ]

@@ -8,16 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from ...document import NotebookBuilder
+from ...document import NotebookBuilder, targets_of
 from ...models import (
     SCRATCH_CELL,
-    CellExecute,
-    CellExecuteAfter,
-    CellExecuteBefore,
     CellExecuteDelta,
     CellState,
     CellStateName,
-    CodeCell,
     source_digest,
 )
 from ..store import AnyConnection, runs
@@ -102,23 +98,14 @@ def queued_states(plans: Iterable[Plan], cell_ids: Container[str]) -> list[CellS
 
 def plan_of(delta: CellExecuteDelta, builder: NotebookBuilder) -> Plan:
     """Return which cells a delta means, with their sources, as the notebook is now."""
-    if isinstance(delta, CellExecute):
-        cells: Iterable[Any] = [builder.get_cell(delta.resource_id)[1]]
-    elif isinstance(delta, CellExecuteBefore):
-        cells = builder.nb.cells[: builder.index_of(delta.resource_id) + 1]
-    elif isinstance(delta, CellExecuteAfter):
-        cells = builder.nb.cells[builder.index_of(delta.resource_id) :]
-    else:
-        cells = builder.nb.cells
     assert delta.created_by_id is not None
     plan = Plan(delta.id, delta.file_id, delta.created_by_id)
-    for cell in cells:
-        if isinstance(cell, CodeCell) and cell.source.strip():
-            may_fail = MAY_FAIL in tags_of(cell.metadata)
-            digest = source_digest(cell.source)
-            plan.targets.append(
-                Target(cell.id, cell.source, cell.is_sql_cell, may_fail=may_fail, digest=digest)
-            )
+    for cell in targets_of(delta, builder):
+        may_fail = MAY_FAIL in tags_of(cell.metadata)
+        digest = source_digest(cell.source)
+        plan.targets.append(
+            Target(cell.id, cell.source, cell.is_sql_cell, may_fail=may_fail, digest=digest)
+        )
     return plan
 
 

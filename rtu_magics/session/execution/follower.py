@@ -70,7 +70,7 @@ class Follower:
         session: RunVerbs,
         execution_id: UUID,
         *,
-        delta: m.FileDeltaBase | None = None,
+        delta: m.CellExecuteDelta | None = None,
         keep: bool = False,
     ) -> None:
         self.session = session

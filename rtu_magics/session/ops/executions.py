@@ -6,6 +6,7 @@ import asyncio
 from uuid import UUID, uuid4
 
 from ... import models as m
+from ...document import targets_of
 from ...errors import PermissionDenied, RTUError
 from ..execution.execution import Execution
 from .kernel import KernelVerbs
@@ -213,15 +214,16 @@ class RunVerbs(KernelVerbs):
         run_all: bool,
         before: str | int | None,
         after: str | int | None,
-    ) -> m.FileDeltaBase:
+    ) -> m.CellExecuteDelta:
         given = [ref is not None, run_all, before is not None, after is not None]
         if sum(given) != 1:
             raise RTUError("say what to run: one cell, all, all up to one, or all from one")
+        classes: tuple[type[m.CellExecuteDelta], ...]
         classes = (m.CellExecute, m.CellExecuteBefore, m.CellExecuteAfter)
         for found, cls in zip((ref, before, after), classes, strict=True):
             if found is not None:
                 cell_id = await self._resolve(found)
-                delta: m.FileDeltaBase = cls(file_id=self.client.file_id, resource_id=cell_id)
+                delta: m.CellExecuteDelta = cls(file_id=self.client.file_id, resource_id=cell_id)
                 break
         else:
             delta = m.CellExecuteAll(file_id=self.client.file_id)
@@ -270,19 +272,11 @@ class RunVerbs(KernelVerbs):
             execution.close()
         execution.raise_for_failure()
 
-    def runnable(self, delta: m.FileDeltaBase) -> list[str]:
+    def runnable(self, delta: m.CellExecuteDelta) -> list[str]:
         """Return the ids of the cells that an execute delta runs, in order."""
-        ids = self.client.cell_ids
-        if isinstance(delta, m.CellExecute):
-            ids = [delta.resource_id]
-        elif isinstance(delta, m.CellExecuteBefore):
-            ids = ids[: ids.index(delta.resource_id) + 1]
-        elif isinstance(delta, m.CellExecuteAfter):
-            ids = ids[ids.index(delta.resource_id) :]
-        cells = [self._get(cell_id) for cell_id in ids]
-        return [c.id for c in cells if isinstance(c, m.CodeCell) and c.source.strip()]
+        return [cell.id for cell in targets_of(delta, self.client.builder)]
 
-    def _nothing_to_run(self, delta: m.FileDeltaBase) -> str:
+    def _nothing_to_run(self, delta: m.CellExecuteDelta) -> str:
         if not isinstance(delta, m.CellExecute):
             return "there is no code cell to run; %%rtu_add adds one"
         cell = self._get(delta.resource_id)
