@@ -131,6 +131,8 @@ class RunningCell:
             if pause is None:
                 break
             await asyncio.sleep(pause)
+            if run.kernel_lost is not None:
+                return run.kernel_lost  # a fresh kernel has nothing of what the cell counts on
             if run.was_interrupted or self.gone:
                 return ExecuteReply.interrupted()
             run = ask(self)

@@ -57,7 +57,7 @@ async def interrupt(room: Room, person: Person) -> None:
             f"a cell of {whose} runs, which only they, a contributor or an owner may interrupt; "
             "%rtu_kernel interrupt ends what waits of yours"
         )
-    await room.kernel.interrupt()
+    await _interrupt(room)
 
 
 async def end_runs(room: Room, person: Person, *, everybody: bool = False) -> Ended:
@@ -79,13 +79,22 @@ async def end_runs(room: Room, person: Person, *, everybody: bool = False) -> En
     )
     whose = _other(room, person)
     if everybody or not whose:
-        await room.kernel.interrupt()
-        return Ended(withdrawn, True, f"interrupt sent{_and_waiting(withdrawn)}")
+        sent = await _interrupt(room, everybody=everybody)
+        what = "interrupt sent" if sent else "what ran has just ended"
+        return Ended(withdrawn, sent, f"{what}{_and_waiting(withdrawn)}")
     if withdrawn:
         line = f"{_cells(withdrawn)} of yours will not run; the cell that runs is {whose}'s"
         return Ended(withdrawn, False, line)
     await interrupt(room, person)
     return Ended(0, True, f"interrupt sent; the cell was {whose}'s")
+
+
+async def _interrupt(room: Room, *, everybody: bool = False) -> bool:
+    """Interrupt what runs, and not what somebody else's turn has brought meanwhile."""
+    author = room.executor.running_for
+    return await room.kernel.interrupt(
+        lambda: everybody or author is None or room.executor.running_for in (author, None)
+    )
 
 
 def _other(room: Room, person: Person) -> str:

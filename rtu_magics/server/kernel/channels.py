@@ -18,7 +18,7 @@ from jupyter_core.utils import ensure_async
 from ...models import EndReason
 from ..outputs.router import OutputRouter
 from .client import client_of
-from .death import BEHIND_GATEWAY, cause_of_death
+from .death import BEHIND_GATEWAY, cause_of_death, has_process
 from .gateway import ChannelsClient, behind_gateway, why_unreachable
 from .messages import EXPRESSION, getter, receive, value_in
 from .pending import KernelRun, OnMessage, OnQuestion
@@ -53,7 +53,7 @@ class KernelLink:
     on_dead
         Called once, with the reason, when its process is found dead.
     on_unanswerable
-        Called when the code that runs asks for input which nobody can give.
+        Called with what asks for input that nobody can give.
     on_started_again
         Called once when its gateway says that it died and is started again; `lost` says so, too.
     """
@@ -65,7 +65,7 @@ class KernelLink:
         on_status: Callable[[str], None],
         on_ready: Callable[[], None],
         on_dead: Callable[[str], None],
-        on_unanswerable: Callable[[], None],
+        on_unanswerable: Callable[[KernelRun], None],
         on_started_again: Callable[[], None],
     ) -> None:
         self._manager = manager
@@ -205,14 +205,6 @@ class KernelLink:
             with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
                 await asyncio.wait_for(self._run.begun(), _BEGIN_TIME)
 
-    async def wait_ended(self, timeout: float) -> bool:
-        """Return whether what the kernel was asked last ends within `timeout` seconds."""
-        if self._run is None:
-            return True
-        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._run.reply()), timeout)
-        return self._run.ended
-
     def interrupted(self) -> None:
         """Note that an interrupt was sent to the kernel."""
         if self._run is not None:
@@ -343,7 +335,7 @@ class KernelLink:
             self._question = message["header"]
             if run.on_question is None:
                 run.asked_nobody()
-                self._on_unanswerable()
+                self._on_unanswerable(run)
                 continue
             await asyncio.sleep(_OUTPUT_FIRST)
             if not run.ended:
@@ -376,7 +368,8 @@ class KernelLink:
                 alive = await ensure_async(self._manager.is_alive())
             except Exception:  # a gateway that cannot be asked just now
                 continue
-            if not alive and not getattr(self._manager, "shutting_down", False):
+            ended = getattr(self._manager, "shutting_down", False)
+            if not alive and not ended and has_process(self._manager):
                 self._die(cause_of_death(self._manager))
                 return
             if self._ready.is_set():

@@ -7,7 +7,14 @@ from typing import Any
 
 from .gateway import behind_gateway
 
-__all__ = ["BEHIND_GATEWAY", "cause_of_death", "words_for"]
+__all__ = ["BEHIND_GATEWAY", "STILLBORN", "cause_of_death", "has_process", "words_for"]
+
+STILLBORN = 3
+"""Deaths in a row without an answer in between, after which a kernel is not started again.
+
+Jupyter tries more often, and for ever where each attempt takes its time (a busy machine); a port
+that was taken is another one at the second attempt.
+"""
 
 BEHIND_GATEWAY = "the kernel died behind its gateway, whose log may say why"
 
@@ -28,6 +35,11 @@ def cause_of_death(manager: Any) -> str:
     except Exception:  # of whatever kind a provisioner's process is
         code = None
     return words_for(code if isinstance(code, int) else None)
+
+
+def has_process(manager: Any) -> bool:
+    """Return whether a manager has a process, dead or alive; it has none while it starts one."""
+    return bool(getattr(getattr(manager, "provisioner", None), "has_process", True))
 
 
 def words_for(code: int | None) -> str:

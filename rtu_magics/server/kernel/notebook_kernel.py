@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
 from ...models import KERNEL_CULLED, EndReason, KernelDetails, KernelStateName, KernelStatusUpdate
 from .channels import KernelLink
-from .death import cause_of_death
+from .death import STILLBORN, cause_of_death
 from .gateway import behind_gateway
 from .pending import KernelRun, OnMessage, OnQuestion
 from .sessions import KernelSessions, SessionInfo
@@ -19,8 +20,6 @@ from .sessions import KernelSessions, SessionInfo
 __all__ = ["KernelListener", "NotebookKernel"]
 
 logger = logging.getLogger(__name__)
-
-_QUESTION_TIME = 2.0  # seconds that a kernel gets to take an interrupt instead of an answer
 
 
 class KernelListener(Protocol):
@@ -62,6 +61,7 @@ class NotebookKernel:
         self._last_activity = datetime.now(timezone.utc)
         self._held = False
         self._fresh = False  # the process only just starts
+        self._stillborn = 0  # deaths since it has last answered
         self._seen = KernelStateName.IDLE
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,13 +125,26 @@ class NotebookKernel:
             await self._follow(info, fresh=started)
         return self._status(info), note
 
-    async def interrupt(self) -> None:
-        """Interrupt what runs; a kernel that only just starts runs nothing, and would die of it."""
+    async def interrupt(self, still: Callable[[], bool] = lambda: True) -> bool:
+        """Interrupt what runs; a kernel that only just starts runs nothing, and would die of it.
+
+        Parameters
+        ----------
+        still
+            Whether what runs now may be interrupted, asked once it has begun: some time may have
+            passed since.
+
+        Returns
+        -------
+        Whether what was to be interrupted is still there.
+        """
         link = self._link
         if link is not None:
             await link.wait_begun()
+        if not still():
+            return False
         if self._info is None or self._fresh or self._link is not link:
-            return
+            return True
         manager = self._sessions.manager(self._info.kernel_id)
         state = getattr(manager, "execution_state", None)
         # What is known of a kernel behind a gateway is old: it is "starting" for long. And who
@@ -141,6 +154,7 @@ class NotebookKernel:
             if self._link is not None:
                 self._link.interrupted()
             await self._sessions.interrupt(self._info.kernel_id)
+        return True
 
     async def shutdown(self) -> None:
         """End the kernel."""
@@ -248,7 +262,7 @@ class NotebookKernel:
     async def _follow(self, info: SessionInfo, *, fresh: bool = False) -> None:
         if self._info == info and self._link is not None:
             return
-        self._fresh = fresh
+        self._fresh, self._stillborn = fresh, 0
         if self._info is not None and self._info != info:
             self._lose("the notebook got another kernel")
         await self._drop_link()
@@ -270,7 +284,7 @@ class NotebookKernel:
             on_status=self._on_status,
             on_ready=self._on_ready,
             on_dead=self._on_dead,
-            on_unanswerable=lambda: self._spawn(self._end_question()),
+            on_unanswerable=lambda run: self._spawn(self._end_question(run)),
             on_started_again=self._on_autorestart,
         )
         self._link.start()
@@ -291,7 +305,7 @@ class NotebookKernel:
             info = self._info
             if info is None:
                 return
-            self._fresh = True
+            self._fresh, self._stillborn = True, 0
             self._lose("the kernel was restarted", EndReason.RESTARTED)
             self._set_state(KernelStateName.RESTARTING)
             await self._drop_link()
@@ -318,7 +332,7 @@ class NotebookKernel:
             self._set_state(state)
 
     def _on_ready(self) -> None:
-        self._fresh = False
+        self._fresh, self._stillborn = False, 0
         self._set_state(KernelStateName.BUSY if self._held else KernelStateName.IDLE)
         self._listener.kernel_ready()
 
@@ -329,6 +343,8 @@ class NotebookKernel:
         manager = self._sessions.manager(kernel_id) if self._sessions.alive(kernel_id) else None
         # A gateway has told already if it starts the kernel again.
         again = not behind_gateway(manager) and bool(getattr(manager, "autorestart", False))
+        self._stillborn += 1
+        again = again and self._stillborn < STILLBORN
         self._listener.kernel_lost(reason, EndReason.KERNEL_GONE)
         self._set_state(KernelStateName.RESTARTING if again else KernelStateName.FAILED, reason)
         if not again:
@@ -346,7 +362,7 @@ class NotebookKernel:
         self._spawn(self._reconnect(reason))
 
     def _on_given_up(self) -> None:
-        self._spawn(self._end_dead("the kernel keeps dying"))
+        self._spawn(self._end_dead(self._reason or "the kernel keeps dying"))
 
     async def _end_dead(self, reason: str) -> None:
         async with self._lock:
@@ -362,18 +378,10 @@ class NotebookKernel:
             except Exception:
                 logger.debug("a dead kernel could not be cleaned up", exc_info=True)
 
-    async def _end_question(self) -> None:
-        """End the cell that asked what nobody can answer: it would block the kernel for all.
-
-        There is no answer that means "none", hence an interrupt; for a kernel that does not heed it
-        there, an empty line.
-        """
+    async def _end_question(self, run: KernelRun) -> None:
         link, info = self._link, self._info
-        if link is None or info is None:
-            return
-        await self._sessions.interrupt(info.kernel_id)
-        if not await link.wait_ended(_QUESTION_TIME) and self._link is link:
-            link.answer("")
+        if link is not None and info is not None:
+            await run.end_question(partial(self._sessions.interrupt, info.kernel_id), link.answer)
 
     def _lose(self, cause: str, reason: str = EndReason.KERNEL_GONE) -> None:
         if self._link is not None:

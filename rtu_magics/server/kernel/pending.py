@@ -6,7 +6,8 @@ How it ends is decided in `request`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ...models import EndReason
@@ -14,6 +15,8 @@ from .errors import clean_error
 from .request import ExecuteReply, KernelRequest, KernelTraits
 
 __all__ = ["ExecuteReply", "KernelRun", "OnMessage", "OnQuestion"]
+
+_QUESTION_TIME = 2.0  # seconds that a kernel gets to take an interrupt instead of an answer
 
 OnMessage = Callable[[Mapping[str, Any]], None]
 OnQuestion = Callable[[str, bool], None]
@@ -40,6 +43,9 @@ class KernelRun:
         follow.
     on_payload
         Takes what the reply asks of a front end, if it asks something.
+    kernel_lost
+        How an execution ends there now that the kernel's memory is gone, None while it is not;
+        also known of one that had ended before.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class KernelRun:
         self.on_question = on_question
         self.on_reply: Callable[[ExecuteReply], None] | None = None
         self.on_payload: Callable[[Any], None] | None = None
+        self.kernel_lost: ExecuteReply | None = None
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[ExecuteReply] = self._loop.create_future()
         self._begun = asyncio.Event()
@@ -91,6 +98,12 @@ class KernelRun:
     async def begun(self) -> None:
         """Return once the kernel is at it, or has said how it ended."""
         await self._begun.wait()
+
+    async def ends_within(self, seconds: float) -> bool:
+        """Return whether it ends in time."""
+        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._ended), seconds)
+        return self.ended
 
     async def reply(self) -> ExecuteReply:
         """Return how it ended, once all its messages have been handed on."""
@@ -138,6 +151,19 @@ class KernelRun:
         self._request.interrupted(self._loop.time())
         self._follow()
 
+    async def end_question(
+        self, interrupt: Callable[[], Awaitable[None]], answer: Callable[[str], None]
+    ) -> None:
+        """End it, which asked what nobody can answer: it would block the kernel for all.
+
+        There is no answer that means "none", hence an interrupt; for a kernel that does not heed it
+        there, an empty line. Neither may hit what comes after it.
+        """
+        if not self.ended:
+            await interrupt()
+            if not await self.ends_within(_QUESTION_TIME):
+                answer("")
+
     def asked_nobody(self) -> None:
         """Note that the code asked for input which nobody can give."""
         self._request.asked_nobody(self._loop.time())
@@ -145,6 +171,8 @@ class KernelRun:
 
     def lose(self, cause: str, reason: str = EndReason.KERNEL_GONE) -> None:
         """End it: the kernel is gone or about to go."""
+        if self.kernel_lost is None:
+            self.kernel_lost = ExecuteReply.lost(cause, reason)
         self._request.lost(cause, reason)
         self._follow()
 
