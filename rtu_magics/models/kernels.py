@@ -190,7 +190,8 @@ class CellState(Model):
     waiting_for_input
         Whether it runs and waits for somebody to answer a question of its (our addition).
     source_digest
-        `source_digest` of the text that ran (our addition; None from other servers).
+        `source_digest` of the text that ran (our addition; None from other servers, and of a
+        cell that never began).
     """
 
     cell_id: str
@@ -207,6 +208,12 @@ class CellState(Model):
         """Whether the cell's text is another one now than the one that ran."""
         ran = self.source_digest is not None and self.reason != EndReason.EARLIER_FAILED
         return ran and self.source_digest != source_digest(source)
+
+    @property
+    def never_began(self) -> bool:
+        """Whether it ended before it began, as far as the server tells."""
+        told = self.state == CellStateName.FAILED and self.reason is not None
+        return told and self.source_digest is None and bool(self.cell_id)
 
     @property
     def failed(self) -> bool:

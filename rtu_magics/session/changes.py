@@ -44,6 +44,8 @@ class Change:
         The cell's text, where that changed.
     runs
         Whether it ran something and changed nothing.
+    execution_id, end
+        What it ran, and how that ended if it is known and not well (`run_word`).
     """
 
     what: str
@@ -54,6 +56,8 @@ class Change:
     before: str = ""
     after: str = ""
     runs: bool = False
+    execution_id: UUID | None = None
+    end: str = ""
 
     @property
     def cells(self) -> str:
@@ -129,6 +133,7 @@ def _replay(log: m.DeltaLog) -> Iterator[Change]:
             before=before if changed else "",
             after=after if changed else "",
             runs=isinstance(delta, m.CellExecuteDelta),
+            execution_id=delta.id if isinstance(delta, m.CellExecuteDelta) else None,
         )
 
 

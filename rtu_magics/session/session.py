@@ -142,8 +142,9 @@ class Session(EditVerbs, TransferVerbs, NotebookVerbs, SharingVerbs, HistoryVerb
             kernel_state=self.client.kernel_state,
             cells=len(views) if live else None,
             running=[v for v in views if v.state_name in ("queued", "executing")],
-            failed=[v for v in views if v.state_name == "finished_with_error"],
+            failed=[v for v in views if v.state and v.state.failed and not v.state.never_began],
             outdated=[v for v in views if v.is_outdated],
+            not_run=[v for v in views if v.state and v.state.never_began],
             role=self.role,
             file_trouble=self.file_trouble,
         )

@@ -75,9 +75,9 @@ class SessionStatus:
         The remote kernel; the name is None before one is started.
     cells
         The number of cells; None while it is not known, since the connection is lost.
-    running, failed, outdated
-        The cells that run or wait, those whose last run failed, and those whose text was changed
-        since they ran.
+    running, failed, outdated, not_run
+        The cells that run or wait, those whose last run failed, those whose text was changed
+        since they ran, and those whose last run ended before it began.
     role
         What the user may do there: ``viewer``, ``executor``, ``contributor``, ``owner``.
     file_trouble
@@ -94,5 +94,6 @@ class SessionStatus:
     running: list[CellView] = field(default_factory=list)
     failed: list[CellView] = field(default_factory=list)
     outdated: list[CellView] = field(default_factory=list)
+    not_run: list[CellView] = field(default_factory=list)
     role: str | None = None
     file_trouble: str = ""

@@ -115,14 +115,14 @@ def test_what_can_be_pressed_is_large_enough(chromium: Any, touch: bool, least: 
           widget.initialize({ model });
           widget.render({ el });
           const kinds = ["idle", "text", "queued", "running", "asking", "done", "changed", "failed",
-                         "constructor", "__proto__"];
+                         "skipped", "constructor", "__proto__"];
           model["msg:custom"]({ t: "all", cells: kinds.map((kind) => [`id-${kind}`, kind]) });
           el.querySelector("summary").click();
         }"""
     )
     page.locator(".rtu-person-count").click()
     page.get_by_label("Edit cell 1", exact=True).click()
-    assert page.locator(".rtu-strip button.rtu-mark").count() == 10
+    assert page.locator(".rtu-strip button.rtu-mark").count() == 11
     legend = page.locator(".rtu-strip-legend li")
     assert "changed since it ran" in legend.all_inner_texts()
     assert page.evaluate(TARGETS, least) == []

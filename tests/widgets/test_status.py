@@ -86,6 +86,11 @@ def test_marks() -> None:
     assert mark_of(state("executing", waiting_for_input=True)) == "asking"
     assert mark_of(state("finished_with_no_error")) == "done"
     assert mark_of(state("finished_with_error")) == "failed"
+    ran = state("finished_with_error", reason="error", source_digest="00")
+    assert mark_of(ran) == "failed"
+    assert mark_of(ran.model_copy(update={"reason": "expected_error"})) == "done"
+    assert mark_of(ran.model_copy(update={"reason": "interrupted"})) == "failed"
+    assert mark_of(state("finished_with_error", reason="earlier_failed")) == "skipped"
 
 
 def test_words() -> None:

@@ -30,12 +30,6 @@ __all__ = ["RunsMagics", "check_name", "check_timeout", "cleared_line"]
 
 _LEAST = 4  # characters of a run's id
 _SHOWN = 20  # runs
-_STATES = {
-    "queued": "queued",
-    "executing": "running",
-    "finished_with_no_error": "ok",
-    "finished_with_error": "failed",
-}
 
 
 def check_timeout(seconds: float | None) -> None:
@@ -59,6 +53,7 @@ class RunsMagics(MagicsBase):
 
             %rtu_runs
         """
+        from ...session.execution.end_words import run_word
         from ..show.background import background_runs
         from ..text.notebook import table
 
@@ -76,7 +71,7 @@ class RunsMagics(MagicsBase):
                     local.name if local is not None else "",
                     run.execution_id.hex[:8],
                     _cells(session, run),
-                    _state(run),
+                    run_word(run),
                     _who(session, run),
                     _when(run),
                 ]
@@ -179,6 +174,7 @@ class RunsMagics(MagicsBase):
             %rtu_attach 5f3c --bg
         """
         from ...errors import RTUError
+        from ...session.execution.end_words import run_word
         from ..show.background import BackgroundRun, background_runs
         from ..show.foreground import How, follow_here
         from ..show.result import RunResult
@@ -196,7 +192,7 @@ class RunsMagics(MagicsBase):
                 self.shell.push({args.output: started})
             return
         execution = session.attach(run.execution_id)
-        self.say(f"{_cells(session, run)}: {_state(run)}, started {_when(run)}")
+        self.say(f"{_cells(session, run)}: {run_word(run)}, started {_when(run)}")
         result = RunResult(session.fetch, lambda: session.trusts_outputs) if args.output else None
         how = How(
             self.tell,
@@ -303,12 +299,6 @@ def _cells(session: Session, run: Run) -> str:
         return "scratch code"
     labels = [session.label(cell_id) for cell_id in run.cell_ids]
     return f"cell {labels[0]}" if len(labels) == 1 else f"{len(labels)} cells"
-
-
-def _state(run: Run) -> str:
-    if any(state.waiting_for_input for state in run.cell_states):
-        return "waits for input"
-    return _STATES.get(run.state, run.state)
 
 
 def _who(session: Session, run: Run) -> str:

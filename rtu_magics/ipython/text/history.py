@@ -69,12 +69,17 @@ def history_text(
 
 def _sentence(change: Change, label: Callable[[str], str]) -> str:
     what = shown(change.what)
+    end = f" ({shown(change.end)})" if change.end else ""
+    if change.end.startswith("not run"):
+        what = what.replace("ran", "asked to run", 1)
+    if change.cell_id is None and change.runs:
+        return f"{what}{end}"
     if change.cell_id is None:
         return f"{what} of the notebook" if what.startswith("set ") else what
     cell = f"cell {label(change.cell_id)}"
     verb, _, rest = what.partition(" ")
     if change.runs:
-        return f"{what} {cell}"
+        return f"{what} {cell}{end}"
     if verb == "moved" and rest.startswith("after "):
         return f"moved {cell} after {label(rest.removeprefix('after '))}"
     if verb == "made":

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...foreign import shown
+from ...models import FINISHED_STATES
+from ...session.execution.end_words import end_word
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,8 +35,6 @@ _STATE_WORDS = {
     "not_run": "",
     "queued": "queued",
     "executing": "running",
-    "finished_with_no_error": "ok",
-    "finished_with_error": "failed",
 }
 
 
@@ -79,8 +79,10 @@ def state_word(view: CellView) -> str:
     word = _STATE_WORDS.get(view.state_name, view.state_name)
     if view.state is not None and view.state.waiting_for_input:
         word = "waits for input"
-    elif view.is_outdated and word in ("ok", "failed"):
-        word += ", changed since"
+    elif view.state is not None and view.state.state in FINISHED_STATES:
+        word = end_word(view.state)
+        if view.is_outdated:
+            word += ", changed since"
     count = view.execution_count
     return f"{word} [{count}]".strip() if count is not None else word
 
@@ -113,6 +115,8 @@ def status_text(status: SessionStatus) -> str:
         cells += f", running or queued: {numbers}"
     if status.failed:
         cells += f", failed: {', '.join(str(v.position) for v in status.failed)}"
+    if status.not_run:
+        cells += f", not run: {', '.join(str(v.position) for v in status.not_run)}"
     if status.outdated:
         cells += f", changed since they ran: {', '.join(str(v.position) for v in status.outdated)}"
     if status.cells is None:

@@ -149,8 +149,12 @@ class Executor:
         for run in reversed(list(self.runs)):
             state = run.states.get(cell_id)
             if state is not None and state.state in _ACTIVE:
-                failed = {"state": CellStateName.FAILED, "reason": EndReason.DELETED}
-                self._show_states([state.model_copy(update={**failed, "cause": DELETED})])
+                failed: dict[str, Any] = {"state": CellStateName.FAILED, "cause": DELETED}
+                if state.state == CellStateName.QUEUED:
+                    failed["source_digest"] = None  # nothing of it ran
+                self._show_states(
+                    [state.model_copy(update={**failed, "reason": EndReason.DELETED})]
+                )
         if self.states.pop(cell_id, None) is not None:
             try:
                 with self._room.service.database.transaction() as connection:

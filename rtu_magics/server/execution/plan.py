@@ -82,7 +82,8 @@ class Plan:
 
     def failed(self, cause: str, reason: str) -> list[CellState]:
         """Return the states of the cells if none of them runs any more."""
-        failed = {"state": CellStateName.FAILED, "cause": cause, "reason": reason}
+        failed: dict[str, Any] = {"state": CellStateName.FAILED, "cause": cause}
+        failed |= {"reason": reason, "source_digest": None}  # nothing of them ran
         return [state.model_copy(update=failed) for state in self.states()]
 
     def store(self, connection: AnyConnection) -> None:

@@ -158,6 +158,9 @@ class Execution(Follower):
         evalue = _one_line(error.evalue or "")
         # A shell, for one, names no exception: it says the exit code.
         what = f"raised {error.ename}: {evalue}" if error.ename else f"failed: {evalue}"
+        what = what.removesuffix(": ")  # an error without a text
+        if state.reason == m.EndReason.INTERRUPTED:
+            what = f"was interrupted ({what})"
         if m.EndReason.STDIN in (state.reason, _OLD_REASONS.get(error.ename or "")):
             what = (
                 "asked for input, and there is nobody to answer; run it in the foreground, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from ...errors import AmbiguousCell, CellNotFound, RTUError
 from ...models import OTHER_PROGRAM, OTHER_PROGRAM_ID
 from ..changes import Change, read_log
+from ..execution.end_words import run_word
 from .undo import UndoVerbs
 
 if TYPE_CHECKING:
@@ -78,7 +80,18 @@ class HistoryVerbs(UndoVerbs):
                 raise missing
         if ref is None and found:
             found = _with_versions(found, await self.ask_versions(), await self._names())
-        return found[-limit:]
+        found = found[-limit:]
+        return await self._with_ends(found) if runs else found
+
+    async def _with_ends(self, changes: list[Change]) -> list[Change]:
+        """Say of what somebody ran how it ended, where the server still knows."""
+        ends = {run.execution_id: run_word(run) for run in await self.api.list_runs(self.file.id)}
+        return [
+            replace(change, end=ends[change.execution_id])
+            if change.execution_id is not None and ends.get(change.execution_id, "ok") != "ok"
+            else change
+            for change in changes
+        ]
 
     async def _names(self) -> dict[UUID, str]:
         people = {p.user_id: p.name for p in await self.api.list_people(self.file.id)}

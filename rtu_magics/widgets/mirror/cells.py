@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ...models import CellStateName, EndReason
 from .outputs import View, from_notebook, size_of
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def cell_view(
     if cell.cell_type == "code":
         count = cell.execution_count
         if state is not None:
-            view["st"] = state.state
+            view["st"] = shown_state(state)
             view["ms"] = clock.milliseconds(cell.id)
             count = state.execution_count if state.execution_count is not None else count
             why = why_of(state)
@@ -135,7 +136,16 @@ def state_op(cell_id: str, state: CellState | None, clock: Clock) -> list[Any]:
     if state is None:
         return ["st", cell_id, "not_run", None, None, None]
     ms = clock.milliseconds(cell_id)
-    return ["st", cell_id, state.state, state.execution_count, ms, why_of(state)]
+    return ["st", cell_id, shown_state(state), state.execution_count, ms, why_of(state)]
+
+
+def shown_state(state: CellState) -> str:
+    """Return the state's name that says most: a server shows all that did not work as failed."""
+    if state.never_began:
+        return CellStateName.DEQUEUED
+    if state.reason == EndReason.INTERRUPTED and state.failed:
+        return CellStateName.INTERRUPTED
+    return state.state
 
 
 def why_of(state: CellState) -> str | None:

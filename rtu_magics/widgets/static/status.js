@@ -12,6 +12,7 @@ const WORDS = new Map([
   ["done", "done"],
   ["changed", "changed since it ran"],
   ["failed", "failed"],
+  ["skipped", "ended before it began"],
 ]);
 const HELLO = [150, 1500, 5000, 15000]; // ms; a busy kernel answers once it is free
 
@@ -150,7 +151,7 @@ export default () => {
         });
         const running = cells.findIndex((one) => one.since !== null);
         const parts = [`${cells.length} ${cells.length === 1 ? "cell" : "cells"}`];
-        for (const mark of ["queued", "done", "changed", "failed"]) if (count.has(mark)) parts.push(`${count.get(mark)} ${WORDS.get(mark)}`);
+        for (const mark of ["queued", "done", "changed", "failed", "skipped"]) if (count.has(mark)) parts.push(`${count.get(mark)} ${WORDS.get(mark)}`);
         if (running >= 0) parts.push(describe(cells[running], running).toLowerCase());
         const text = known ? parts.join(" · ") : "…";
         if (words.textContent !== text) words.textContent = text;

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...models import CellStateName
+from ...models import CellStateName, EndReason
 
 if TYPE_CHECKING:
     from ...models import CellState
@@ -126,6 +126,10 @@ def mark_of(state: CellState | None, type_name: str = "code") -> str:
         return "idle" if type_name == "code" else "text"
     if state.waiting_for_input:
         return "asking"
+    if state.never_began:
+        return "skipped"
+    if state.reason == EndReason.EXPECTED_ERROR:
+        return "done"
     return _MARKS.get(state.state, "idle")
 
 
