@@ -20,8 +20,6 @@ from .file.holders import Holders
 from .file.trust import Notary
 from .http import routes
 from .http.websocket import RTUWebSocket
-from .kernel.activity import Activity
-from .kernel.orphans import GRACE
 from .kernel.sessions import KernelSessions
 from .limits.settings import LIMITS_ENV, Limits, WrongLimit
 from .outputs.truncation import DEFAULT_LIMIT
@@ -31,6 +29,8 @@ from .process.leases import Leases
 from .service import STATE_DIR, Service
 from .store import Database
 from .store.place import place_of
+from .upkeep.activity import Activity
+from .upkeep.orphans import GRACE
 
 __all__ = ["RTUMagicsServer"]
 

@@ -25,6 +25,7 @@ from .kernel.notebook_kernel import NotebookKernel
 from .kernel.variables import Variables
 from .notebook.chain import MAX_EVENT_BYTES, Chain, HistoryGone
 from .notebook.writer import Call, Submission, Writer
+from .outputs.collection import LiveCollection
 from .store import AnyConnection
 from .wire.connection import Connection, broadcast
 from .wire.frames import Frame, error_frame, message
@@ -76,11 +77,12 @@ class Room:
         self.subscribers: dict[Connection, None] = {}
         self.kernel_subscribers: dict[Connection, None] = {}
         self.presence = Presence(self.file_id)
-        self.executor = Executor(self)
-        self.kernel = NotebookKernel(service.sessions, lambda: self.path, self)
-        self.variables = Variables(self)
+        sessions, collections, outbox = service.sessions, service.collections, service.outbox
+        self.kernel = NotebookKernel(sessions, lambda: self.path, self)
+        self.executor = Executor(self, self.kernel, collections, service.limits, outbox)
+        self.variables = Variables(self, self.kernel, sessions, lambda: self.executor.busy)
         self._status_feed = StatusFeed(self.kernel_channel, self.kernel_receivers)
-        self._writer = Writer(self)
+        self._writer = Writer(self, self.executor, collections, outbox)
         self._used_at = time.monotonic()
 
     def start(self) -> None:
@@ -126,6 +128,14 @@ class Room:
         if in_use:
             self._used_at = time.monotonic()
         return time.monotonic() - self._used_at
+
+    def changed(self, *, revive: bool = True) -> None:
+        """Note that the file is to be written again; see `file.sync.DiskFile.changed`."""
+        self.disk.changed(revive=revive)
+
+    def store_later(self, collection: LiveCollection) -> None:
+        """Store outputs once the database that another program holds is free again."""
+        self.executor.deferred.keep((), collection)
 
     def touch(self) -> None:
         """Note that somebody uses the notebook."""

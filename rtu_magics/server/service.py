@@ -13,7 +13,6 @@ from uuid import UUID
 from ..errors import InvalidMessage
 from ..models import NIL_UUID, Notebook
 from .access.people import People
-from .access.role_watch import RoleWatch
 from .file.first_version import FirstVersion
 from .file.format import DiskBase, dumps
 from .file.holders import Holders
@@ -22,15 +21,11 @@ from .file.paths import BadPath, Paths, mimetype_of
 from .file.relocation import Relocation
 from .file.sync import DiskFile
 from .file.trust import Notary
-from .kernel.activity import Activity
-from .kernel.orphans import Orphans
 from .kernel.sessions import KernelSessions
-from .kernel.usage import UsageMeter
 from .limits.admission import Admission
 from .limits.gate import Gate
 from .limits.settings import Limits
 from .notebook.chain import Chain
-from .notebook.retention import Compactor
 from .outputs.cache import Collections
 from .process.periodic import Periodic
 from .room import Room
@@ -39,6 +34,11 @@ from .store import deltas as delta_queries
 from .store import files as file_queries
 from .store.files import FileRow
 from .store.schema import files as files_table
+from .upkeep.activity import Activity
+from .upkeep.orphans import Orphans
+from .upkeep.retention import Compactor
+from .upkeep.role_watch import RoleWatch
+from .upkeep.usage import UsageMeter
 from .wire.connection import Outbox
 from .wire.links import Links
 
@@ -109,8 +109,8 @@ class Service:
         self.gate = Gate(self.limits)
         self.rooms: dict[UUID, Room] = {}
         self._role_watch = RoleWatch(people, self.rooms)
-        self._compactor = Compactor(self)
-        self._usage = UsageMeter(self)
+        self._compactor = Compactor(database, self.rooms, self.staged_upload)
+        self._usage = UsageMeter(self.rooms)
         self.activity: Activity | None = None
         self.orphans = Orphans(sessions.connections)
         self._polling = Periodic(self._poll, _POLL_EVERY, name="rtu-poll", tell=_log)

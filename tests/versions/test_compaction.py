@@ -16,11 +16,11 @@ from rtu_magics.server.notebook import chain as chains
 from rtu_magics.server.notebook import history
 from rtu_magics.server.notebook import retention as compaction
 from rtu_magics.server.notebook.chain import Chain, HistoryGone
-from rtu_magics.server.notebook.retention import compact, versions_to_drop
 from rtu_magics.server.store import Database, runs, schema
 from rtu_magics.server.store import compaction as queries
 from rtu_magics.server.store import deltas as delta_queries
 from rtu_magics.server.store import files as file_queries
+from rtu_magics.server.upkeep.retention import compact, versions_to_drop
 
 from .chains import AUTHOR, a_chain, grow, run_cell
 

@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from rtu_magics.server.kernel.usage import Usage, measure
+from rtu_magics.server.upkeep.usage import Usage, measure
 
 from ..helpers.rtu import follow, open_notebook, post
 

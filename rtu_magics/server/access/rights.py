@@ -10,7 +10,7 @@ was set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -22,14 +22,35 @@ from ..store import people as queries
 from ..store.schema import files, projects, spaces
 from .roles import Action, Role, may, role_of_level
 
-if TYPE_CHECKING:
-    from .person import Person
-
-__all__ = ["Rights"]
+__all__ = ["Rights", "Somebody"]
 
 _Resource = tuple[str, UUID]
 _MOST_REMEMBERED = 10_000
 _RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+class Somebody(Protocol):
+    """What of a person decides on their rights; see `person.Person`."""
+
+    @property
+    def id(self) -> UUID:
+        """Their stable id."""
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the server is theirs."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether what let them in has expired or been withdrawn."""
+
+    @property
+    def invite_id(self) -> UUID | None:
+        """Of a guest: their invitation."""
+
+    @property
+    def file_id(self) -> UUID | None:
+        """Of a guest: the notebook that it is for."""
 
 
 class Rights:
@@ -52,7 +73,7 @@ class Rights:
         """Work everything out anew: something was shared, changed or revoked."""
         self._known.clear()
 
-    def in_file(self, person: Person, file_id: UUID) -> Role | None:
+    def in_file(self, person: Somebody, file_id: UUID) -> Role | None:
         """Return what somebody is in a notebook or other file, None for nothing."""
         if person.is_owner:
             return Role.OWNER
@@ -66,7 +87,7 @@ class Rights:
                 self._known[key] = self._work_out(connection, person, file_id)
         return self._known[key]
 
-    def on(self, person: Person, kind: str, resource_id: UUID) -> Role | None:
+    def on(self, person: Somebody, kind: str, resource_id: UUID) -> Role | None:
         """Return what somebody is in a space, project or file (`kind` in the plural)."""
         if kind == "files" or person.is_owner:
             return self.in_file(person, resource_id)
@@ -86,7 +107,7 @@ class Rights:
             given, usual = _on_chain(connection, chain, person.id)
         return given or (self._hub_role if usual == "unset" else role_of_level(usual))
 
-    def sees(self, person: Person, kind: str, resource_id: UUID) -> bool:
+    def sees(self, person: Somebody, kind: str, resource_id: UUID) -> bool:
         """Return whether somebody may know of a space or project, if only for a file in it."""
         if may(self.on(person, kind, resource_id), Action.READ):
             return True
@@ -102,7 +123,7 @@ class Rights:
             project = file_queries.get_by_id(connection, projects, file.project_id)
             return project is not None and project.space_id == resource_id
 
-    def _work_out(self, connection: Connection, person: Person, file_id: UUID) -> Role | None:
+    def _work_out(self, connection: Connection, person: Somebody, file_id: UUID) -> Role | None:
         file = file_queries.get_by_id(connection, files, file_id)
         if file is None:
             return None

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 from ...models import (
@@ -24,14 +24,14 @@ from ...models import (
     Run,
 )
 from ..access.people import Action, authorise
+from ..kernel.notebook_kernel import NotebookKernel
+from ..outputs.cache import Collections
 from ..outputs.payload import bounded
+from ..ports import Audience
 from ..store import runs as queries
 from ..wire.connection import Connection, broadcast
 from ..wire.frames import message
 from .plan import Plan
-
-if TYPE_CHECKING:
-    from ..room import Room
 
 __all__ = ["LiveRun", "Runs"]
 
@@ -127,12 +127,21 @@ class Runs:
 
     Parameters
     ----------
-    room
-        The notebook.
+    audience, kernel, collections
+        Who follows the notebook, what runs its cells, and where outputs are kept.
+    states
+        Returns the states of its cells, by cell id.
     """
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(
+        self,
+        audience: Audience,
+        kernel: NotebookKernel,
+        collections: Collections,
+        states: Callable[[], Mapping[str, CellState]],
+    ) -> None:
+        self._audience, self._kernel = audience, kernel
+        self._collections, self._cell_states = collections, states
         self._runs: OrderedDict[UUID, LiveRun] = OrderedDict()
         self._ended: OrderedDict[UUID, LiveRun] = OrderedDict()  # of these, in the order of ends
         # Those who attached to a run before it was asked for, as its starter does.
@@ -161,10 +170,10 @@ class Runs:
 
     def _stored(self) -> list[Run]:
         """Read the newest of the other runs off what they left in the store."""
-        states = self._room.executor.states
-        with self._room.service.database.transaction() as connection:
+        states = self._cell_states()
+        with self._collections.database.transaction() as connection:
             return queries.recent_runs(
-                connection, self._room.file_id, states.values(), _KEPT, without=self._runs
+                connection, self._audience.file_id, states.values(), _KEPT, without=self._runs
             )
 
     @property
@@ -195,9 +204,9 @@ class Runs:
         self._runs.pop(run.execution_id, None)
         self._ended.pop(run.execution_id, None)
         if run.scratch:
-            self._room.kernel.forget(str(run.execution_id))
+            self._kernel.forget(str(run.execution_id))
             for collection_id in run.collections.values():
-                self._room.service.collections.drop(collection_id)
+                self._collections.drop(collection_id)
 
     def note(self, states: Iterable[CellState]) -> None:
         """Take new states of cells."""
@@ -250,7 +259,7 @@ class Runs:
     def send(self, run: LiveRun, event: str, data: Any) -> None:
         """Send an event to those who are attached to a run and may still run cells."""
         listeners = [c for c in run.listeners if self._may_run(c)]
-        broadcast(listeners, message(self._room.channel, event, data))
+        broadcast(listeners, message(self._audience.channel, event, data))
 
     def take_payload(self, run: LiveRun, cell_id: str, payload: Any) -> None:
         """Pass on what a cell's reply asks of the front end that ran it."""
@@ -304,11 +313,11 @@ class Runs:
         first = next((c for c in run.listeners if self._may_run(c)), None)
         if question is not None and first is not None and question.asked is not first:
             question.asked = first
-            first.send(message(self._room.channel, "input_request_event", question.data))
+            first.send(message(self._audience.channel, "input_request_event", question.data))
 
     def _may_run(self, connection: Connection) -> bool:
         person = connection.person
-        return person is not None and authorise(person, Action.EXECUTE, self._room.file_id)
+        return person is not None and authorise(person, Action.EXECUTE, self._audience.file_id)
 
     def answer(self, connection: Connection, request_id: UUID, value: str) -> LiveRun | None:
         """Hand an answer to the kernel; returns the run, None when nothing is asked any more."""

@@ -12,33 +12,31 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import SquashError
 from ...models import SCRATCH_CELL, CellOutputCollectionReplace, CellState, CellStateName, EndReason
+from ..kernel.notebook_kernel import NotebookKernel
 from ..kernel.pending import KernelRun
 from ..kernel.request import ExecuteReply
+from ..limits.settings import Limits
 from ..notebook.chain import NotStored
-from ..notebook.deferred import Deferred
+from ..outputs.cache import Collections, Showing
 from ..outputs.collection import LiveCollection
-from ..outputs.late import LateOutputs
 from ..outputs.stream import Streamer
 from ..store import runs
-from ..wire.connection import Connection
+from ..wire.connection import Connection, Outbox
 from ..wire.frames import Frame
 from ..wire.state_feed import StateFeed
 from .cell import NO_DATA_SOURCE, SERVER_FAILED, CellEnd, RunningCell
+from .deferred import Deferred
 from .executions import Runs
+from .late import LateOutputs
 from .plan import Plan, plan_of, queued_states
 from .turns import FairQueue, why_full
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from ..room import Room
 
 __all__ = ["Executor", "Plan"]
 
@@ -54,8 +52,12 @@ class Executor:
 
     Parameters
     ----------
-    room
-        The notebook.
+    notebook, kernel, collections
+        Whose cells, on what, and where outputs are kept.
+    limits
+        How much may wait.
+    outbox
+        Of the server: what is sent in one turn goes out together.
 
     Attributes
     ----------
@@ -65,35 +67,43 @@ class Executor:
         The runs, whoever asked for them, and what those that are over still put out.
     """
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(
+        self,
+        notebook: Showing,
+        kernel: NotebookKernel,
+        collections: Collections,
+        limits: Limits,
+        outbox: Outbox,
+    ) -> None:
+        self._notebook, self._kernel, self._collections = notebook, kernel, collections
+        self._database, self._limits, self._outbox = collections.database, limits, outbox
         self.queue: FairQueue[Plan] = FairQueue()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._running: RunningCell | None = None
         self._after_running: list[CellState] = []
-        self.late = LateOutputs(room)
-        self.runs = Runs(room)
-        self.deferred = Deferred(room)
+        self.late = LateOutputs(notebook, kernel)
+        self.runs = Runs(notebook, kernel, collections, lambda: self.states)
+        self.deferred = Deferred(notebook, self._database, lambda: self.states)
         self._feed = StateFeed(
-            room.kernel_channel,
+            notebook.kernel_channel,
             lambda: self.states,
-            lambda: room.kernel.session_id,
-            room.kernel_receivers,
+            lambda: kernel.session_id,
+            notebook.kernel_receivers,
         )
         self.states: dict[str, CellState] = self._load_states()
 
     def _load_states(self) -> dict[str, CellState]:
         """Read the states; what the last server left unfinished has failed."""
-        room = self._room
-        with room.service.database.transaction() as connection:
-            found = runs.get_states(connection, room.file_id)
+        file_id = self._notebook.file_id
+        with self._database.transaction() as connection:
+            found = runs.get_states(connection, file_id)
             unfinished = [state for state in found if state.state in _ACTIVE]
             for state in unfinished:
                 state.state, state.cause = CellStateName.FAILED, RESTARTED
                 state.reason = EndReason.SERVER_RESTARTED
-            runs.put_states(connection, room.file_id, unfinished)
-        present = room.chain.builder
+            runs.put_states(connection, file_id, unfinished)
+        present = self._notebook.chain.builder
         return {state.cell_id: state for state in found if state.cell_id in present}
 
     def start(self) -> None:
@@ -120,7 +130,7 @@ class Executor:
 
     def why_full(self, author: UUID, coming: Iterable[Plan] = ()) -> str:
         """Return why somebody may not ask for more, "" if they may; `coming` is not queued yet."""
-        return why_full([*self.queue, *coming], author, self._room.service.limits)
+        return why_full([*self.queue, *coming], author, self._limits)
 
     def accept(self, plan: Plan) -> None:
         """Queue what was planned; its delta, if it has one, has just been broadcast."""
@@ -133,7 +143,7 @@ class Executor:
             # The kernel is at work while the rest is told, and what the run sends when it begins
             # goes out in the same write.
             self._begin()
-            self._room.service.outbox.linger()
+            self._outbox.linger()
         self._show_states(queued, plan.author)
         self._wake.set()
 
@@ -157,8 +167,8 @@ class Executor:
                 )
         if self.states.pop(cell_id, None) is not None:
             try:
-                with self._room.service.database.transaction() as connection:
-                    runs.delete_state(connection, self._room.file_id, cell_id)
+                with self._database.transaction() as connection:
+                    runs.delete_state(connection, self._notebook.file_id, cell_id)
             except SQLAlchemyError:
                 # Loading the states leaves out cells that are gone.
                 logger.warning("the state of a deleted cell is still stored")
@@ -232,21 +242,21 @@ class Executor:
         The known one is in the store already.
         """
         changed = list(new)
-        stored = [s for s in changed if s.cell_id in self._room.chain.builder and s != known]
+        stored = [s for s in changed if s.cell_id in self._notebook.chain.builder and s != known]
         try:
             if stored or (collection is not None and collection.has_unstored):
-                with self._room.service.database.quick_transaction() as connection:
+                with self._database.quick_transaction() as connection:
                     if collection is not None:
                         collection.store(connection)
-                    runs.put_states(connection, self._room.file_id, stored)
+                    runs.put_states(connection, self._notebook.file_id, stored)
         except SQLAlchemyError as exc:
             if collection is not None:
                 collection.store_again()
-            if self._room.service.database.held:
+            if self._database.held:
                 self.deferred.keep([state.cell_id for state in stored], collection)
             else:
                 logger.error("outputs or states could not be stored: %s", getattr(exc, "orig", exc))
-            if collection is not None and not self._room.service.database.held:
+            if collection is not None and not self._database.held:
                 for state in changed:
                     state.state, state.cause = CellStateName.FAILED, "outputs could not be stored"
                     state.reason = EndReason.NOT_STORED
@@ -263,7 +273,7 @@ class Executor:
                 live = self.runs.get(state.execution_id) if state.execution_id else None
                 if live is not None:
                     self.runs.send(live, "run_state_event", state)
-            elif state.cell_id in self._room.chain.builder or state.reason == EndReason.DELETED:
+            elif state.cell_id in self._notebook.chain.builder or state.reason == EndReason.DELETED:
                 self.states[state.cell_id] = state
                 shown.append(state)
         if shown:
@@ -288,29 +298,29 @@ class Executor:
             finally:
                 self.late.ended(running)
                 self._running = None
-                self._room.kernel.end_run()
+                self._kernel.end_run()
 
     def _begin(self) -> RunningCell | None:
         """Ask the kernel for the next cell, if it is ready and there is one."""
-        room = self._room
+        notebook, kernel = self._notebook, self._kernel
         while (plan := self.queue.current) is not None:
-            if not room.kernel.ready:
+            if not kernel.ready:
                 return None
             target = plan.targets.popleft()
-            if not plan.scratch and target.cell_id not in room.chain.builder:
+            if not plan.scratch and target.cell_id not in notebook.chain.builder:
                 continue  # deleted a moment ago, which has been told
             live = self.runs.get(plan.execution_id) or self.runs.add(plan)
             collection = LiveCollection(
                 uuid4(),
-                room.file_id,
+                notebook.file_id,
                 target.cell_id or None,
                 plan.execution_id,
-                link=room.service.links.output,
+                link=self._collections.link,
                 private_to=plan.author if plan.scratch else None,
             )
             collection.authors.add(plan.author)
-            send = partial(self.runs.send, live) if plan.scratch else room.send
-            streamer = Streamer(room, collection, send)
+            send = partial(self.runs.send, live) if plan.scratch else notebook.send
+            streamer = Streamer(notebook, self._collections, collection, send)
             running = self._running = RunningCell(plan, target, live, collection, streamer)
             try:
                 self._ask(running)
@@ -320,8 +330,8 @@ class Executor:
         return None
 
     async def _run_cell(self, running: RunningCell) -> None:
-        room, plan, collection = self._room, running.plan, running.collection
-        room.kernel.begin_run()
+        notebook, plan, collection = self._notebook, running.plan, running.collection
+        self._kernel.begin_run()
         if running.run is None:
             raise RuntimeError("the kernel was not asked")
         # It is not stored: what is stored as queued when a server ends has failed just the same.
@@ -329,12 +339,12 @@ class Executor:
         running.live.collections[running.target.cell_id] = collection.id
         if not plan.scratch:
             delta = CellOutputCollectionReplace(
-                file_id=room.file_id,
+                file_id=notebook.file_id,
                 resource_id=running.target.cell_id,
                 properties={"output_collection_id": collection.id},
             )
             try:
-                await room.apply(delta, plan.author, also=collection.create)
+                await notebook.apply(delta, plan.author, also=collection.create)
             except SquashError as exc:
                 await running.run.reply()
                 unstored = isinstance(exc, NotStored)
@@ -342,13 +352,13 @@ class Executor:
                 self._finish(running, None, CellEnd(str(exc), reason))
                 return
             running.shown = True
-        room.service.collections.put(collection)
+        self._collections.put(collection)
         running.streamer.begin()
         end = running.take_reply(await running.reply(self._ask))
         running.streamer.finish()
         self._finish(running, collection, end)
         if not plan.scratch:
-            room.disk.changed()
+            notebook.changed()
 
     def _ask(self, running: RunningCell) -> KernelRun:
         """Ask the kernel to run the cell."""
@@ -364,10 +374,10 @@ class Executor:
         def ask(prompt: str, password: bool) -> None:
             streamer.flush()
             self._show_states([running.executing(waiting=True)])
-            answer = self._room.kernel.answer
+            answer = self._kernel.answer
             self.runs.ask(running.live, running.target.cell_id, prompt, password, answer)
 
-        run = running.run = self._room.kernel.start_run(
+        run = running.run = self._kernel.start_run(
             running.target.source,
             take,
             # Only those who were attached when it began can be asked: a run in the background
@@ -388,9 +398,9 @@ class Executor:
             return
         done = running.done(reply.execution_count, CellEnd())
         try:
-            with self._room.service.database.quick_transaction() as connection:
+            with self._database.quick_transaction() as connection:
                 running.collection.store(connection)
-                runs.put_states(connection, self._room.file_id, [done])
+                runs.put_states(connection, self._notebook.file_id, [done])
         except SQLAlchemyError:
             running.collection.store_again()  # the end of the run tries once more, and says so
         else:
@@ -405,7 +415,7 @@ class Executor:
         dropped = [] if end.rest is None else plan.failed(*end.rest)
         if dropped:
             plan.targets.clear()
-        more = bool(plan.targets) and not self._after_running and self._room.kernel.ready
+        more = bool(plan.targets) and not self._after_running and self._kernel.ready
         unstored = None if plan.scratch else collection
         self._set_states([done, *dropped], unstored, running.stored, more=more)
         if plan.forget:

@@ -18,7 +18,7 @@ from ...models import (
     Notebook,
     parse_notebook,
 )
-from ..notebook.writer import NotStored
+from ..notebook.chain import NotStored
 from ..outputs.adopt import adopt_outputs
 from ..store import deltas as delta_queries
 from .author import other_program
@@ -85,7 +85,7 @@ async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) ->
             except SquashError as exc:  # the room changed meanwhile
                 lost.append(str(exc))
     for cell in merge.outputs:
-        await adopt_outputs(room, cell, author)
+        await adopt_outputs(room, room.service.collections, cell, author)
     if lost:
         logger.warning("%s: kept the file as a version, for %s", name, lost[0])
         await room.exclusively(lambda: _keep_as_version(room, notebook))

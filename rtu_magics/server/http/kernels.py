@@ -12,7 +12,7 @@ from pydantic import Field
 from ...errors import KernelError, KernelUnknown
 from ...models import KernelSession, Model, RefusalReason
 from ..access.people import Action, authorise, refusal
-from ..execution.interrupts import NotYours, end_runs, interrupt
+from ..execution.interrupts import Interrupts, NotYours
 from ..room import Room
 from .base import Handler, fail, signed_in, uuid_of
 from .files import FileHandler
@@ -115,12 +115,13 @@ class InterruptSession(_SessionHandler):
     async def post(self, session_id: str) -> None:
         """Interrupt what runs, or end whole requests (``whose``: mine, all)."""
         room, whose = self.room_of(session_id), self.body(_Interrupt).whose
+        runs = Interrupts(room.file_id, room.executor, room.kernel, self.service.people)
         try:
             if whose is None:
-                await interrupt(room, self.person)
+                await runs.interrupt(self.person)
                 self.nothing()
             else:
-                ended = await end_runs(room, self.person, everybody=whose == "all")
+                ended = await runs.end_runs(self.person, everybody=whose == "all")
                 self.answer(asdict(ended))
         except NotYours as exc:
             raise fail(403, str(exc)) from exc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...models import CodeCell, Model
 from ..access.people import Action
-from ..outputs.clear import clear_outputs
+from ..execution.clear import clear_outputs
 from .base import fail, signed_in
 from .files import FileHandler
 
@@ -45,4 +45,10 @@ class ClearOutputs(FileHandler):
             for cell in list(builder.cells)
             if isinstance(cell, CodeCell) and (wanted is None or cell.id in wanted)
         ]
-        self.answer({"cell_ids": await clear_outputs(room, cells, self.person.id)})
+        self.answer(
+            {
+                "cell_ids": await clear_outputs(
+                    room, room.executor, self.service.collections, cells, self.person.id
+                )
+            }
+        )

@@ -346,7 +346,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             delta = request.data.delta
             attach_starter(request.data, room, self._connection)
             room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
-            copy_outputs(room, request.data, person)
+            copy_outputs(room, self.service.collections, request.data, person)
 
     async def _select(self, request: UpdateUserCellSelectionRequest, person: Person) -> None:
         room = await self._room(request, person, Action.READ)

@@ -10,20 +10,20 @@ import ast
 import asyncio
 import json
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from ...errors import KernelError
 from ...models import KernelStateName
 from ..access.people import Action, authorise
+from ..ports import Audience
 from ..wire.connection import Connection
 from ..wire.frames import message
-
-if TYPE_CHECKING:
-    from ..room import Room
+from .notebook_kernel import NotebookKernel
+from .sessions import KernelSessions
 
 __all__ = ["NotAnswered", "NotPython", "Variables"]
 
@@ -59,12 +59,20 @@ class Variables:
 
     Parameters
     ----------
-    room
-        The notebook.
+    audience, kernel, sessions
+        Who is told, what is asked, and which kernels there are.
+    busy
+        Returns whether cells run or wait to.
     """
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(
+        self,
+        audience: Audience,
+        kernel: NotebookKernel,
+        sessions: KernelSessions,
+        busy: Callable[[], bool],
+    ) -> None:
+        self._audience, self._kernel, self._sessions, self._busy = audience, kernel, sessions, busy
         self._last: tuple[UUID, dict[str, Any]] | None = None
         self._lock = asyncio.Lock()
         # With their requests that are still to be answered.
@@ -115,14 +123,14 @@ class Variables:
 
     async def _tell_all(self, delay: float) -> None:
         await asyncio.sleep(delay)
-        if not (delay and self._room.executor.busy):  # it is told again after the last cell
+        if not (delay and self._busy()):  # it is told again after the last cell
             await self._tell()
         while self._again:
             self._again = False
             await self._tell()
 
     async def _tell(self) -> None:
-        room = self._room
+        audience = self._audience
         waiting = {connection: len(asked) for connection, asked in self._watchers.items()}
         try:
             data = await self.read()
@@ -131,26 +139,26 @@ class Variables:
         text = json.dumps(data)
         for connection, count in waiting.items():
             asked = self._watchers.get(connection)
-            there = connection in room.subscribers or connection in room.kernel_subscribers
+            there = connection in audience.subscribers or connection in audience.kernel_subscribers
             person = connection.person
             if asked is None or not there or person is None:
                 self._watchers.pop(connection, None)
-            elif authorise(person, Action.EXECUTE, room.file_id):
+            elif authorise(person, Action.EXECUTE, audience.file_id):
                 answered: list[UUID | None] = [*asked[:count]] or [None]
                 del asked[:count]
                 for transaction_id in answered:
                     connection.send(
                         message(
-                            room.kernel_channel, "variable_explorer_event", text, transaction_id
+                            audience.kernel_channel, "variable_explorer_event", text, transaction_id
                         )
                     )
 
     async def _check_language(self) -> None:
-        status = self._room.kernel.status
+        status = self._kernel.status
         if status is None:
             raise NotAnswered("no kernel runs; start one first")
         try:
-            specs = await self._room.service.sessions.specs()
+            specs = await self._sessions.specs()
         except KernelError as exc:
             raise NotAnswered(str(exc)) from exc
         spec = specs["kernelspecs"].get(status.kernel.name) or {}
@@ -162,11 +170,10 @@ class Variables:
             )
 
     async def _ask(self) -> dict[str, Any]:
-        room = self._room
         if not await self._wait_until_idle():
             return self._known()
-        session_id = room.kernel.session_id
-        text = await room.kernel.evaluate(_expression(), _WAIT_FOR_ANSWER)
+        session_id = self._kernel.session_id
+        text = await self._kernel.evaluate(_expression(), _WAIT_FOR_ANSWER)
         if text is None or session_id is None:
             return self._known()
         found = _parse(text)
@@ -177,14 +184,14 @@ class Variables:
 
     async def _wait_until_idle(self) -> bool:
         ends_at = time.monotonic() + _WAIT_FOR_IDLE
-        while self._room.executor.busy or not self._room.kernel.idle:
-            if time.monotonic() > ends_at or self._room.kernel.status is None:
+        while self._busy() or not self._kernel.idle:
+            if time.monotonic() > ends_at or self._kernel.status is None:
                 return False
             await asyncio.sleep(_LOOK_EVERY)
         return True
 
     def _known(self) -> dict[str, Any]:
-        session_id = self._room.kernel.session_id
+        session_id = self._kernel.session_id
         if session_id is None:
             raise NotAnswered("no kernel runs; start one first")
         if self._last is None or self._last[0] != session_id:
@@ -192,7 +199,7 @@ class Variables:
         return {**self._last[1], "kernel_state": self._state(), "stale": True}
 
     def _state(self) -> str:
-        status = self._room.kernel.status
+        status = self._kernel.status
         return KernelStateName.SHUTDOWN if status is None else status.kernel.execution_state
 
 

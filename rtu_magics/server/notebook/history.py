@@ -7,19 +7,18 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from ...document import NotebookBuilder
 from ...models import FileDeltaAdapter, parse_notebook
-from ..access.people import Person
+from ..access.people import People, Person
+from ..execution.executor import Executor
+from ..ports import LiveNotebook
 from ..store import deltas as queries
 from ..store.deltas import StoredDelta, VersionRow
-
-if TYPE_CHECKING:
-    from ..room import Room
+from .chain import Chain
 
 __all__ = ["MAX_LOG", "LogGone", "log_as_json", "restore"]
 
@@ -44,13 +43,13 @@ class _Piece:
     epoch: int
 
 
-async def log_as_json(room: Room, limit: int, before: UUID | None) -> str:
+async def log_as_json(chain: Chain, people: People, limit: int, before: UUID | None) -> str:
     """Return a part of a notebook's log as the REST API has it.
 
     Parameters
     ----------
-    room
-        The notebook.
+    chain, people
+        The notebook's, and who may have changed it.
     limit
         How many deltas at most.
     before
@@ -61,12 +60,12 @@ async def log_as_json(room: Room, limit: int, before: UUID | None) -> str:
     LogGone
         `before` is not in the log.
     """
-    database, file_id, chain = room.service.database, room.file_id, room.chain
+    database, file_id = chain.database, chain.file_id
     epoch, end = chain.epoch, chain.seq
     piece = await database.read(lambda c: _read(c, file_id, (epoch, end), limit, before))
     authors = await asyncio.to_thread(lambda: {_author(delta) for delta in piece.deltas})
-    names = _names(room, authors)
-    present = piece.epoch == room.chain.epoch
+    names = _names(people, authors)
+    present = piece.epoch == chain.epoch
     return await asyncio.to_thread(_render, piece, names, present)
 
 
@@ -117,11 +116,11 @@ def _start(
     return (version, lead) if len(lead) == first - 1 - version.seq else (None, [])
 
 
-def _names(room: Room, authors: Iterable[str | None]) -> dict[str, str]:
+def _names(people: People, authors: Iterable[str | None]) -> dict[str, str]:
     """Return the names of those who made some deltas, by user id."""
     found: dict[str, str] = {}
     for author in authors:
-        person = None if author is None else room.service.people.find(UUID(author))
+        person = None if author is None else people.find(UUID(author))
         if person is not None:
             found[str(author)] = person.user.display_name
     return found
@@ -153,7 +152,9 @@ def _render(piece: _Piece, names: dict[str, str], present: bool) -> str:
     )
 
 
-async def restore(room: Room, version_id: UUID, person: Person) -> VersionRow:
+async def restore(
+    notebook: LiveNotebook, executor: Executor, version_id: UUID, person: Person
+) -> VersionRow:
     """Make a notebook what a version holds; returns the version that it now is.
 
     What it was is kept as a version first. Everybody who follows it is told to load it anew.
@@ -163,17 +164,19 @@ async def restore(room: Room, version_id: UUID, person: Person) -> VersionRow:
     LookupError
         The notebook has no such version.
     """
-    version = await room.exclusively(lambda: _restore(room, version_id, person))
-    room.disk.changed()
+    version = await notebook.exclusively(lambda: _restore(notebook, executor, version_id, person))
+    notebook.changed()
     return version
 
 
-def _restore(room: Room, version_id: UUID, person: Person) -> VersionRow:
-    chain = room.chain
-    with room.service.database.transaction() as connection:
+def _restore(
+    notebook: LiveNotebook, executor: Executor, version_id: UUID, person: Person
+) -> VersionRow:
+    chain = notebook.chain
+    with notebook.chain.database.transaction() as connection:
         version = queries.get_version(connection, version_id)
         content = queries.version_content(connection, version_id)
-    if version is None or content is None or version.file_id != room.file_id:
+    if version is None or content is None or version.file_id != notebook.file_id:
         raise LookupError("there is no such version of this notebook")
     builder = NotebookBuilder(parse_notebook(content[0]))
     builder.deleted_cell_ids.update(content[1])
@@ -186,9 +189,9 @@ def _restore(room: Room, version_id: UUID, person: Person) -> VersionRow:
         author=person.id,
     )
     for cell_id in gone:
-        room.executor.cell_deleted(cell_id)
+        executor.cell_deleted(cell_id)
     changed = {"version_id": str(chain.version.id)}
-    room.send("v0_file_versions_changed_event", changed)
+    notebook.send("v0_file_versions_changed_event", changed)
     who = person.user.display_name
-    room.tell_inconsistent(f"{who} restored version {version.number}; load the notebook again")
+    notebook.tell_inconsistent(f"{who} restored version {version.number}; load the notebook again")
     return chain.version

@@ -16,7 +16,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,16 +24,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from ...errors import SquashError
 from ...models import CellExecuteDelta, FileDeltaBase, NBCellsDelete
 from ..access.people import Person
-from ..execution.executor import Plan
+from ..execution.executor import Executor
+from ..execution.plan import Plan
+from ..outputs.cache import Collections
 from ..outputs.claims import foreign_outputs
+from ..ports import LiveNotebook
 from ..store import AnyConnection
-from ..wire.connection import Connection, broadcast
+from ..wire.connection import Connection, Outbox, broadcast
 from ..wire.frames import Envelope, error_frame, message
 from .cell_locks import objection
 from .chain import NotStored, Staged
-
-if TYPE_CHECKING:
-    from ..room import Room
 
 __all__ = ["Call", "NotStored", "Submission", "Writer"]
 
@@ -75,12 +75,24 @@ class Writer:
 
     Parameters
     ----------
-    room
-        The notebook.
+    notebook
+        Which.
+    executor, collections
+        What runs its cells, and where outputs are kept.
+    outbox
+        Of the server: what is sent in one turn goes out together.
     """
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(
+        self,
+        notebook: LiveNotebook,
+        executor: Executor,
+        collections: Collections,
+        outbox: Outbox,
+    ) -> None:
+        self._notebook, self._executor = notebook, executor
+        self._collections, self._outbox = collections, outbox
+        self._database = collections.database
         self._jobs: deque[Submission | Call] = deque()
         self._wake = asyncio.Event()
         self._at_work = False
@@ -93,7 +105,7 @@ class Writer:
 
     def start(self) -> None:
         """Start taking jobs."""
-        name = f"rtu-writer-{self._room.file_id}"
+        name = f"rtu-writer-{self._notebook.file_id}"
         self._task = asyncio.create_task(self._write_forever(), name=name)
 
     async def close(self) -> None:
@@ -123,7 +135,7 @@ class Writer:
             self._wake.set()
             return
         self._work()
-        if self._room.chain.needs_version:
+        if self._notebook.chain.needs_version:
             self._wake.set()
 
     async def _write_forever(self) -> None:
@@ -131,14 +143,14 @@ class Writer:
             await self._wake.wait()
             self._wake.clear()
             self._work()
-            if self._room.chain.needs_version:
+            if self._notebook.chain.needs_version:
                 self._snapshot()
 
     def _work(self) -> None:
         """Do what is queued; never within itself, as a job may queue another."""
         if self._retry is not None or not self._jobs:
             return
-        if not self._room.service.database.is_free():
+        if not self._database.is_free():
             self._wait_for_store()
             return
         self._at_work = True
@@ -181,7 +193,7 @@ class Writer:
         self._retry = None
         if self._closed:
             return
-        if self._room.service.database.is_free():
+        if self._database.is_free():
             self._wake.set()
             return
         loop = asyncio.get_running_loop()
@@ -208,11 +220,11 @@ class Writer:
 
     def _snapshot(self) -> None:
         try:
-            version = self._room.chain.save_version(reason="automatic")
+            version = self._notebook.chain.save_version(reason="automatic")
         except SQLAlchemyError as exc:
             logger.error("no version could be saved: %s", type(exc).__name__)
             return
-        self._room.send("v0_file_versions_changed_event", {"version_id": str(version.id)})
+        self._notebook.send("v0_file_versions_changed_event", {"version_id": str(version.id)})
 
     def _write(self, batch: Sequence[Submission]) -> bool:
         """Apply, commit, then answer: the whole way of a batch.
@@ -237,7 +249,7 @@ class Writer:
             delta_id = job.delta.id
             earlier = accepted_ids.get(delta_id)
             try:
-                stored = None if earlier is not None else self._room.chain.find(delta_id)
+                stored = None if earlier is not None else self._notebook.chain.find(delta_id)
             except SQLAlchemyError as exc:
                 self._stale = True
                 return self._give_up(batch, str(getattr(exc, "orig", exc)))
@@ -247,32 +259,32 @@ class Writer:
                 continue
             # Here, where the order is settled: a role or a lock may have changed on the way.
             if job.person is not None:
-                builder = self._room.chain.builder
-                file_id, collections = self._room.file_id, self._room.service.collections
+                builder = self._notebook.chain.builder
+                file_id, collections = self._notebook.file_id, self._collections
                 against = objection(job.person, file_id, job.delta, builder)
                 against = against or foreign_outputs(job.delta, file_id, collections)
                 if not against and isinstance(job.delta, CellExecuteDelta):
-                    against = self._room.executor.why_full(job.author, plans.values())
+                    against = self._executor.why_full(job.author, plans.values())
                 if against:
                     answers.append((job, self._refusal(job, against), False))
                     continue
             try:
-                one = self._room.chain.stage(job.delta, job.author, job.digest)
+                one = self._notebook.chain.stage(job.delta, job.author, job.digest)
             except SquashError as exc:
                 answers.append((job, self._refusal(job, str(exc)), False))
                 continue
             staged.append(one)
             accepted_ids[delta_id] = job.digest
             if isinstance(one.delta, CellExecuteDelta):
-                plan = plans[delta_id] = self._room.executor.plan(
-                    one.delta, self._room.chain.builder
+                plan = plans[delta_id] = self._executor.plan(
+                    one.delta, self._notebook.chain.builder
                 )
                 extras.append(plan.store)
             if job.also is not None:
                 extras.append(job.also)
             answers.append((job, self._acceptance(job, one, plans.get(delta_id)), True))
         failure = self._commit(staged, extras) if staged else ""
-        if failure and self._room.service.database.held:
+        if failure and self._database.held:
             return False
         for job, answer, hangs_on_commit in answers:
             if failure and hangs_on_commit:
@@ -282,12 +294,12 @@ class Writer:
         if failure:
             return True
         if any(not isinstance(one.delta, CellExecuteDelta) for one in staged):
-            self._room.service.outbox.afterwards(self._room.disk.changed)
+            self._outbox.afterwards(self._notebook.changed)
         return True
 
     def _give_up(self, batch: Sequence[Submission], trouble: str) -> bool:
         """Refuse a batch, unless it is to be tried again; returns as `_write`."""
-        if self._room.service.database.held:
+        if self._database.held:
             return False
         for job in batch:
             self._refusal(job, STORE_FAILED.format(trouble), NotStored)()
@@ -296,7 +308,7 @@ class Writer:
     def _refresh(self) -> str:
         """Go back to what the store has; returns why that failed, "" if it did not."""
         try:
-            self._room.chain.rebuild()
+            self._notebook.chain.rebuild()
         except SQLAlchemyError as exc:  # it is tried again with the next change
             return str(getattr(exc, "orig", exc))
         self._stale = False
@@ -310,7 +322,7 @@ class Writer:
                 extra(connection)
 
         try:
-            self._room.chain.commit(staged, also if extras else None)
+            self._notebook.chain.commit(staged, also if extras else None)
         except SQLAlchemyError as exc:
             failure = str(getattr(exc, "orig", exc))
             if not self._failing:  # once, however many changes are refused
@@ -325,17 +337,17 @@ class Writer:
 
     def _acceptance(self, job: Submission, one: Staged, plan: Plan | None) -> Callable[[], None]:
         def answer() -> None:
-            envelope = Envelope(self._room.channel, job.transaction_id)
+            envelope = Envelope(self._notebook.channel, job.transaction_id)
             if job.connection is not None:
                 job.connection.send(envelope.message("new_delta_reply", '{"success":true}'))
             event = envelope.message("new_delta_event", one.body)
-            broadcast(self._room.subscribers, event)
-            if job.connection is not None and job.connection not in self._room.subscribers:
+            broadcast(self._notebook.subscribers, event)
+            if job.connection is not None and job.connection not in self._notebook.subscribers:
                 job.connection.send(event)
             if plan is not None:
-                self._room.executor.accept(plan)
+                self._executor.accept(plan)
             if isinstance(one.delta, NBCellsDelete):
-                self._room.executor.cell_deleted(one.delta.properties.id)
+                self._executor.cell_deleted(one.delta.properties.id)
             if job.done is not None and not job.done.done():
                 job.done.set_result(one.delta)
 
@@ -343,14 +355,14 @@ class Writer:
 
     def _answer_known(self, job: Submission, same: bool) -> Callable[[], None]:
         def answer() -> None:
-            stored = self._room.chain.find(job.delta.id)
+            stored = self._notebook.chain.find(job.delta.id)
             if not same or stored is None:
                 self._refusal(job, "another change with the same id was accepted before")()
                 return
             if job.connection is not None:
                 self._reply(job, True)
                 body = stored.body or _spent(job)
-                event = message(self._room.channel, "new_delta_event", body, job.transaction_id)
+                event = message(self._notebook.channel, "new_delta_event", body, job.transaction_id)
                 job.connection.send(event)
 
         return answer
@@ -362,7 +374,7 @@ class Writer:
             if job.connection is not None:
                 self._reply(job, False)
                 rejected = error_frame(
-                    self._room.channel, "delta_rejected", cause, job.transaction_id
+                    self._notebook.channel, "delta_rejected", cause, job.transaction_id
                 )
                 job.connection.send(rejected)
             if job.done is not None and not job.done.done():
@@ -374,7 +386,7 @@ class Writer:
         assert job.connection is not None
         data = '{"success":true}' if success else '{"success":false}'
         job.connection.send(
-            message(self._room.channel, "new_delta_reply", data, job.transaction_id)
+            message(self._notebook.channel, "new_delta_reply", data, job.transaction_id)
         )
 
 

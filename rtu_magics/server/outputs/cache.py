@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...models import CodeCell
+from ..ports import LiveNotebook
 from ..store import Database, runs
 from ..wire.links import Links
 from .collection import LiveCollection, load_collection
 from .truncation import LongTexts
 
-if TYPE_CHECKING:
-    from ..room import Room
-
-__all__ = ["Collections"]
+__all__ = ["Collections", "Showing"]
 
 logger = logging.getLogger(__name__)
+
+
+class Showing(LiveNotebook, Protocol):
+    """A notebook whose outputs are shown."""
+
+    def store_later(self, collection: LiveCollection) -> None:
+        """Store a collection once the database that another program holds is free again."""
 
 
 class Collections:
@@ -30,11 +35,16 @@ class Collections:
     ----------
     database, links
         Where they are stored, and how their content is linked to.
+
+    Attributes
+    ----------
+    link
+        Returns a link to one representation of an output.
     """
 
     def __init__(self, database: Database, links: Links) -> None:
-        self._database = database
-        self._links = links
+        self.database = database
+        self.link = links.output
         # Not in the store: what it holds is small, and is there for ever.
         self.long_texts = LongTexts(
             database.path.parent / "outputs", lambda found: links.output(found, "text/plain")
@@ -59,8 +69,8 @@ class Collections:
         found = self._by_id.get(collection_id)
         if found is not None:
             return found
-        with self._database.transaction() as connection:
-            return load_collection(connection, collection_id, self._links.output)
+        with self.database.transaction() as connection:
+            return load_collection(connection, collection_id, self.link)
 
     def of_cell(self, collection_id: str, file_id: UUID) -> LiveCollection | None:
         """Return the collection that a cell's metadata name, and keep it in memory.
@@ -86,50 +96,50 @@ class Collections:
 
     def update_display(
         self,
-        room: Room,
+        notebook: Showing,
         display_id: str,
         content: Mapping[str, Any],
         source: LiveCollection,
     ) -> None:
         """Show something new under a display id in the other runs of the notebook, and store it."""
-        self._load_displays(room)
+        self._load_displays(notebook)
         for collection in list(self._by_id.values()):
-            if collection is source or collection.file_id != room.file_id:
+            if collection is source or collection.file_id != notebook.file_id:
                 continue
             if collection.private_to is not None:
                 continue  # its starter sees what it showed as it was
             if collection.update_display(display_id, content, source.run_id):
                 collection.authors |= source.authors
                 for event, data in collection.drain():
-                    room.send(event, data)
+                    notebook.send(event, data)
                 try:
-                    with self._database.quick_transaction() as connection:
+                    with self.database.quick_transaction() as connection:
                         collection.store(connection)
                 except SQLAlchemyError as exc:
                     collection.store_again()  # with what it shows next; the file has it now
-                    if self._database.held:
-                        room.executor.deferred.keep((), collection)
+                    if self.database.held:
+                        notebook.store_later(collection)
                     else:
                         cause = getattr(exc, "orig", exc)
                         logger.error("an update could not be stored: %s", cause)
-                room.disk.changed(revive=False)
+                notebook.changed(revive=False)
 
-    def _load_displays(self, room: Room) -> None:
+    def _load_displays(self, notebook: LiveNotebook) -> None:
         """Load what cells show under display ids from before this server was started."""
-        if room.file_id in self._displays_loaded:
+        if notebook.file_id in self._displays_loaded:
             return
-        cells = room.chain.builder.cells
+        cells = notebook.chain.builder.cells
         shown = {c.output_collection_id for c in cells if isinstance(c, CodeCell)}
         missing = [i for i in map(_uuid, shown) if i is not None and i not in self._by_id]
         try:
-            with self._database.transaction() as connection:
+            with self.database.transaction() as connection:
                 found = runs.with_displays(connection, missing)
             for collection_id in found:
-                self.of_cell(str(collection_id), room.file_id)
+                self.of_cell(str(collection_id), notebook.file_id)
         except SQLAlchemyError as exc:  # the next update tries again
             logger.error("what cells display could not be read: %s", getattr(exc, "orig", exc))
             return
-        self._displays_loaded.add(room.file_id)
+        self._displays_loaded.add(notebook.file_id)
 
     def drop(self, collection_id: UUID) -> None:
         """Drop one collection from memory; one that is private is gone with that."""

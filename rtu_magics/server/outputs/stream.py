@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..store import runs
+from .cache import Collections, Showing
 from .collection import LiveCollection
 from .truncation import LongText, Texts
-
-if TYPE_CHECKING:
-    from ..room import Room
 
 __all__ = ["Streamer"]
 
@@ -32,8 +30,8 @@ class Streamer:
 
     Parameters
     ----------
-    room
-        Where it is shown.
+    notebook, collections
+        Where it is shown, and what else is shown there.
     collection
         What is filled. Of one that is private nothing is stored.
     send
@@ -46,9 +44,13 @@ class Streamer:
     """
 
     def __init__(
-        self, room: Room, collection: LiveCollection, send: Callable[[str, str], object]
+        self,
+        notebook: Showing,
+        collections: Collections,
+        collection: LiveCollection,
+        send: Callable[[str, str], object],
     ) -> None:
-        self._room = room
+        self._notebook, self._collections = notebook, collections
         self._send_event = send
         self.collection = collection
         self.over = False
@@ -62,7 +64,7 @@ class Streamer:
         self._text = self._long_text()
 
     def _long_text(self) -> LongText:
-        texts, collection = self._room.service.collections.long_texts, self.collection
+        texts, collection = self._collections.long_texts, self.collection
         return texts.new(collection.id, collection.stream_texts)
 
     def begin(self) -> None:
@@ -95,9 +97,7 @@ class Streamer:
         if display_id is not None:
             content = message.get("content") or {}
             self.flush()  # what this run showed before comes before it
-            self._room.service.collections.update_display(
-                self._room, display_id, content, self.collection
-            )
+            self._collections.update_display(self._notebook, display_id, content, self.collection)
         self._schedule()
 
     def move(self, collection: LiveCollection) -> None:
@@ -178,7 +178,7 @@ class Streamer:
             if self.over:
                 self._store_late()
             else:
-                with self._room.service.database.quick_transaction() as connection:
+                with self._collections.database.quick_transaction() as connection:
                     self.collection.store(connection)
         except SQLAlchemyError as exc:
             # The end of the run stores everything, and fails the cell if it cannot.
@@ -191,10 +191,10 @@ class Streamer:
         """Store what came after the end, unless the collection has left the store meanwhile."""
         if not self.collection.has_unstored:
             return
-        with self._room.service.database.transaction() as connection:
+        with self._collections.database.transaction() as connection:
             if runs.get_collection(connection, self.collection.id) is not None:
                 self.collection.store(connection)
-        self._room.disk.changed(revive=False)
+        self._notebook.changed(revive=False)
 
     def _send(self) -> None:
         for event, data in self.collection.drain():

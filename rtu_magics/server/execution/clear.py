@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from ...errors import SquashError
 from ...models import CellOutputCollectionReplace, CodeCell
-from .collection import LiveCollection
-
-if TYPE_CHECKING:
-    from ..room import Room
+from ..outputs.cache import Collections
+from ..outputs.collection import LiveCollection
+from ..ports import LiveNotebook
+from .executor import Executor
 
 __all__ = ["clear_outputs"]
 
 
-async def clear_outputs(room: Room, cell_ids: Iterable[str], author: UUID) -> list[str]:
+async def clear_outputs(
+    notebook: LiveNotebook,
+    executor: Executor,
+    collections: Collections,
+    cell_ids: Iterable[str],
+    author: UUID,
+) -> list[str]:
     """Clear outputs; returns the ids of the cells that had any.
 
     A cell that runs goes on, and what it puts out from now on is shown. Any other gets a new,
@@ -26,8 +31,8 @@ async def clear_outputs(room: Room, cell_ids: Iterable[str], author: UUID) -> li
 
     Parameters
     ----------
-    room
-        The notebook.
+    notebook, executor, collections
+        Where, what runs its cells, and where outputs are kept.
     cell_ids
         The cells.
     author
@@ -35,35 +40,35 @@ async def clear_outputs(room: Room, cell_ids: Iterable[str], author: UUID) -> li
     """
     cleared = []
     for cell_id in cell_ids:
-        if room.executor.clear_running(cell_id):
+        if executor.clear_running(cell_id):
             cleared.append(cell_id)
             continue
-        if cell_id not in room.chain.builder:
+        if cell_id not in notebook.chain.builder:
             continue  # deleted meanwhile
-        cell = room.chain.builder.cell(cell_id)
-        if not isinstance(cell, CodeCell) or not _has_outputs(room, cell):
+        cell = notebook.chain.builder.cell(cell_id)
+        if not isinstance(cell, CodeCell) or not _has_outputs(collections, notebook.file_id, cell):
             continue
-        empty = LiveCollection(uuid4(), room.file_id, cell_id, None, link=room.service.links.output)
+        empty = LiveCollection(uuid4(), notebook.file_id, cell_id, None, link=collections.link)
         delta = CellOutputCollectionReplace(
-            file_id=room.file_id,
+            file_id=notebook.file_id,
             resource_id=cell_id,
             properties={"output_collection_id": empty.id},
         )
         try:
-            await room.apply(delta, author, also=empty.create)
+            await notebook.apply(delta, author, also=empty.create)
         except SquashError:
             continue
-        room.service.collections.put(empty)
-        room.send("update_output_collection_event", empty.to_wire())
-        room.executor.late.cleared(empty)
+        collections.put(empty)
+        notebook.send("update_output_collection_event", empty.to_wire())
+        executor.late.cleared(empty)
         cleared.append(cell_id)
     if cleared:
-        room.disk.changed()
+        notebook.changed()
     return cleared
 
 
-def _has_outputs(room: Room, cell: CodeCell) -> bool:
+def _has_outputs(collections: Collections, file_id: UUID, cell: CodeCell) -> bool:
     if cell.output_collection_id is None:
         return bool(cell.outputs) or cell.execution_count is not None
-    found = room.service.collections.of_cell(cell.output_collection_id, room.file_id)
+    found = collections.of_cell(cell.output_collection_id, file_id)
     return found is not None and not found.is_empty

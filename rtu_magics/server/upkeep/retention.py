@@ -21,21 +21,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..notebook.chain import Chain, collections_shown
 from ..process.periodic import Periodic
 from ..store import Database
 from ..store import compaction as queries
 from ..store import deltas as delta_queries
-from .chain import Chain, collections_shown
 
 if TYPE_CHECKING:
     from ..room import Room
-    from ..service import Service
 
 __all__ = ["Compactor", "compact", "versions_to_drop"]
 
@@ -185,12 +185,19 @@ class Compactor:
 
     Parameters
     ----------
-    service
-        The server.
+    database, rooms
+        The store, and the notebooks that are open, by file id.
+    staged_upload
+        Returns where the content of an upload lies that was never completed.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(
+        self,
+        database: Database,
+        rooms: Mapping[UUID, Room],
+        staged_upload: Callable[[UUID], Path],
+    ) -> None:
+        self._database, self._rooms, self._staged_upload = database, rooms, staged_upload
         self._done: dict[UUID, UUID] = {}
         self._heads: dict[UUID, UUID] = {}
         self._swept_at = 0.0
@@ -211,8 +218,7 @@ class Compactor:
         await self._looking.close()
 
     async def _look(self) -> None:
-        service, changed = self._service, False
-        rooms = service.rooms
+        rooms, changed = self._rooms, False
         for known in (self._done, self._heads):
             for file_id in known.keys() - rooms.keys():
                 del known[file_id]
@@ -233,7 +239,7 @@ class Compactor:
     async def _shrink(self) -> None:
         more = True
         while more:
-            more = self._service.database.reclaim()
+            more = self._database.reclaim()
             await asyncio.sleep(0)
 
     async def _save_when_quiet(self, room: Room) -> None:
@@ -247,16 +253,16 @@ class Compactor:
             room.send("v0_file_versions_changed_event", changed)
 
     async def _sweep(self) -> None:
-        service, now = self._service, time.time()
-        with service.database.transaction() as connection:
+        now = time.time()
+        with self._database.transaction() as connection:
             gone = queries.deleted_files(connection, now - DELETED_FOR)
             abandoned = queries.abandon_uploads(connection, now - UPLOADS_FOR)
         for file_id in gone:
-            with service.database.transaction() as connection:
+            with self._database.transaction() as connection:
                 queries.purge_file(connection, file_id)
             await asyncio.sleep(0)
         for upload_id in abandoned:
-            await asyncio.to_thread(service.staged_upload(upload_id).unlink, missing_ok=True)
+            await asyncio.to_thread(self._staged_upload(upload_id).unlink, missing_ok=True)
 
 
 def _log(exc: Exception) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,7 +14,7 @@ import psutil
 from ..process.periodic import Periodic
 
 if TYPE_CHECKING:
-    from ..service import Service
+    from ..room import Room
 
 __all__ = ["Usage", "UsageMeter", "measure"]
 
@@ -83,12 +84,12 @@ class UsageMeter:
 
     Parameters
     ----------
-    service
-        The server.
+    rooms
+        The notebooks that are open, by file id.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, rooms: Mapping[UUID, Room]) -> None:
+        self._rooms = rooms
         self._known: dict[UUID, Usage] = {}
         self._measuring = Periodic(self._measure, EVERY, name="rtu-usage", tell=_log)
 
@@ -101,7 +102,7 @@ class UsageMeter:
         await self._measuring.close()
 
     async def _measure(self) -> None:
-        rooms = self._service.rooms
+        rooms = self._rooms
         for file_id in self._known.keys() - rooms.keys():
             del self._known[file_id]
         for room in list(rooms.values()):

@@ -10,15 +10,13 @@ written to the notebook's file. Which messages still come here, `past_requests` 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from ..execution.cell import RunningCell
-from .collection import LiveCollection
-from .stream import Streamer
-
-if TYPE_CHECKING:
-    from ..room import Room
+from ..kernel.notebook_kernel import NotebookKernel
+from ..outputs.collection import LiveCollection
+from ..outputs.stream import Streamer
+from ..ports import Log
+from .cell import RunningCell
 
 __all__ = ["LateOutputs"]
 
@@ -28,12 +26,12 @@ class LateOutputs:
 
     Parameters
     ----------
-    room
-        The notebook.
+    notebook, kernel
+        Where they are shown, and whose they are.
     """
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, notebook: Log, kernel: NotebookKernel) -> None:
+        self._notebook, self._kernel = notebook, kernel
         self._latest: dict[str, Streamer] = {}  # of the latest run of each cell
         self._over: WeakSet[Streamer] = WeakSet()
         self._closed = False
@@ -43,7 +41,9 @@ class LateOutputs:
         if running.gone or not running.streamer.over:
             return not running.gone
         cell_id = running.target.cell_id
-        return not self._closed and (running.plan.scratch or cell_id in self._room.chain.builder)
+        return not self._closed and (
+            running.plan.scratch or cell_id in self._notebook.chain.builder
+        )
 
     def ended(self, running: RunningCell) -> None:
         """Keep what passes on the outputs of a run that is over."""
@@ -52,7 +52,7 @@ class LateOutputs:
         if running.gone:
             return
         self._over.add(running.streamer)
-        if not running.plan.scratch and self._room.kernel.ready:
+        if not running.plan.scratch and self._kernel.ready:
             self._latest[running.target.cell_id] = running.streamer
 
     def cleared(self, empty: LiveCollection) -> None:
@@ -66,7 +66,7 @@ class LateOutputs:
     def cell_deleted(self, cell_id: str) -> None:
         """Show nothing more of a cell."""
         self._latest.pop(cell_id, None)
-        self._room.kernel.forget(cell_id)
+        self._kernel.forget(cell_id)
 
     def kernel_lost(self) -> None:
         """Forget which cells may still put something out."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...models import CellState
 from ..outputs.collection import LiveCollection
-from ..store import runs
-
-if TYPE_CHECKING:
-    from ..room import Room
+from ..ports import Log
+from ..store import Database, runs
 
 __all__ = ["Deferred"]
 
@@ -28,12 +26,16 @@ class Deferred:
 
     Parameters
     ----------
-    room
-        The notebook.
+    notebook, database
+        Whose, and where they are stored.
+    states
+        Returns the states of its cells as they are now, by cell id.
     """
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(
+        self, notebook: Log, database: Database, states: Callable[[], Mapping[str, CellState]]
+    ) -> None:
+        self._notebook, self._database, self._states = notebook, database, states
         self._cells: set[str] = set()
         self._collections: dict[UUID, LiveCollection] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -60,24 +62,24 @@ class Deferred:
 
     def _try_again(self) -> None:
         self._timer = None
-        if not self._room.service.database.is_free() or self._store():
+        if not self._database.is_free() or self._store():
             self._later()
 
     def _store(self) -> str:
         """Store everything; returns why that failed, "" if it did not."""
-        room = self._room
+        notebook = self._notebook
         states = [
             state
             for cell_id in self._cells
-            if cell_id in room.chain.builder
-            and (state := room.executor.states.get(cell_id)) is not None
+            if cell_id in notebook.chain.builder
+            and (state := self._states().get(cell_id)) is not None
         ]
         try:
-            with room.service.database.transaction() as connection:
+            with self._database.transaction() as connection:
                 for collection in self._collections.values():
                     if runs.get_collection(connection, collection.id) is not None:
                         collection.store(connection)
-                runs.put_states(connection, room.file_id, states)
+                runs.put_states(connection, notebook.file_id, states)
         except SQLAlchemyError as exc:
             for collection in self._collections.values():
                 collection.store_again()

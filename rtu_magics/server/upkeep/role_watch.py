@@ -7,12 +7,12 @@ import time
 from collections.abc import Mapping
 from uuid import UUID
 
+from ..access.people import People, Person
+from ..access.roles import Role, granted
 from ..process.periodic import Periodic
 from ..room import Room
 from ..wire.connection import Connection
 from ..wire.frames import message
-from .people import People, Person
-from .roles import Role, granted
 
 __all__ = ["RoleWatch"]
 

@@ -1,0 +1,85 @@
+"""What the parts of an open notebook ask of it: small interfaces, so that no part holds the room.
+
+The one thing that fulfils them is `room.Room`; a test of one part needs no more than these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from ..models import FileDeltaBase
+from .notebook.chain import Chain
+from .store import AnyConnection
+from .wire.connection import Connection
+
+__all__ = ["Audience", "LiveNotebook", "Log"]
+
+_T = TypeVar("_T")
+
+
+class Audience(Protocol):
+    """Who follows a notebook, and what they are sent."""
+
+    @property
+    def file_id(self) -> UUID:
+        """The notebook."""
+
+    @property
+    def channel(self) -> str:
+        """Its channel of the files, ``files/<file-id>``."""
+
+    @property
+    def kernel_channel(self) -> str:
+        """Its channel of the kernels."""
+
+    @property
+    def subscribers(self) -> dict[Connection, None]:
+        """Who follows the notebook."""
+
+    @property
+    def kernel_subscribers(self) -> dict[Connection, None]:
+        """Who follows its kernel alone."""
+
+    def kernel_receivers(self) -> dict[Connection, None]:
+        """Return who is sent what concerns the kernel, each connection once."""
+
+    def send(self, event: str, data: Any, transaction_id: UUID | None = None) -> None:
+        """Send an event on the files channel to everybody who follows the notebook."""
+
+    def tell_inconsistent(self, reason: str) -> None:
+        """Tell everybody to load the current version."""
+
+
+class Log(Protocol):
+    """A notebook's content, and the one way to change it: in order, stored before it is told."""
+
+    @property
+    def file_id(self) -> UUID:
+        """The notebook."""
+
+    @property
+    def chain(self) -> Chain:
+        """Its deltas and what they yield."""
+
+    async def apply(
+        self,
+        delta: FileDeltaBase,
+        author: UUID,
+        also: Callable[[AnyConnection], None] | None = None,
+    ) -> FileDeltaBase:
+        """Append a delta of the server's own; see `room.Room.apply`."""
+
+    async def exclusively(self, work: Callable[[], _T], *, overtakes: bool = False) -> _T:
+        """Run a function in the writer, after what arrived before; it may not await."""
+
+    def changed(self, *, revive: bool = True) -> None:
+        """Note that the notebook's file is to be written again.
+
+        `revive` says whether a file that was deleted comes back for it.
+        """
+
+
+class LiveNotebook(Audience, Log, Protocol):
+    """Both: what changes a notebook and tells those who follow it."""
