@@ -1,0 +1,485 @@
+"""What runs in one notebook, what waits, and what is told of it: events in, effects out.
+
+Pure: no loop, no clock, no store, no kernel. `ExecutionQueue` is the whole memory, `handle` the
+only function that changes it. The rules:
+
+- one cell at a time; people take turns (`turns`), each one's executions in their order, and none
+  begins between the cells of another;
+- each cell of an execution goes from *queued* over *executing* to an end, or from *queued* to its
+  end; no state of it follows its end;
+- a failed cell ends what its own execution still had queued, unless its tag allows the failure
+  (``raises-exception``); an interrupted one ends it whatever it said; other executions go on;
+- whoever waits for a cell that is deleted learns that it will not finish;
+- a cell that an execution has ended and another still waits for is *queued* again;
+- what is told of a cell is stored before, but for *queued* (stored with its delta) and *executing*
+  (what a server leaves in either has failed just the same).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from ...models import SCRATCH_CELL, CellState, CellStateName, EndReason
+from .plan import Plan, Target, queued_states
+from .turns import FairQueue
+
+__all__ = [
+    "Accepted",
+    "Ask",
+    "CellEnd",
+    "CellTurn",
+    "Deleted",
+    "DropState",
+    "Effect",
+    "Ended",
+    "Event",
+    "Executing",
+    "ExecutionQueue",
+    "Forget",
+    "NotStored",
+    "Settle",
+    "Show",
+    "Turn",
+    "Withdraw",
+    "Withdrawn",
+    "after_restart",
+]
+
+DELETED = "the cell was deleted"
+RESTARTED = "the server restarted before the cell had finished; run it again"
+UNSTORED = "outputs could not be stored"
+EARLIER_FAILED = "not run: an earlier cell of the same request failed"
+INTERRUPTED = "not run: an earlier cell of the same request was interrupted"
+
+_ACTIVE = frozenset({CellStateName.QUEUED, CellStateName.EXECUTING})
+_LONGEST_CAUSE = 500  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class CellEnd:
+    """How a cell ended.
+
+    Attributes
+    ----------
+    cause
+        Why it failed, None if it did not.
+    reason
+        One of `EndReason`, None for an end like any other.
+    """
+
+    cause: str | None = None
+    reason: str | None = None
+
+    @property
+    def rest(self) -> tuple[str, str] | None:
+        """Cause and reason of what its execution still had queued; None if that runs on."""
+        if self.reason == EndReason.INTERRUPTED:
+            return INTERRUPTED, EndReason.INTERRUPTED
+        if self.cause is None or self.reason == EndReason.EXPECTED_ERROR:
+            return None
+        return EARLIER_FAILED, EndReason.EARLIER_FAILED
+
+
+@dataclass(slots=True, eq=False)
+class CellTurn:
+    """A cell whose turn has come.
+
+    Attributes
+    ----------
+    plan, target
+        The execution that it belongs to, and which cell.
+    gone
+        Whether it was deleted meanwhile: nothing of it is shown any more.
+    shown
+        Whether the cell has got the new output collection.
+    stored
+        How it ended, if that is stored before it is told.
+    """
+
+    plan: Plan
+    target: Target
+    gone: bool = False
+    shown: bool = False
+    stored: CellState | None = None
+
+    @property
+    def place(self) -> str:
+        """What its kernel is told that its outputs are for, see `PastRequests.add`."""
+        return str(self.plan.execution_id) if self.plan.scratch else self.target.cell_id
+
+    def executing(self, *, waiting: bool = False) -> CellState:
+        """Return its state while it runs, or waits for an answer."""
+        return CellState(
+            cell_id=self.target.cell_id,
+            state=CellStateName.EXECUTING,
+            execution_id=self.plan.execution_id,
+            waiting_for_input=waiting,
+            source_digest=self.target.digest,
+        )
+
+    def done(self, execution_count: int | None, end: CellEnd) -> CellState:
+        """Return its state at the end: failed if there is a cause."""
+        cause = end.cause
+        return CellState(
+            cell_id=self.target.cell_id,
+            state=CellStateName.FINISHED if cause is None else CellStateName.FAILED,
+            execution_id=self.plan.execution_id,
+            execution_count=execution_count,
+            cause=None if cause is None else cause.partition("\n")[0][:_LONGEST_CAUSE],
+            reason=end.reason,
+            source_digest=self.target.digest,
+        )
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An execution was accepted and its delta told; `ready`: the kernel could begin at once."""
+
+    plan: Plan
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The kernel is ready for the next cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executing:
+    """The cell whose turn it is runs, or waits for an answer."""
+
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The cell whose turn it was has ended.
+
+    Attributes
+    ----------
+    end, execution_count
+        How, and as which of its kernel.
+    ready
+        Whether the kernel could begin with the next.
+    """
+
+    end: CellEnd
+    execution_count: int | None = None
+    ready: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What waits of somebody will not run, or of everybody (None): why, as `CellState` has it."""
+
+    author: UUID | None
+    cause: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A cell is not in the notebook any more."""
+
+    cell_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """The store refused what `Settle` asked for."""
+
+    states: tuple[CellState, ...]
+    more: bool = False
+
+
+Event: TypeAlias = Accepted | Turn | Executing | Ended | Withdrawn | Deleted | NotStored
+
+
+# Effects
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask the kernel to run a cell."""
+
+    turn: CellTurn
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Tell states.
+
+    Attributes
+    ----------
+    states
+        Those of cells go to everybody, that of `SCRATCH_CELL` to who is attached to it.
+    author
+        Who has asked and is told first.
+    more
+        Whether another follows at once, with which it may go out.
+    """
+
+    states: tuple[CellState, ...]
+    author: UUID | None = None
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Store states and tell them, together with the outputs of the cell that ended.
+
+    Attributes
+    ----------
+    states, more
+        As in `Show`.
+    stored
+        Those of them that have to be stored: a cell that is gone has no state, and one that is
+        in the store needs no second time.
+    of
+        The cell that has ended with the first of them, None if none has.
+    """
+
+    states: tuple[CellState, ...]
+    stored: tuple[CellState, ...]
+    of: CellTurn | None = None
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Ask nobody any more what a cell wanted to know."""
+
+    turn: CellTurn
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Keep neither an execution nor what it put out: its starter wanted the answer alone."""
+
+    execution_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DropState:
+    """Remove the state of a deleted cell from the store."""
+
+    cell_id: str
+
+
+Effect: TypeAlias = Ask | Show | Settle | Withdraw | Forget | DropState
+
+
+def after_restart(found: Iterable[CellState]) -> list[CellState]:
+    """Mark what the last server left unfinished as failed; returns those states, changed.
+
+    Parameters
+    ----------
+    found
+        The states that were stored; those unfinished are changed in place.
+    """
+    unfinished = [state for state in found if state.state in _ACTIVE]
+    for state in unfinished:
+        state.state, state.cause = CellStateName.FAILED, RESTARTED
+        state.reason = EndReason.SERVER_RESTARTED
+    return unfinished
+
+
+class ExecutionQueue:
+    """The executions of one notebook.
+
+    Parameters
+    ----------
+    present
+        The cells that the notebook has at each moment, by id.
+    states
+        Those that were stored.
+
+    Attributes
+    ----------
+    states
+        The latest state of every cell that has one, by cell id.
+    turns
+        What waits, in the order of the turns.
+    current
+        The cell whose turn it is, None if none has it.
+
+    Examples
+    --------
+    >>> from collections import deque
+    >>> from uuid import UUID
+    >>> plan = Plan(UUID(int=1), UUID(int=2), UUID(int=3), deque([Target("a", "1+1")]))
+    >>> queue = ExecutionQueue({"a"})
+    >>> [type(effect).__name__ for effect in queue.handle(Accepted(plan, ready=True))]
+    ['Ask', 'Show']
+    >>> [type(effect).__name__ for effect in queue.handle(Ended(CellEnd()))]
+    ['Withdraw', 'Settle']
+    """
+
+    def __init__(self, present: Container[str], states: Iterable[CellState] = ()) -> None:
+        self._present = present
+        self.states = {s.cell_id: s for s in states if s.cell_id in present}
+        self.turns: FairQueue[Plan] = FairQueue()
+        self.current: CellTurn | None = None
+        # States of the cell whose turn it is, of executions that were withdrawn meanwhile: the
+        # last one for a cell decides, and that is not over.
+        self._later: list[CellState] = []
+        self._handlers: dict[type[Any], Callable[[Any], list[Effect]]] = {
+            Accepted: self._accepted,
+            Turn: lambda _: self._turn(),
+            Executing: self._executing,
+            Ended: self._ended,
+            Withdrawn: self._withdrawn,
+            Deleted: self._deleted,
+            NotStored: self._not_stored,
+        }
+
+    def __bool__(self) -> bool:
+        """Whether anything runs or waits to."""
+        return self.current is not None or bool(self.turns)
+
+    def waiting(self, author: UUID | None) -> int:
+        """Return how many cells of somebody wait, or of everybody (None)."""
+        return sum(len(plan.targets) for plan in self._of(author))
+
+    def handle(self, event: Event) -> list[Effect]:
+        """Take an event; returns what is to be done for it, in this order."""
+        return self._handlers[type(event)](event)
+
+    # Each event
+
+    def _accepted(self, event: Accepted) -> list[Effect]:
+        plan = event.plan
+        if not plan.targets:
+            return []
+        queued = plan.states()
+        self.turns.put(plan)
+        # The kernel is at work while the rest is told.
+        effects = self._turn() if event.ready else []
+        effects.append(Show(self._told(queued), plan.author))
+        return effects
+
+    def _turn(self) -> list[Effect]:
+        effects: list[Effect] = []
+        while self.current is None and (plan := self.turns.current) is not None:
+            target = plan.targets.popleft()
+            if plan.scratch or target.cell_id in self._present:
+                self.current = CellTurn(plan, target)
+                effects.append(Ask(self.current))
+            else:  # deleted by a change that was stored together with the execution
+                effects.append(Show(self._told([_deleted(plan, target)])))
+        return effects
+
+    def _executing(self, event: Executing) -> list[Effect]:
+        if self.current is None:
+            return []
+        return [Show(self._told([self.current.executing(waiting=event.waiting)]))]
+
+    def _ended(self, event: Ended) -> list[Effect]:
+        turn, self.current = self.current, None
+        if turn is None:
+            return []
+        plan, end = turn.plan, event.end
+        done = turn.done(event.execution_count, end)
+        dropped = [] if end.rest is None else plan.failed(*end.rest)
+        if dropped:
+            plan.targets.clear()
+        more = bool(plan.targets) and not self._later and event.ready
+        effects: list[Effect] = [
+            Withdraw(turn),
+            self._settle([done, *dropped], of=turn, more=more),
+        ]
+        if plan.forget:
+            effects.append(Forget(plan.execution_id))
+        later, self._later = self._later, []
+        effects += [self._settle([state]) for state in later]
+        return effects + self._still_queued({state.cell_id for state in (done, *dropped)})
+
+    def _withdrawn(self, event: Withdrawn) -> list[Effect]:
+        running = None if self.current is None else self.current.target.cell_id
+        effects: list[Effect] = []
+        gone = set[str]()
+        for plan in self._of(event.author):
+            failed = plan.failed(event.cause, event.reason)
+            gone.update(state.cell_id for state in failed)
+            plan.targets.clear()
+            self._later += [state for state in failed if state.cell_id == running]
+            # One execution after the other: each of several for a cell is waited for.
+            told = [state for state in failed if state.cell_id != running]
+            if told:
+                effects.append(self._settle(told))
+        return effects + self._still_queued(gone - {running})
+
+    def _deleted(self, event: Deleted) -> list[Effect]:
+        cell_id, effects = event.cell_id, list[Effect]()
+        gone: list[CellState] = []
+        turn = self.current
+        if turn is not None and turn.target.cell_id == cell_id and not turn.gone:
+            turn.gone = True
+            effects.append(Withdraw(turn))
+            gone.append(_deleted(turn.plan, turn.target))
+        for plan in list(self.turns):
+            gone += [_deleted(plan, target) for target in plan.targets if target.cell_id == cell_id]
+            plan.targets = deque(target for target in plan.targets if target.cell_id != cell_id)
+        failed = {"state": CellStateName.FAILED, "cause": DELETED, "reason": EndReason.DELETED}
+        gone += [s.model_copy(update=failed) for s in self._later if s.cell_id == cell_id]
+        self._later = [state for state in self._later if state.cell_id != cell_id]
+        # One after the other: each execution that has the cell is waited for.
+        effects += [Show(self._told([state])) for state in gone]
+        if self.states.pop(cell_id, None) is not None:
+            effects.append(DropState(cell_id))
+        return effects
+
+    def _not_stored(self, event: NotStored) -> list[Effect]:
+        failed = {
+            "state": CellStateName.FAILED,
+            "cause": UNSTORED,
+            "reason": EndReason.NOT_STORED,
+        }
+        states = [state.model_copy(update=failed) for state in event.states]
+        return [Show(self._told(states), more=event.more)]
+
+    # What they have in common
+
+    def _of(self, author: UUID | None) -> list[Plan]:
+        return list(self.turns) if author is None else self.turns.of(author)
+
+    def _still_queued(self, cell_ids: set[str]) -> list[Effect]:
+        """Say again that cells are queued which another execution waits to run."""
+        queued = queued_states(self.turns, cell_ids)
+        return [self._settle(queued)] if queued else []
+
+    def _settle(
+        self, states: list[CellState], of: CellTurn | None = None, *, more: bool = False
+    ) -> Settle:
+        known = None if of is None else of.stored
+        stored = (s for s in states if s.cell_id in self._present and s != known)
+        return Settle(self._told(states), tuple(stored), of, more)
+
+    def _told(self, states: Iterable[CellState]) -> tuple[CellState, ...]:
+        """Remember the states of cells; returns those that are to be told."""
+        told = []
+        for state in states:
+            present = state.cell_id in self._present
+            if present:
+                self.states[state.cell_id] = state
+            if present or state.cell_id == SCRATCH_CELL or state.reason == EndReason.DELETED:
+                told.append(state)
+        return tuple(told)
+
+
+def _deleted(plan: Plan, target: Target) -> CellState:
+    return CellState(
+        cell_id=target.cell_id,
+        state=CellStateName.FAILED,
+        execution_id=plan.execution_id,
+        cause=DELETED,
+        reason=EndReason.DELETED,
+        source_digest=target.digest,
+    )
