@@ -32,6 +32,7 @@ from .callbacks import Lane, in_worker
 from .hooks import does_nothing
 from .manager import RTUManager
 from .notices import TellingClient
+from .own_kernel import own_kernel_id
 
 __all__ = ["ConnectOptions", "ConnectedClient", "one_line"]
 
@@ -284,6 +285,7 @@ class ConnectedClient(TellingClient):
             rtu_client_type=self.rtu_client_type,
             user_name=self.user_name,
             partial_states=True,
+            kernel_id=own_kernel_id(),
         )
         self._stop_auth_timer()
         self._auth_timer = asyncio.get_running_loop().call_later(

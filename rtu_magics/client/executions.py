@@ -260,7 +260,7 @@ class ExecutingClient(FollowingClient):
             self._cell_gone(delta.properties.id)
 
     def _take_states(self, msg: FileSubscribeReply) -> None:
-        self._take_kernel(msg.data.kernel_session)
+        self._take_kernel(msg.data.kernel_session or msg.data.kernel_culled)
         self._take_cells(msg.data.cell_states)
         self._ledger.replied()
 

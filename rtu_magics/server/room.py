@@ -246,6 +246,10 @@ class Room:
     def kernel_status(self, status: KernelStatusUpdate) -> None:
         """Pass the kernel's state on."""
         self._status_feed.send(status)
+        if status.kernel.execution_state == KernelStateName.CULLED:
+            self.service.culled[self.file_id] = status
+        else:
+            self.service.culled.pop(self.file_id, None)
         if status.kernel.execution_state == KernelStateName.IDLE:
             self.variables.cell_finished()
 
@@ -299,7 +303,7 @@ class Room:
             bodies = self.chain.bodies_after_version(data.from_version_id, limit)
         else:
             bodies = self.chain.bodies_after_delta(data.from_delta_id or NIL_UUID, limit)
-        status = self.kernel.status
+        status, culled = self.kernel.status, self.service.culled.get(self.file_id)
         people = ",".join(one.model_dump_json() for one in self.presence.everybody())
         states = ",".join(state.model_dump_json() for state in self.executor.states.values())
         frame = message(
@@ -308,6 +312,7 @@ class Room:
             f'{{"success":true,"role":{json.dumps(role)},"latest_delta_id":"{self.chain.head}",'
             f'"path":{json.dumps(self.path)},'
             f'"kernel_session":{status.model_dump_json() if status else "null"},'
+            f'"kernel_culled":{culled.model_dump_json() if culled and not status else "null"},'
             f'"cell_states":[{states}],"user_subscriptions":[{people}],'
             f'"file_state":{json.dumps(self.disk.shown())},'
             f'"deltas_to_apply":[{",".join(bodies)}]}}',

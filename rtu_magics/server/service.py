@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from ..errors import InvalidMessage
-from ..models import NIL_UUID, Notebook
+from ..models import NIL_UUID, KernelStatusUpdate, Notebook
 from .access.people import People
 from .file.first_version import FirstVersion
 from .file.format import DiskBase, dumps
@@ -108,6 +108,7 @@ class Service:
         self.admission = Admission(self.limits)
         self.gate = Gate(self.limits)
         self.rooms: dict[UUID, Room] = {}
+        self.culled: dict[UUID, KernelStatusUpdate] = {}  # kernels of notebooks, open or not
         self._role_watch = RoleWatch(people, self.rooms)
         self._compactor = Compactor(database, self.rooms, self.staged_upload)
         self._usage = UsageMeter(self.rooms)

@@ -334,8 +334,9 @@ def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
     def caught_up(msg: Any) -> None:
         # States inside the reply are those after a reconnect; no event repeats them when the
         # kernel is gone.
-        if msg.data.kernel_session is not None:
-            hub.publish(KernelChanged(msg.data.kernel_session))
+        status = msg.data.kernel_session or msg.data.kernel_culled
+        if status is not None:
+            hub.publish(KernelChanged(status))
         told = {state.cell_id: state for state in msg.data.cell_states}
         hub.publish(CellStatesChanged(told, told))
         people(msg)

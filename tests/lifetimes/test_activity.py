@@ -17,6 +17,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from websockets.sync.client import connect
 
 import rtu_magics
 from rtu_magics.errors import KernelError, RemoteCellError
@@ -84,11 +86,7 @@ def test_a_kernel_with_people_is_kept_and_one_without_is_not(tmp_path: Path) -> 
     with jupyter(tmp_path, *CULL) as (url, _), join(url) as first:
         first.run("one")
         until(lambda: kernels(url)[0]["connections"] == 1, "nobody counts as connected")
-        with (
-            join(f"{url}")
-            if False
-            else rtu_magics.connect(f"{url}/tree/a.ipynb", name="second", token="secret") as second
-        ):
+        with rtu_magics.connect(f"{url}/tree/a.ipynb", name="second", token="secret") as second:
             until(lambda: kernels(url)[0]["connections"] == 2, "the second does not count")
             time.sleep(6)  # twice as long as an idle kernel lives
             assert len(kernels(url)) == 1
@@ -153,3 +151,65 @@ def test_a_server_outlives_its_limit_while_somebody_edits(tmp_path: Path) -> Non
             assert process.poll() is None
         # Jupyter looks once a minute, or as often as the limit says.
         until(lambda: process.poll() is not None, "the limit does not end the server", 150)
+
+
+def test_who_comes_after_a_cull_is_told_at_the_first_run_and_only_then(tmp_path: Path) -> None:
+    note = "the kernel was ended for idleness; its variables are gone"
+    with jupyter(tmp_path, *CULL) as (url, _):
+        with join(url) as first:
+            first.run("one")
+            assert not first.kernel_culled
+        until(lambda: not kernels(url), "a kernel without people stays for ever")
+        said: list[str] = []
+        with join(url) as later:
+            until(lambda: later.kernel_culled, "who comes later is not told")
+            later.say = said.append  # type: ignore[method-assign]
+            later.run("one")
+            assert said.count(note) == 1
+            assert not later.kernel_culled
+            later.run("one")
+            assert said.count(note) == 1
+
+
+def test_who_comes_after_somebody_stopped_the_kernel_is_told_of_no_cull(tmp_path: Path) -> None:
+    with jupyter(tmp_path) as (url, _):
+        with join(url) as first:
+            first.run("one")
+            first.kernel_stop()
+        with join(url) as later:
+            assert not later.kernel_culled
+
+
+def test_a_notebook_counts_as_long_as_somebody_is_at_its_kernel(tmp_path: Path) -> None:
+    """Left connected to another notebook of its server, it would keep the server for ever."""
+    with jupyter(tmp_path) as (url, _):
+
+        def active() -> str:
+            status = httpx.get(f"{url}/api/status?no_track_activity=1", headers=TOKEN, timeout=30)
+            return str(status.json()["last_activity"])
+
+        def rests() -> bool:
+            before = active()
+            time.sleep(4)
+            return active() == before
+
+        made = httpx.post(f"{url}/api/kernels", headers=TOKEN, json={"name": "python3"}, timeout=60)
+        kernel_id = made.json()["id"]
+        client = BlockingKernelClient(
+            connection_file=str(tmp_path / "runtime" / f"kernel-{kernel_id}.json")
+        )
+        client.load_connection_file()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=60)
+            address = f"{url}/tree/a.ipynb"
+            code = f"import rtu_magics\ns = rtu_magics.connect({address!r}, token='secret')"
+            reply = client.execute_interactive(code, timeout=60)
+            assert reply["content"]["status"] == "ok"
+            until(rests, "it counts although nobody is there")
+            channels = f"{url.replace('http', 'ws')}/api/kernels/{kernel_id}/channels"
+            with connect(channels, additional_headers=TOKEN, proxy=None):
+                until(lambda: not rests(), "whoever is there does not count")
+            until(rests, "it counts although nobody is there any more")
+        finally:
+            client.stop_channels()

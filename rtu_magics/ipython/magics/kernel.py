@@ -90,9 +90,7 @@ class KernelMagics(MagicsBase):
         default, names = session.kernel_names()
         if status is None:
             if session.kernel_culled:
-                from ...models import KERNEL_CULLED
-
-                self.say(f"{KERNEL_CULLED}; its variables are gone")
+                self.say(session.culled_words)
             self.say(f"no kernel runs; the first execution starts one (default: {default})")
         else:
             why = f": {status.reason}" if status.reason else ""

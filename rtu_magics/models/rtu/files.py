@@ -116,8 +116,8 @@ class FileSubscribeReplyData(Model):
     """Everything needed to catch up.
 
     ``latest_delta_id`` is the head, ``deltas_to_apply`` included; the nil UUID when the chain is
-    empty. ``kernel_session`` is None when no kernel is alive. ``path`` (our addition) is where the
-    file lies now.
+    empty. ``kernel_session`` is None when no kernel is alive. Our additions: ``path`` is where the
+    file lies now; ``kernel_culled`` is the last kernel if it was culled and none has run since.
     """
 
     deltas_to_apply: list[FileDelta]
@@ -128,6 +128,7 @@ class FileSubscribeReplyData(Model):
     user_subscriptions: list[UpdateUserFileSubscriptionEventData] = Field(default_factory=list)
     role: str | None = Field(default=None, exclude_if=lambda v: v is None)
     path: str | None = Field(default=None, exclude_if=lambda v: v is None)
+    kernel_culled: KernelStatusUpdate | None = Field(default=None, exclude_if=lambda v: v is None)
     file_state: FileStateData | None = Field(default=None, exclude_if=lambda v: v is None)
 
 

@@ -27,13 +27,15 @@ class AuthenticateRequestData(Model):
     """Who asks: a token, and the kind of program.
 
     Our additions: ``user_name`` is what somebody with an owner's token wants to be called;
-    ``partial_states`` says that of cells' states only those are wanted that change.
+    ``partial_states`` says that of cells' states only those are wanted that change; ``kernel_id``
+    is that of the Jupyter kernel in which the program runs.
     """
 
     token: str = Field(repr=False)
     rtu_client_type: str = "rtu_magics"
     user_name: str | None = Field(default=None, exclude_if=lambda v: v is None)
     partial_states: bool = Field(default=False, exclude_if=lambda v: not v)
+    kernel_id: str | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class AuthenticateRequest(BaseRTURequest):

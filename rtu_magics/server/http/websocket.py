@@ -273,6 +273,7 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
             self._take_up_to(MAX_MESSAGE_BYTES)
             self._connection.takes_partial = request.data.partial_states
             self._connection.client_type = request.data.rtu_client_type[:64]
+            self._connection.kernel_id = request.data.kernel_id
             self.service.people.saw(found)
         self._reply(request, "authenticate_reply", data)
 

@@ -2,8 +2,11 @@
 
 Jupyter ends kernels that nobody is connected to, and servers that nobody has used (its culler,
 ``shutdown_no_activity_timeout``, a hub's idle culler); it knows of its own websockets only. Whoever
-follows a notebook counts as a connection to its kernel, as an open page does; a run keeps its
-kernel, however silent; and edits and runs are activity of the server.
+follows a notebook counts as a connection to its kernel and as activity of the server, as an open
+page does; a run keeps its kernel, however silent; and edits and runs are activity of the server.
+
+A program that follows from within a kernel of this very server counts for as long as somebody uses
+that kernel: a notebook that was left connected must not keep its own server for ever.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from jupyter_server._tz import utcnow
 
 if TYPE_CHECKING:
     from ..room import Room
+    from ..wire.connection import Connection
 
 __all__ = ["Activity"]
 
@@ -55,6 +59,7 @@ class Activity:
             status = room.kernel.status
             if status is not None and status.kernel_id is not None:
                 here[status.kernel_id] += len(room.kernel_receivers())
+            used |= any(self._is_used(connection) for connection in room.kernel_receivers())
             if room.executor.busy:
                 used = True
                 manager = room.kernel.manager
@@ -66,6 +71,14 @@ class Activity:
         if used:
             self._times[_OURS] = self._clock()
         self._tell(here)
+
+    def _is_used(self, connection: Connection) -> bool:
+        """Return whether somebody is at the other end, as far as can be known."""
+        kernel_id = connection.kernel_id
+        if kernel_id is None or kernel_id not in self._kernels:
+            return True
+        counted = getattr(self._kernels, "_kernel_connections", None) or {}
+        return bool(counted.get(kernel_id, 0) > self._told[kernel_id])
 
     def _tell(self, here: Counter[str]) -> None:
         connect = getattr(self._kernels, "notify_connect", None)

@@ -122,6 +122,8 @@ class Connection:
         Who authenticated, None before.
     client_type
         What kind of program it says it is.
+    kernel_id
+        The Jupyter kernel in which that program runs, if it says so.
     takes_partial
         Whether of cells' states only those are sent that change.
     roles
@@ -132,6 +134,7 @@ class Connection:
         self.session_id: UUID = uuid4()
         self.person: Person | None = None
         self.client_type = ""
+        self.kernel_id: str | None = None
         self.takes_partial = False
         self.roles: dict[UUID, Role | None] = {}
         self.base = base

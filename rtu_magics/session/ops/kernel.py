@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import sys
 import time
 from collections.abc import Callable, Coroutine
-from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from ...client.own_kernel import own_kernel_id
 from ...errors import KernelDied, KernelError, KernelNotStarted, KernelUnknown, RTUError
 from ...models import (
     KERNEL_ALIVE_STATES,
@@ -30,20 +28,6 @@ START_TIMEOUT = 90.0  # seconds; a kernel with a large environment on a slow dis
 READY_STATES = frozenset({"idle", "busy"})
 
 
-def own_kernel_id() -> str | None:
-    """Return the id of the Jupyter kernel that this process is, None if it is none.
-
-    Jupyter Server names a kernel's connection file after its id.
-    """
-    module = sys.modules.get("ipykernel.kernelapp")  # not loaded: this is no kernel
-    app_class = getattr(module, "IPKernelApp", None)
-    if app_class is None or not app_class.initialized():
-        return None
-    name = PurePath(str(getattr(app_class.instance(), "connection_file", ""))).name
-    found = re.fullmatch(r"kernel-(.+)\.json", name)
-    return found[1] if found else None
-
-
 class KernelVerbs(SessionBase):
     """The part of a `Session` that deals with the remote kernel."""
 
@@ -59,8 +43,15 @@ class KernelVerbs(SessionBase):
 
     @property
     def kernel_culled(self) -> bool:
-        """Whether the last kernel was ended for idleness while this session followed it."""
+        """Whether the last kernel was ended for idleness, and none has run since."""
         return self.client.kernel_state == KernelStateName.CULLED
+
+    @property
+    def culled_words(self) -> str:
+        """What people are told of a kernel that was culled."""
+        status = self.client.kernel_status
+        why = status.reason if status is not None and status.reason else KERNEL_CULLED
+        return f"{why}; its variables are gone"
 
     def kernel_status(self) -> KernelStatusUpdate | None:
         """Return the kernel session's state as the server has it, None if no kernel runs."""
@@ -125,7 +116,7 @@ class KernelVerbs(SessionBase):
                 )
         if not self.kernel_ready:
             if self.kernel_culled:
-                self.say(f"{KERNEL_CULLED}; its variables are gone")
+                self.say(self.culled_words)
             self.say(f"{'waiting for' if alive else 'starting'} the remote kernel …")
             notes: list[str] = []
             status = self.call(self._launch(kernel_name, notes), START_TIMEOUT + 5)
