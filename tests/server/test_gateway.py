@@ -32,6 +32,7 @@ print('a', flush=True)
 time.sleep(0.3)
 print('b', file=sys.stderr)
 6 * 7"""
+GONE = "the kernel is gone from its gateway, which may have ended it for idleness"
 LOOP = "import time\nprint('begun', flush=True)\nfor _ in range(600): time.sleep(0.1)"
 PID = "import os\nprint(os.getpid(), flush=True)\n" + LOOP
 
@@ -160,7 +161,16 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    there, here = tmp_path_factory.mktemp("gateway"), tmp_path_factory.mktemp("root")
+    with running_pair(tmp_path_factory.mktemp("pair")) as found:
+        yield found
+
+
+@contextmanager
+def running_pair(home: Path, *options: str) -> Iterator[Pair]:
+    """Run a gateway, with more options if need be, and a server whose kernels are there."""
+    there, here = home / "gateway", home / "root"
+    there.mkdir()
+    here.mkdir()
     secret, token, port = secrets.token_hex(8), secrets.token_hex(8), free_port()
     with ExitStack() as stack:
         gateway = stack.enter_context(
@@ -169,6 +179,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 f"--port={port}",
                 f"--IdentityProvider.token={secret}",
                 "--ZMQChannelsWebsocketConnection.limit_rate=False",
+                *options,
             )
         )
         gateway_url = f"http://127.0.0.1:{port}/"
@@ -327,3 +338,22 @@ async def test_nothing_is_lost_when_the_connection_breaks(pair, write_notebook, 
         shown = "".join(output["content"]["raw"] for output in outputs)
         assert shown == "".join(f"{i}\n" for i in range(20)) + "'end'"
         assert pair.wire.cuts > 0
+
+
+async def test_a_kernel_that_its_gateway_ended_is_told_to_who_was_there_and_who_comes(
+    tmp_path, write_notebook
+):
+    cull = ["cull_idle_timeout=3", "cull_interval=1", "cull_connected=True"]
+    with running_pair(tmp_path, *(f"--MappingKernelManager.{one}" for one in cull)) as pair:
+        server = pair.server
+        write_notebook(server.root / "idle.ipynb", "x = 1")
+        file_id = await open_notebook(server, "idle.ipynb")
+        async with follow(server, file_id) as client:
+            await launch(server, client)
+            status = await state_of_kernel(client, "culled")
+            assert status["reason"] == GONE
+        async with follow(server, file_id) as later:
+            reply = next(m for m in later.log if m["event"] == "subscribe_reply")
+            assert reply["data"]["kernel_session"] is None
+            assert reply["data"]["kernel_culled"]["reason"] == GONE
+            await launch(server, later)

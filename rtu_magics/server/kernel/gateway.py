@@ -26,9 +26,11 @@ from tornado.escape import url_escape
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
-__all__ = ["ChannelsClient", "behind_gateway", "why_unreachable"]
+__all__ = ["GONE_FROM_GATEWAY", "ChannelsClient", "behind_gateway", "why_unreachable"]
 
 logger = logging.getLogger(__name__)
+
+GONE_FROM_GATEWAY = "the kernel is gone from its gateway, which may have ended it for idleness"
 
 _MAX_MESSAGE = 1 << 30  # bytes; a kernel's outputs may be large
 _PING = 30.0  # seconds; proxies end what is silent for a minute
@@ -47,7 +49,7 @@ def why_unreachable(error: Exception) -> str:
     """Return in one line why a kernel behind a gateway could not be connected to."""
     code = error.code if isinstance(error, HTTPClientError) else None
     if code == 404:
-        return "the kernel is gone from its gateway"
+        return GONE_FROM_GATEWAY
     if code in _REFUSED:
         return f"the gateway of the kernel refuses access (HTTP {code})"
     return "the gateway of the kernel cannot be reached"

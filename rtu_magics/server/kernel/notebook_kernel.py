@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from ...models import KERNEL_CULLED, EndReason, KernelDetails, KernelStateName, KernelStatusUpdate
+from ...models import EndReason, KernelDetails, KernelStateName, KernelStatusUpdate
 from .channels import KernelLink
 from .death import STILLBORN, cause_of_death
-from .gateway import behind_gateway
+from .gateway import GONE_FROM_GATEWAY, behind_gateway
 from .pending import KernelRun, OnMessage, OnQuestion
 from .sessions import KernelSessions, SessionInfo
 
@@ -242,14 +242,12 @@ class NotebookKernel:
                 if self._info is not None:
                     # Jupyter also drops the session of a kernel that dies again and again.
                     died = self._reason if self._state == KernelStateName.RESTARTING else None
-                    culled = died is None and self._sessions.was_culled(self._info.kernel_id)
+                    culled = None if died else self._sessions.why_ended(self._info.kernel_id)
                     reason = EndReason.CULLED if culled else EndReason.KERNEL_GONE
-                    self._lose(
-                        died or (KERNEL_CULLED if culled else "the kernel was shut down"), reason
-                    )
+                    self._lose(died or culled or "the kernel was shut down", reason)
                     await self._drop_link()
                     state = KernelStateName.CULLED if culled else KernelStateName.SHUTDOWN
-                    self._forget(state if died is None else KernelStateName.FAILED, died)
+                    self._forget(KernelStateName.FAILED if died else state, died or culled)
             else:
                 await self._follow(info)
 
@@ -346,8 +344,9 @@ class NotebookKernel:
         self._stillborn += 1
         again = again and self._stillborn < STILLBORN
         self._listener.kernel_lost(reason, EndReason.KERNEL_GONE)
-        self._set_state(KernelStateName.RESTARTING if again else KernelStateName.FAILED, reason)
-        if not again:
+        if again:
+            self._set_state(KernelStateName.RESTARTING, reason)
+        else:
             self._spawn(self._end_dead(reason))
 
     def _on_autorestart(self) -> None:
@@ -371,7 +370,8 @@ class NotebookKernel:
                 return
             self._lose(reason)
             await self._drop_link()
-            self._forget(KernelStateName.FAILED, reason)
+            culled = reason == GONE_FROM_GATEWAY
+            self._forget(KernelStateName.CULLED if culled else KernelStateName.FAILED, reason)
             try:
                 if self._sessions.alive(info.kernel_id):
                     await self._sessions.end(info.session_id)

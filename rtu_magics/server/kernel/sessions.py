@@ -16,11 +16,13 @@ from typing import Any
 from uuid import UUID
 
 from jupyter_core.utils import ensure_async
+from jupyter_server.gateway.managers import GatewayMappingKernelManager
 from tornado.web import HTTPError
 
 from ...errors import KernelError
-from ...models import installed_name
+from ...models import KERNEL_CULLED, installed_name
 from .culls import watch_culls
+from .gateway import GONE_FROM_GATEWAY, behind_gateway
 from .names import choose_kernel
 
 __all__ = ["KernelSessions", "SessionInfo"]
@@ -61,9 +63,13 @@ class KernelSessions:
 
     async def find(self, path: str) -> SessionInfo | None:
         """Return the session of a path, or None."""
-        if not await ensure_async(self._sessions.session_exists(path=path)):
-            return None
-        return _info(await ensure_async(self._sessions.get_session(path=path)))
+        while await ensure_async(self._sessions.session_exists(path=path)):
+            model = await ensure_async(self._sessions.get_session(path=path))
+            if model["kernel"] is not None:
+                return _info(model)
+            if not self._forget_gone():
+                break
+        return None
 
     async def still(self, session_id: UUID) -> SessionInfo | None:
         """Return a session that is known already, whatever path it is bound to now, or None."""
@@ -71,7 +77,21 @@ class KernelSessions:
             model = await ensure_async(self._sessions.get_session(session_id=str(session_id)))
         except (HTTPError, KeyError):
             return None
-        return _info(model)
+        return None if model["kernel"] is None else _info(model)
+
+    def _forget_gone(self) -> bool:
+        """Forget the kernels that their gateway does not have any more; return if there were any.
+
+        Jupyter Server keeps their sessions, which could neither be used nor ended.
+        """
+        gone = [
+            kernel_id
+            for kernel_id in list(self.kernels.list_kernel_ids())
+            if behind_gateway(manager := self.manager(kernel_id)) and manager.kernel is None
+        ]
+        for kernel_id in gone:
+            self.kernels.remove_kernel(kernel_id)
+        return bool(gone)
 
     async def ensure(
         self, path: str, kernel_name: str | None, metadata: Mapping[str, Any]
@@ -147,9 +167,14 @@ class KernelSessions:
         """Return whether the server still has a kernel."""
         return kernel_id in self.kernels
 
-    def was_culled(self, kernel_id: str) -> bool:
-        """Return whether Jupyter's culler ended a kernel that is no more."""
-        return kernel_id in self._culls and not self.alive(kernel_id)
+    def why_ended(self, kernel_id: str) -> str | None:
+        """Return in words who ended a kernel that is no more, None if that was some person.
+
+        A gateway does not say: it may have been its culler.
+        """
+        if kernel_id in self._culls and not self.alive(kernel_id):
+            return KERNEL_CULLED
+        return GONE_FROM_GATEWAY if isinstance(self.kernels, GatewayMappingKernelManager) else None
 
     def connections(self, kernel_id: str) -> int:
         """Return how many connections to a kernel Jupyter counts, those over RTU with them."""
