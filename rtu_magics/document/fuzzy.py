@@ -20,7 +20,7 @@ from diff_match_patch import diff_match_patch
 
 from ..errors import PatchFailed
 
-__all__ = ["MOST_STEPS", "apply_with_library"]
+__all__ = ["MOST_STEPS", "TOO_MUCH", "apply_with_library", "too_many"]
 
 MOST_STEPS = 80_000
 """Steps that a patch may cost that is still to be decided about: some 40 ms
@@ -32,7 +32,7 @@ _COPIED_PER_STEP = 4_000  # characters
 _LISTED_PER_STEP = 100  # numbers in a list
 _REACH = 600  # characters that a search strays from where it begins, and more than a pattern has
 
-_TOO_MUCH = (
+TOO_MUCH = (
     "the text has changed too much since the text patch was made for it to be fitted in; look at "
     "the present text and edit again"
 )
@@ -95,7 +95,7 @@ class _Library(diff_match_patch):  # type: ignore[misc]  # the library is not ty
     def spend(self, steps: int) -> None:
         self._left -= steps
         if self._left < 0:
-            raise PatchFailed(_TOO_MUCH, self.pieces.hunk)
+            raise PatchFailed(TOO_MUCH, self.pieces.hunk)
 
     def patch_deepCopy(self, patches: list[Any]) -> _Pieces:
         self.pieces = _Pieces(super().patch_deepCopy(patches))
@@ -137,6 +137,24 @@ class _Library(diff_match_patch):  # type: ignore[misc]  # the library is not ty
         return super().diff_compute(text1, text2, checklines, deadline)
 
 
+def _steps_for(pieces: int, length: int) -> int:
+    # Each piece copies the text, and the rest of the patch.
+    return pieces * (_PER_PIECE + length // _COPIED_PER_STEP)
+
+
+def too_many(pieces: int, length: int) -> bool:
+    """Return whether so many pieces alone cost more than `MOST_STEPS`.
+
+    Parameters
+    ----------
+    pieces
+        How many there are at least.
+    length
+        Characters of the text and the patch.
+    """
+    return _steps_for(pieces, length) > MOST_STEPS
+
+
 def apply_with_library(text: str, patch_text: str, size: int, parts: int, bounded: bool) -> str:
     """Apply a patch as the library does.
 
@@ -157,8 +175,7 @@ def apply_with_library(text: str, patch_text: str, size: int, parts: int, bounde
     """
     library = _Library(MOST_STEPS if bounded else sys.maxsize)
     pieces = parts + size // (library.Match_MaxBits - 2 * library.Patch_Margin)
-    # Each piece copies the text, and the rest of the patch.
-    library.spend(pieces * (_PER_PIECE + (len(text) + len(patch_text)) // _COPIED_PER_STEP))
+    library.spend(_steps_for(pieces, len(text) + len(patch_text)))
     try:
         patched, applied = library.patch_apply(library.patch_fromText(patch_text), text)
     except PatchFailed:

@@ -23,10 +23,11 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..errors import PatchFailed
-from .fuzzy import apply_with_library
+from .fuzzy import TOO_MUCH, apply_with_library, too_many
 
 __all__ = ["Hunk", "apply_patch", "parse_patch"]
 
@@ -132,13 +133,16 @@ def parse_patch(patch_text: str) -> list[Hunk]:
     >>> hunk.diffs
     [(0, 'hell'), (1, 'ö'), (0, 'o')]
     """
-    hunks: list[Hunk] = []
-    if not patch_text:
-        return hunks
+    return list(_hunks(patch_text.split("\n"))) if patch_text else []
+
+
+def _hunks(lines: list[str]) -> Iterator[Hunk]:
+    """Take one hunk after the other; whoever is content with the first need not parse the rest."""
+    hunk: Hunk | None = None
     diffs: list[tuple[int, str]] = []
-    for line in patch_text.split("\n"):
+    for line in lines:
         sign = line[:1]
-        if sign == "@" or not hunks:
+        if sign == "@" or hunk is None:
             header = _HEADER.fullmatch(line)
             if header is None:
                 raise PatchFailed("not a text patch: a hunk has no valid header; make it anew")
@@ -147,14 +151,17 @@ def parse_patch(patch_text: str) -> list[Hunk]:
                 start2, length2 = _span(header[3], header[4])
             except ValueError:  # Python refuses numbers of thousands of digits
                 raise PatchFailed("not a text patch: an offset is absurd; make it anew") from None
+            if hunk is not None:
+                yield hunk
             diffs = []
-            hunks.append(Hunk(start1, length1, start2, length2, diffs))
+            hunk = Hunk(start1, length1, start2, length2, diffs)
         elif sign:
             operation = _OPERATIONS.get(sign)
             if operation is None:
                 raise PatchFailed("not a text patch: a line has no valid sign; make it anew")
             diffs.append((operation, _unquote(line[1:])))
-    return hunks
+    if hunk is not None:
+        yield hunk
 
 
 def _splice_one_change(text: str, patch_text: str) -> str | None:
@@ -187,15 +194,15 @@ def _splice_one_change(text: str, patch_text: str) -> str | None:
     return f"{text[:start]}{before}{inserted}{after}{text[end:]}"
 
 
-def _splice(text: str, hunks: list[Hunk]) -> str | None:
+def _splice(text: str, hunks: Iterable[Hunk]) -> str | None:
     """Apply hunks that stand exactly where they should; None if one does not.
 
     Hunks come in ascending order, so what lies before one is done with: the work is in proportion
     to the text and the patch. One that goes back begins another pass, and there are few of these.
     """
-    last = len(hunks) - 1
     done: list[str] = []  # pieces of the new text, `length` characters, up to `at` of `text`
     length = at = passes = 0
+    diffs: list[tuple[int, str]] = []
     for number, (_, _, start, _, diffs) in enumerate(hunks):
         if start < length:
             passes += 1
@@ -218,11 +225,11 @@ def _splice(text: str, hunks: list[Hunk]) -> str | None:
         # Too little context at the ends of the patch is allowed only at the ends of the text.
         if number == 0 and start and not _has_context(diffs[0]):
             return None
-        if number == last and end != len(text) and not _has_context(diffs[-1]):
-            return None
         done += (text[at:here], new)
         length += here - at + len(new)
         at = end
+    if diffs and at != len(text) and not _has_context(diffs[-1]):
+        return None
     return "".join(done) + text[at:]
 
 
@@ -264,10 +271,13 @@ def apply_patch(text: str, patch_text: str, *, bounded: bool = False) -> str:
         raise PatchFailed(f"the text patch has more than {_MOST_LINES} lines; replace the text")
     if bounded and patch_text.count("\n@@") > _MOST_HUNKS:
         raise PatchFailed(f"the text patch has more than {_MOST_HUNKS} hunks; replace the text")
-    hunks = parse_patch(patch_text)
-    spliced = _splice(text, hunks)
+    lines = patch_text.split("\n") if patch_text else []
+    spliced = _splice(text, _hunks(lines))
     if spliced is not None:
         return spliced
+    if bounded and too_many(len(list(filter(None, lines))), len(text) + len(patch_text)):
+        raise PatchFailed(TOO_MUCH)
+    hunks = list(_hunks(lines))
     # A long deletion stays in one piece.
     most = {_EQUAL: len(patch_text), _DELETE: 100, _INSERT: 0}
     size = sum(min(len(piece), most[sign]) for hunk in hunks for sign, piece in hunk.diffs)
