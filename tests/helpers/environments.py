@@ -9,8 +9,6 @@ import sys
 import venv
 from pathlib import Path
 
-from rtu_magics.embedded.directory_lock import locked
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,6 +22,9 @@ def python_of(name: str, pins: list[str]) -> str:
     OSError, subprocess.SubprocessError
         The environment cannot be made.
     """
+    # Benchmarks run with other versions of the package, which may not have it.
+    from rtu_magics.embedded.directory_lock import locked
+
     given = os.environ.get(f"RTU_{name.upper()}_PYTHON")
     if given:
         return given
