@@ -1,6 +1,9 @@
 """Times both sides, prints a table and writes it as JSON.
 
 A group of rows is a module in ``rows/`` with a function ``rows(bench)`` that yields `Row` objects.
+
+With ``--against TREE`` the other side is another checkout of this project, made with
+``git worktree add TREE COMMIT`` and an environment in its ``.venv``: see `against`.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from typing import Any
 
 from ..helpers.peer import peer_environ, peer_python
 from . import rows as row_modules
+from .against import compare
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,15 +104,18 @@ def undisturbed() -> Iterator[None]:
 
 
 def timed(call: Callable[[], Any], *, repeat: int = 9, number: int = 1) -> float:
-    """Return the median time of one call in µs, after one call to warm up."""
+    """Return the median time of one call in µs, after one call to warm up.
+
+    It is processor time: such calls wait for nothing, and others' work is not to count.
+    """
     call()
     samples = []
     with undisturbed():
         for _ in range(repeat):
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(number):
                 call()
-            samples.append((time.perf_counter() - start) / number)
+            samples.append((time.process_time() - start) / number)
     return statistics.median(samples) * 1e6
 
 
@@ -207,10 +214,24 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--no-peer", action="store_true", help="only the floors that need no peer")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="TREE",
+        help="instead of the floors: another checkout of this project, with its own .venv; each "
+        "group is measured in turns there and here",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="with --against: rounds of each group"
+    )
     options = parser.parse_args(arguments)
     unknown = set(options.groups) - set(groups())
     if unknown:
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
+    if options.against is not None:
+        names, rounds = options.groups or groups(), options.rounds
+        rows = compare(ROOT, options.against, names, rounds=rounds, quick=options.quick)
+        return _written(options.json, rows, [])
     bench = Bench(quick=options.quick, without_peer=options.no_peer)
     results = []
     _print_header()
@@ -227,7 +248,11 @@ def main(arguments: list[str] | None = None) -> int:
             bench.problems.append(f"{group}: {type(exc).__name__}: {exc}")
     for problem in bench.problems:
         print(f"!! {problem}", file=sys.stderr)
-    content = _machine() | {"rows": results, "problems": bench.problems}
-    options.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(f"written to {options.json}")
-    return 1 if bench.problems else 0
+    return _written(options.json, results, bench.problems)
+
+
+def _written(path: Path, rows: list[Any], problems: list[str]) -> int:
+    content = _machine() | {"rows": rows, "problems": problems}
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"written to {path}")
+    return 1 if problems else 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import statistics
 import subprocess
 import sys
@@ -11,6 +13,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
+from IPython.core.interactiveshell import InteractiveShell
+from jupyter_client.manager import start_new_kernel
 
 from rtu_magics.client import APIClient, RTUClient
 from rtu_magics.models import CellContentsReplace
@@ -52,6 +58,73 @@ async def live_client(server: RunningServer, notebook: Any) -> AsyncIterator[RTU
             yield client
         finally:
             await client.shutdown()
+
+
+class Processor:
+    """The processor time of this process and of a server, whatever else the machine does.
+
+    Parameters
+    ----------
+    pid
+        The server's.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._server = psutil.Process(pid)
+        self.used = 0.0
+
+    def _now(self) -> float:
+        times = self._server.cpu_times()
+        return time.process_time() + float(times.user + times.system)
+
+    @contextlib.contextmanager
+    def measured(self) -> Iterator[None]:
+        """Add what a block costs both to `used`, in seconds."""
+        before = self._now()
+        yield
+        self.used += self._now() - before
+
+
+@contextlib.contextmanager
+def local_kernel() -> Iterator[Callable[[str], None]]:
+    """Run a kernel without any server; yield what executes code in it and takes the outputs."""
+    manager, client = start_new_kernel(kernel_name="python3")
+    shown: list[Any] = []
+
+    def execute(code: str) -> None:
+        shown.clear()
+        client.execute_interactive(code, output_hook=shown.append, timeout=60)
+        assert any(message["msg_type"] not in ("status", "execute_input") for message in shown)
+
+    try:
+        yield execute
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@contextlib.contextmanager
+def remote_magics() -> Iterator[tuple[Callable[..., None], Processor]]:
+    """Connect an in-process shell to an embedded server; yield what runs a magic, and its cost."""
+    shell = InteractiveShell.instance()
+    with tempfile.TemporaryDirectory(prefix="rtu-bench-") as root:
+
+        def magic(line: str, cell: str | None = None) -> None:
+            name, _, rest = line.partition(" ")
+            with contextlib.redirect_stdout(io.StringIO()) as shown:
+                if cell is None:
+                    shell.run_line_magic(name, rest)
+                else:
+                    shell.run_cell_magic(name, rest, cell)
+            assert shown.getvalue() or not name.startswith("rtu_exec"), f"{line} showed nothing"
+
+        magic("load_ext rtu_magics")
+        magic(f"rtu_connect {Path(root) / 'n.ipynb'} --new")
+        server = json.loads((Path(root) / ".rtu_magics" / "server.json").read_text("utf-8"))
+        try:
+            yield magic, Processor(server["pid"])
+        finally:
+            magic("rtu_disconnect --all")
 
 
 def an_edit(client: RTUClient, text: str) -> CellContentsReplace:

@@ -1,7 +1,7 @@
-"""A process of its own that pings a server over its websocket and says how long the longest took.
+"""A process of its own that pings a server over its websocket and says how long each took.
 
 Run as a program, it takes its token from the environment; each line that it reads is answered with
-the longest time in ms between a ping and its answer since the line before.
+the times in ms between a ping and its answer since the line before, as JSON.
 """
 
 from __future__ import annotations
@@ -32,11 +32,16 @@ class Pings:
 
     def longest(self) -> float:
         """Return the longest ping in ms since the last call; the one under way is waited for."""
+        return max(self.all())
+
+    def all(self) -> list[float]:
+        """Return what each ping since the last call took, in ms."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return float(self._process.stdout.readline())
+        found: list[float] = json.loads(self._process.stdout.readline())
+        return found
 
 
 @contextlib.contextmanager
@@ -83,12 +88,12 @@ def _main(url: str) -> None:
     with connect(url, max_size=None, proxy=None) as socket:
         who = {"token": os.environ[_TOKEN], "rtu_client_type": "pings"}
         _round_trip(socket, "authenticate_request", who)
-        longest = 0.0
+        took: list[float] = []
         while True:
-            longest = max(longest, _round_trip(socket, "ping_request", {}))
+            took.append(_round_trip(socket, "ping_request", {}))
             if asked.acquire(timeout=_EVERY):
-                print(longest, flush=True)
-                longest = 0.0
+                print(json.dumps(took), flush=True)
+                took = []
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ _LONG = 900_000
 _WHOLE_LOG = f"?limit={CELLS + CHANGES}"
 
 _random = random.Random(5)
-_TEXT = "".join(_random.choice("abcdefghij") for _ in range(400_000))
+LONG_TEXT = "".join(_random.choice("abcdefghij") for _ in range(400_000))
 
 
 @dataclass
@@ -82,8 +82,8 @@ def _delta(kind: str, *inputs: tuple[str | None, Any]) -> Item:
 def _patch(old: Callable[[str], str]) -> str:
     """Return a patch with a hunk for every 50th place of the long text."""
     hunks = []
-    for at in range(0, len(_TEXT) - 60, 50):
-        piece = old(_TEXT[at : at + 24])
+    for at in range(0, len(LONG_TEXT) - 60, 50):
+        piece = old(LONG_TEXT[at : at + 24])
         span = f"{at + 1},24"
         hunks.append(
             f"@@ -{span} +{span} @@\n {piece[:8]}\n-{piece[8:16]}\n+ABCDEFGH\n {piece[16:]}\n"
@@ -91,12 +91,17 @@ def _patch(old: Callable[[str], str]) -> str:
     return "".join(hunks)
 
 
+def not_quite_there() -> str:
+    """Return a patch of 866 kB for the long text whose every hunk is a little off."""
+    return _patch(lambda text: f"{text[:9]}ZZZZ{text[13:]}")
+
+
 async def _patches(place: Place) -> None:
     _taken(await place.delta("cell_contents update", {"patch": _patch(lambda text: text)}, "text"))
     # None of its hunks fits any more: each is searched for, until the server has had enough.
     answer = await place.delta(
         "cell_contents update",
-        {"patch": _patch(lambda text: f"{text[:9]}ZZZZ{text[13:]}")},
+        {"patch": not_quite_there()},
         "text",
     )
     assert answer["data"]["success"] is False
@@ -279,7 +284,7 @@ WORST: dict[str, Item] = {
         (None, _cell("long", "x" * _EVENT)),
         (None, _cell("wide", "", _WIDE)),
         (None, _cell("deep", "", {"a": _deep()})),
-        (None, _cell("text", _TEXT)),
+        (None, _cell("text", LONG_TEXT)),
     ),
     "DELTA cell_contents update": _patches,
     "DELTA cell_contents replace": _delta(

@@ -14,7 +14,7 @@ from rtu_magics.client import RTUClient
 from rtu_magics.models import NewDeltaRequest, Notebook
 
 from ..harness import Bench, Row, at_most, undisturbed, within
-from ..live import an_edit, bare_server, each, live_client, our_server, percentile
+from ..live import Processor, an_edit, bare_server, each, live_client, our_server, percentile
 from ..workloads import notebook
 
 CELLS = 20
@@ -22,7 +22,8 @@ CELLS = 20
 
 def rows(bench: Bench) -> Iterator[Row]:
     with our_server() as server, bare_server() as url:
-        echo, ours = asyncio.run(_round_trips(server, url, bench.repeat(12)))
+        processor = Processor(server.pid)
+        echo, ours = asyncio.run(_round_trips(server, url, bench.repeat(12), processor))
         yield Row(
             "edit, acknowledged and seen, p50",
             "websockets echo",
@@ -37,6 +38,8 @@ def rows(bench: Bench) -> Iterator[Row]:
             peer and peer * 1000,
             statistics.median(ours),
         )
+        spent = processor.used / len(ours) * 1e6
+        yield Row("… processor time of client and server", "–", None, spent)
         yield Row("… p99", "websockets echo", percentile(echo, 99), percentile(ours, 99))
         in_flight = asyncio.run(_in_flight(server, bench.repeat(7)))
         for count, each_takes in in_flight.items():
@@ -67,7 +70,9 @@ def _peer(bench: Bench, server, count: int, repeat: int) -> float | None:
     return found and found["ms"]
 
 
-async def _round_trips(server, url: str, blocks: int) -> tuple[list[float], list[float]]:
+async def _round_trips(
+    server, url: str, blocks: int, processor: Processor
+) -> tuple[list[float], list[float]]:
     """Take turns, so that both see the same machine."""
     async with live_client(server, Notebook.model_validate(notebook(CELLS))) as client:
         delta = an_edit(client, "x" * 40)
@@ -88,7 +93,8 @@ async def _round_trips(server, url: str, blocks: int) -> tuple[list[float], list
             with undisturbed():
                 for _ in range(blocks):
                     echoes += await each(echo, 100)
-                    edits += await each(edit, 100)
+                    with processor.measured():
+                        edits += await each(edit, 100)
     return echoes, edits
 
 
