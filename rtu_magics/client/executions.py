@@ -108,10 +108,8 @@ class ExecutingClient(FollowingClient):
         self.cell_state_details = details
         self.cell_states = {cell_id: state.state for cell_id, state in details.items()}
 
-    def _resolve(
-        self, states: Iterable[CellState], *, fresh: bool = False, exact: bool = False
-    ) -> None:
-        self._end_waits(self._ledger.states(states, fresh=fresh, exact=exact))
+    def _resolve(self, states: Iterable[CellState], *, exact: bool = False) -> None:
+        self._end_waits(self._ledger.states(states, exact=exact))
 
     def _end_waits(self, ended: Iterable[tuple[CellFuture, str]]) -> None:
         for future, cell_id in ended:
@@ -262,10 +260,18 @@ class ExecutingClient(FollowingClient):
     def _take_states(self, msg: FileSubscribeReply) -> None:
         self._take_kernel(msg.data.kernel_session or msg.data.kernel_culled)
         self._take_cells(msg.data.cell_states)
-        self._ledger.replied()
+        self._ledger.replied(
+            sum(
+                isinstance(delta, CellExecuteDelta) and not self._chain.knows(delta.id)
+                for delta in msg.data.deltas_to_apply
+            )
+        )
 
     def _caught_up(self, msg: FileSubscribeReply) -> None:
-        self._resolve(msg.data.cell_states, fresh=True)
+        told = msg.data
+        self._end_waits(
+            self._ledger.states(told.cell_states, fresh=True, hidden=told.hidden_cell_states)
+        )
         for cell_id in self._ledger.cell_ids:
             if cell_id not in self.builder:  # it went while nobody here could be told
                 self._cell_gone(cell_id)

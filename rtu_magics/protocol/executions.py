@@ -43,6 +43,8 @@ class ExecutionLedger(Generic[T]):
         self._count = 0
         self._skipped_at = 0  # how many had been squashed when deltas were last skipped
         self._replied_at = 0  # … and when a subscription was last answered
+        # Of what that answer knew, by cell and execution, what has not ended since; None: not told.
+        self._going: set[tuple[str, UUID | None]] | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self._waits.values()))
@@ -64,7 +66,12 @@ class ExecutionLedger(Generic[T]):
         self._waits.setdefault(cell_id, []).append(_Wait(execution_id, token))
 
     def states(
-        self, states: Iterable[CellState], *, fresh: bool = False, exact: bool = False
+        self,
+        states: Iterable[CellState],
+        *,
+        fresh: bool = False,
+        exact: bool = False,
+        hidden: Iterable[CellState] | None = None,
     ) -> list[tuple[T, str]]:
         """Take cell states; return what they end, as (token, cell id).
 
@@ -78,8 +85,18 @@ class ExecutionLedger(Generic[T]):
             They came with the reply to a subscription: what happened before is unknown, and a
             finished state is the last word on all that was accepted until then. So is no state at
             all: the cell went and came back, as it does between two versions.
+        hidden
+            With *fresh*, the states of what goes on beside the states shown, each of a cell that
+            shows the state of another execution; None if that is not known.
         """
         ended: list[tuple[T, str]] = []
+        if fresh:
+            self._going = None
+        if fresh and hidden is not None:
+            return self._not_going_on([*states, *hidden])
+        if self._going:
+            states = list(states)
+            self._going -= {(s.cell_id, s.execution_id) for s in states if _finished(s)}
         if not self._waits:
             return ended
         if fresh:
@@ -100,6 +117,23 @@ class ExecutionLedger(Generic[T]):
                 self._waits[state.cell_id] = left
             else:
                 del self._waits[state.cell_id]
+        return ended
+
+    def _not_going_on(self, states: list[CellState]) -> list[tuple[T, str]]:
+        """Drop the waits for what a reply to a subscription knows and does not name as going on."""
+        going = {(s.cell_id, s.execution_id) for s in states if not _finished(s)}
+        self._going = going
+        ended: list[tuple[T, str]] = []
+        for cell_id in list(self._waits):
+            left: list[_Wait[T]] = []
+            for wait in self._waits.pop(cell_id):
+                since = self._order.get(wait.execution_id, 0) > self._replied_at
+                if since or (cell_id, wait.execution_id) in going:
+                    left.append(wait)
+                else:
+                    ended.append((wait.token, cell_id))
+            if left:
+                self._waits[cell_id] = left
         return ended
 
     def _unknown(self, known: set[str]) -> list[tuple[T, str]]:
@@ -128,8 +162,8 @@ class ExecutionLedger(Generic[T]):
         if exact and not wait.unsure and wait.execution_id in self._order:
             return False
         mine = self._order.get(wait.execution_id, 0)
-        if fresh and mine <= self._skipped_at:
-            return True
+        if fresh and mine <= max(self._skipped_at, self._replied_at):
+            return True  # whatever of this cell still waits is shown as that
         theirs = self._order.get(state.execution_id)
         return theirs is not None and theirs > mine
 
@@ -144,14 +178,18 @@ class ExecutionLedger(Generic[T]):
             Of an execute delta that was just found accepted.
         states
             The present states by cell id. A cell with none, or with a finished one, is at rest:
-            the server shows as queued whatever waits.
+            the server shows as queued whatever waits. Only looked at where the answer to the
+            subscription did not tell all that goes on.
         """
         ended: list[tuple[T, str]] = []
         if execution_id in self._order:
             return ended
         for cell_id, waits in list(self._waits.items()):
             state = states.get(cell_id)
-            if state is not None and state.state not in FINISHED_STATES:
+            if self._going is not None:
+                if (cell_id, execution_id) in self._going:
+                    continue
+            elif state is not None and not _finished(state):
                 continue
             over = [wait for wait in waits if wait.execution_id == execution_id]
             ended += [(wait.token, cell_id) for wait in over]
@@ -162,9 +200,15 @@ class ExecutionLedger(Generic[T]):
                 del self._waits[cell_id]
         return ended
 
-    def replied(self) -> None:
-        """Note that a subscription was answered: what was accepted until now, the answer knows."""
-        self._replied_at = self._count
+    def replied(self, coming: int = 0) -> None:
+        """Note that a subscription was answered: what was accepted until now, the answer knows.
+
+        Parameters
+        ----------
+        coming
+            How many execute deltas come with the answer, to be squashed next.
+        """
+        self._replied_at = self._count + coming
 
     def forget_order(self) -> None:
         """Note that the notebook was loaded anew: deltas were skipped, whose order is unknown.
@@ -192,3 +236,7 @@ class ExecutionLedger(Generic[T]):
         tokens = [wait.token for waits in self._waits.values() for wait in waits]
         self._waits.clear()
         return tokens
+
+
+def _finished(state: CellState) -> bool:
+    return state.state in FINISHED_STATES

@@ -306,6 +306,7 @@ class Room:
         status, culled = self.kernel.status, self.service.culled.get(self.file_id)
         people = ",".join(one.model_dump_json() for one in self.presence.everybody())
         states = ",".join(state.model_dump_json() for state in self.executor.states.values())
+        hidden = ",".join(state.model_dump_json() for state in self.executor.hidden_states())
         frame = message(
             self.channel,
             "subscribe_reply",
@@ -313,7 +314,8 @@ class Room:
             f'"path":{json.dumps(self.path)},'
             f'"kernel_session":{status.model_dump_json() if status else "null"},'
             f'"kernel_culled":{culled.model_dump_json() if culled and not status else "null"},'
-            f'"cell_states":[{states}],"user_subscriptions":[{people}],'
+            f'"cell_states":[{states}],"hidden_cell_states":[{hidden}],'
+            f'"user_subscriptions":[{people}],'
             f'"file_state":{json.dumps(self.disk.shown())},'
             f'"deltas_to_apply":[{",".join(bodies)}]}}',
             transaction_id,

@@ -165,3 +165,41 @@ def test_the_order_is_remembered_only_so_far(monkeypatch):
     for _ in range(20):
         ledger.squashed(uuid4())
     assert len(ledger._order) == 5
+
+
+class TestWhatGoesOnIsTold:
+    """The answer to a subscription names all that goes on, also of cells that show another's."""
+
+    def test_what_it_does_not_name_is_over(self):
+        ledger, theirs, mine = ExecutionLedger(), uuid4(), uuid4()
+        ledger.squashed(theirs)  # accepted first, and its turn comes last
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "a")
+        ledger.arm(mine, "b", "b")
+        ledger.replied()
+        shown = [state("a", "executing", theirs), state("b", "queued", theirs)]
+        hidden = [state("b", "queued", mine)]
+        assert ledger.states(shown, fresh=True, hidden=hidden) == [("a", "a")]
+        assert ledger.states([state("b", OK, theirs)], exact=True) == []
+        assert ledger.states([state("b", OK, mine)], exact=True) == [("b", "b")]
+
+    def test_what_is_accepted_after_it_goes_on(self):
+        ledger, mine, later = ExecutionLedger(), uuid4(), uuid4()
+        ledger.replied(coming=1)
+        ledger.squashed(mine)
+        ledger.arm(mine, "a", "came with it")
+        ledger.squashed(later)
+        ledger.arm(later, "a", "after it")
+        assert ledger.states([], fresh=True, hidden=[]) == [("came with it", "a")]
+        assert ledger.drain() == ["after it"]
+
+    def test_what_was_accepted_before_this_copy_began(self):
+        ledger, mine = ExecutionLedger(), uuid4()
+        going = [state(cell_id, "queued", mine) for cell_id in "ab"]
+        ledger.states([], fresh=True, hidden=going)
+        ledger.states([state("b", OK, mine)], exact=True)
+        for cell_id in "abc":
+            ledger.arm(mine, cell_id, cell_id)
+        shown = {"c": state("c", "executing", uuid4())}
+        assert sorted(ledger.told_late(mine, shown)) == [("b", "b"), ("c", "c")]
+        assert ledger.states([state("a", OK, mine)], exact=True) == [("a", "a")]

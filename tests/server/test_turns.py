@@ -279,3 +279,27 @@ async def test_many_readers_at_once_do_not_keep_an_editor_waiting(shared_server,
         assert {reader.result().status_code for reader in readers} == {200}
         # One edit for every reader that was served is little: they waited for each of them before.
         assert edits_before_the_last_reader > 48
+
+
+async def test_who_joins_learns_of_every_request_that_goes_on(shared_server, write_notebook):
+    """A cell shows the state of one of them; who waits for another one has to know of it, too."""
+    file_id, session = await start(shared_server, write_notebook, SLOW, "2")
+    async with (
+        joined(shared_server, file_id, user_name="Ann") as ann,
+        joined(shared_server, file_id, user_name="Bob") as bob,
+    ):
+        running = await ann.execute("c1")
+        await until_state(ann, running, "executing")
+        again = await ann.execute("c1")
+        theirs = [await one.execute("c2") for one in (ann, bob)]
+        await bob.wait_for("new_delta_event", lambda m: m["data"]["id"] == theirs[1])
+        reply = (await bob.subscribe(from_delta_id=theirs[1]))["data"]
+        shown = [(s["cell_id"], s["execution_id"]) for s in reply["cell_states"]]
+        beside = [(s["cell_id"], s["execution_id"]) for s in reply["hidden_cell_states"]]
+        asked = [("c1", running), ("c1", again), *(("c2", one) for one in theirs)]
+        assert sorted(shown + beside) == sorted(asked)
+        assert len(shown) == 2
+        await interrupt(shared_server, session, shared_server.token, "all")
+        await until_state(ann, running, "finished")
+        reply = (await bob.subscribe(from_delta_id=theirs[1]))["data"]
+        assert reply["hidden_cell_states"] == []

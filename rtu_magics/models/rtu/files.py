@@ -117,11 +117,14 @@ class FileSubscribeReplyData(Model):
 
     ``latest_delta_id`` is the head, ``deltas_to_apply`` included; the nil UUID when the chain is
     empty. ``kernel_session`` is None when no kernel is alive. Our additions: ``path`` is where the
-    file lies now; ``kernel_culled`` is the last kernel if it was culled and none has run since.
+    file lies now; ``kernel_culled`` is the last kernel if it was culled and none has run since;
+    ``hidden_cell_states`` are those of requests that go on for cells whose state in
+    ``cell_states`` is of another request.
     """
 
     deltas_to_apply: list[FileDelta]
     cell_states: list[CellState]
+    hidden_cell_states: list[CellState] | None = Field(default=None, exclude_if=lambda v: v is None)
     latest_delta_id: UUID | None = None
     kernel_session: KernelStatusUpdate | None = None
     success: bool = True

@@ -229,6 +229,17 @@ class Executor:
         """Return the states of all cells as one message."""
         return self._feed.whole()
 
+    def hidden_states(self) -> list[CellState]:
+        """Return the states of what goes on for cells that show the state of another request."""
+        waiting = [s for plan in self.queue if not plan.scratch for s in plan.states()]
+        running = self._running
+        if running is not None and not running.plan.scratch and not running.gone:
+            waiting.append(running.executing())
+        for state in self._after_running:  # which is not known yet to have ended
+            waiting.append(state.model_copy(update={"state": CellStateName.QUEUED}))
+        shown = {(s.cell_id, s.execution_id) for s in self.states.values() if s.state in _ACTIVE}
+        return [s for s in waiting if (s.cell_id, s.execution_id) not in shown]
+
     def _set_states(
         self,
         new: Iterable[CellState],
