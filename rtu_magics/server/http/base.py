@@ -54,7 +54,7 @@ class _Failure(HTTPError):
 
 def fail(status: int, message: str, why: str | None = None) -> HTTPError:
     """Return the error that answers with a status, one line, and one of `RefusalReason`."""
-    return _Failure(status, message.replace("%", "%%"), why)
+    return _Failure(status, message, why)
 
 
 def when(seconds: float | None) -> datetime | None:
