@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -303,3 +304,29 @@ async def test_who_joins_learns_of_every_request_that_goes_on(shared_server, wri
         await until_state(ann, running, "finished")
         reply = (await bob.subscribe(from_delta_id=theirs[1]))["data"]
         assert reply["hidden_cell_states"] == []
+
+
+async def test_three_people_take_turns_and_one_of_them_floods(shared_server, write_notebook):
+    quick = "import time; time.sleep(0.1)"
+    file_id, session = await start(shared_server, write_notebook, quick, "2", "3")
+    async with (
+        joined(shared_server, file_id, user_name="Ann") as ann,
+        joined(shared_server, file_id, user_name="Bob") as bob,
+        joined(shared_server, file_id, user_name="Cid") as cid,
+    ):
+        flood = [await ann.execute("c1") for _ in range(120)]
+        await until_state(ann, flood[0], "executing")
+        bobs = [await bob.execute("c2") for _ in range(4)]
+        cids = [await cid.execute("c3") for _ in range(4)]
+        for run in (bobs[-1], cids[-1]):
+            await ann.wait_for(BULK, lambda m, run=run: run in str(m) and "executing" in str(m))
+        await interrupt(shared_server, session, shared_server.token, "all")
+        begun = begun_order(ann)
+        for theirs in (bobs, cids):
+            at = [begun.index(run) for run in theirs]
+            assert at == sorted(at)
+            # Between two of theirs come one of each of the others, and no more.
+            assert all(later - earlier <= 3 for earlier, later in itertools.pairwise(at))
+        anns = [run for run in begun if run in flood]
+        assert anns == flood[: len(anns)]
+        assert len(anns) < 60, "the flood came first"
