@@ -96,22 +96,50 @@ async def test_through_the_contents_api_as_jupyterlab_does(scene: Scene) -> None
     await eventually(lambda: holds(new, "after"))
 
 
-async def test_two_that_swap_their_names(scene: Scene) -> None:
+@pytest.mark.parametrize("pause", [0.0, 0.5, 1.2], ids=["at once", "slowly", "with a look between"])
+@pytest.mark.parametrize("edited", [False, True], ids=["saved", "edited"])
+async def test_two_that_swap_their_names(scene: Scene, pause: float, edited: bool) -> None:
     one, two = scene.path, write(scene.path.with_name(f"b{uuid4().hex[:8]}.ipynb"), "of the other")
     other = await named(scene, two)
     follower = await scene.api.connect_realtime(await scene.api.get_file(other))
     scene.clients.append(follower)
     aside = one.with_suffix(".aside")
+    if edited:
+        await scene.clients[0].add_cell("unsaved of the first", after_id="c")
     one.rename(aside)
+    await asyncio.sleep(pause)
     two.rename(one)
+    if edited:
+        await follower.add_cell("unsaved of the second")
+    await asyncio.sleep(pause)
     aside.rename(two)
     assert await named(scene, one) == other
     assert await named(scene, two) == scene.file_id
     await scene.clients[0].add_cell("into the first", after_id="c")
     await follower.add_cell("into the second")
     await eventually(lambda: holds(two, "into the first") and holds(one, "into the second"))
-    assert not holds(one, "into the first")
-    assert not holds(two, "into the second")
+    for path, has in ((two, "of the first"), (one, "of the second")):
+        assert holds(path, has) == edited
+    for path, has_not in ((one, "the first"), (two, "the second"), (two, "of the other")):
+        assert not holds(path, has_not)
+
+
+async def test_one_takes_the_place_of_another_and_both_have_unsaved_edits(scene: Scene) -> None:
+    """The name goes on with what lies there, and neither edit is lost."""
+    one, two = scene.path, write(scene.path.with_name(f"b{uuid4().hex[:8]}.ipynb"), "of the other")
+    other = await named(scene, two)
+    follower = await scene.api.connect_realtime(await scene.api.get_file(other))
+    scene.clients.append(follower)
+    await scene.clients[0].add_cell("unsaved of the first", after_id="c")
+    await follower.add_cell("unsaved of the second")
+    one.rename(two)
+    await eventually(lambda: one.exists() and holds(one, "unsaved of the first"))
+    await eventually(lambda: holds(two, "unsaved of the second") and holds(two, "c = 3"))
+    assert await named(scene, one) == scene.file_id
+    assert await named(scene, two) == other
+    assert holds(one, "c = 3")
+    found = await scene.api.get_file_versions(other)
+    assert any("another program" in (version.name or "") for version in found)
 
 
 async def test_swapped_with_one_that_nobody_has_open(tmp_path: Path) -> None:

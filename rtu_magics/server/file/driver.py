@@ -48,7 +48,7 @@ class Driver:
     def __init__(self, name: str, hands: Hands) -> None:
         self.state = FileState(name)
         self._hands = hands
-        self._latest_change: float | None = None  # that the state has not been told of
+        self._latest_change: ev.Changed | None = None  # that the state has not been told of
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -77,15 +77,17 @@ class Driver:
     def changed(self, *, revive: bool = True) -> None:
         """Note that the room changed; see `events.Changed`."""
         if self._timer is not None and self.state.unsaved:
-            self._latest_change = self.now  # heard of when the timer ends: edits come fast
+            # Heard of when the timer ends: edits come fast.
+            wanted = revive or (self._latest_change is not None and self._latest_change.revive)
+            self._latest_change = ev.Changed(self.now, wanted)
         else:
             self.feed(ev.Changed(self.now, revive))
 
     def feed(self, event: ev.Event) -> None:
         """Let the state know what happened, and do what it asks for."""
         if self._latest_change is not None:
-            at, self._latest_change = self._latest_change, None
-            self.feed(ev.Changed(at))
+            late, self._latest_change = self._latest_change, None
+            self.feed(late)
         self.state, effects = handle(self.state, event)
         for effect in effects:
             self._do(effect)

@@ -201,6 +201,25 @@ class Relocation:
                 await self._note(moves, replaced)
             return file_id in moves
 
+    def has_lost(self, stamp: Stamp, disk_hash: str, finder: UUID) -> bool:
+        """Whether a file is one that another notebook had, and has no more at its own path.
+
+        Parameters
+        ----------
+        stamp, disk_hash
+            Of the file.
+        finder
+            The notebook at whose path it lies.
+        """
+        for file_id, one in self._known().items():
+            if file_id == finder:
+                continue
+            if (one.stamp == stamp) if one.stamp else (one.disk_hash == disk_hash):
+                there = stamp_of(self._service.absolute(one.path))
+                if there is None or (one.stamp is not None and there != one.stamp):
+                    return True
+        return False
+
     async def claim(self, path: str) -> None:
         """Let a file that nobody knows yet be the notebook that it is, under a new name.
 

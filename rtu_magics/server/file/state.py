@@ -7,14 +7,16 @@ memory; `handle` is the only function that changes it. What makes a write wait:
 clean      the file holds what the room holds
 dirty      it does not yet; a write is due
 failing    something went wrong (reading, writing, rendering); it is tried again, ever more slowly
-missing    somebody deleted it; it comes back with the next change or by saving
+missing    somebody deleted it, all of it saved; it comes back with the next edit or by saving
 foreign    what is there was read and is no notebook; only saving replaces it (it is kept aside)
 held       another program owns the file at the moment; ours is written when it lets go
 read-only  the system does not let this server write it; tried again when its permissions change
 ========== ============================================================================
 
 An error is never taken for content: a file that cannot be *read* is `failing`, never `foreign`.
-A change counts as on disk only when a write of it, or of a later one, has succeeded.
+A change counts as on disk only when a write of it, or of a later one, has succeeded. Whoever deletes
+a file deletes what it holds, and no edit that it does not hold yet: then it is written again, once a
+rename in several steps would be over.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ WRITE_AFTER = 0.7  # seconds of quiet after a change
 WRITE_AT_LATEST = 3.0
 RETRY_AFTER = 1.0  # seconds after the first failure, doubled with each one that follows
 RETRY_AT_LATEST = 5.0
+BACK_AFTER = 3.0  # seconds that a file is gone before it is written again: it may lie elsewhere
 RENDER_AT_LATEST = 60.0  # it costs as much as a write and only a change of the notebook helps
 
 Condition = Literal["clean", "dirty", "failing", "missing", "foreign", "held", "read-only"]
@@ -109,6 +112,10 @@ class FileState:
         What goes wrong at present.
     content
         ``missing`` or ``foreign`` where the file is not to be touched, and why.
+    wanted
+        Whether what the file does not hold is somebody's edit, and no output alone.
+    gone_at
+        When it was first seen that the file is not there, None while it is.
     held, denied
         Why another program owns the file, and why the system refuses; empty where not.
     since
@@ -123,6 +130,8 @@ class FileState:
     failure: Failure | None = None
     content: Literal["", "missing", "foreign"] = ""
     content_reason: str = ""
+    wanted: bool = False
+    gone_at: float | None = None
     held: str = ""
     denied: str = ""
     since: float = 0.0
@@ -216,13 +225,18 @@ def _due(state: FileState, at: float) -> _Step:
 def _again(state: FileState, now: float) -> _Step:
     """Have what is unsaved written soon, if anything is and nothing stands against it."""
     if state.unsaved and may_write(state):
-        return _due(replace(state, failure=None), now)
+        return _due(replace(state, failure=None), _not_before(state, now))
     return state, []
+
+
+def _not_before(state: FileState, at: float) -> float:
+    return at if state.gone_at is None else max(at, state.gone_at + BACK_AFTER)
 
 
 def _changed(state: FileState, event: Changed) -> _Step:
     first = event.now if not state.unsaved else state.changed_at
-    state = replace(state, generation=state.generation + 1, changed_at=first)
+    wanted = event.revive or (state.unsaved and state.wanted)
+    state = replace(state, generation=state.generation + 1, changed_at=first, wanted=wanted)
     if state.content == "missing" and event.revive:  # somebody works on: the file comes back
         state = replace(state, content="", content_reason="")
     known = state.failure
@@ -230,7 +244,7 @@ def _changed(state: FileState, event: Changed) -> _Step:
     if not may_write(state) or waits:
         return state, []
     at = min(event.now + WRITE_AFTER, first + WRITE_AT_LATEST)
-    return _due(state, max(at, event.now))
+    return _due(state, _not_before(state, max(at, event.now)))
 
 
 def _tick(state: FileState, event: Due) -> _Step:
@@ -247,7 +261,8 @@ def _wrote(state: FileState, event: Wrote) -> _Step:
     effects: list[Effect] = []
     if state.failure is not None:
         effects.append(_healed(state))
-    state = replace(state, written=max(state.written, event.generation), failure=None)
+    written = max(state.written, event.generation)
+    state = replace(state, written=written, failure=None, gone_at=None)
     if not state.unsaved:
         return replace(state, write_at=None), [SetTimer(None), *effects]
     after, more = _due(replace(state, changed_at=event.now), event.now + WRITE_AFTER)
@@ -272,6 +287,7 @@ def _failed(state: FileState, event: Failed) -> _Step:
 
 def _found(state: FileState, event: Found) -> _Step:
     effects: list[Effect] = []
+    state = replace(state, gone_at=None)
     if state.content:
         effects.append(Tell(f"{state.name} is a notebook again", error=False))
         state = replace(state, content="", content_reason="")
@@ -289,13 +305,30 @@ def _found(state: FileState, event: Found) -> _Step:
 def _vanished(state: FileState, event: Vanished) -> _Step:
     if state.content == "missing":
         return state, []
-    after = replace(state, content="missing", content_reason="", failure=None, write_at=None)
-    return after, _lost(f"{state.name} was deleted on disk", after)
+    name = f"{state.name} was deleted on disk"
+    first = state.gone_at is None
+    state = replace(state, gone_at=event.now if first else state.gone_at, failure=None)
+    if not (state.unsaved and state.wanted):
+        after = replace(state, content="missing", content_reason="", write_at=None)
+        return after, _lost(name, after)
+    text = f"{name} while it had edits that it did not hold; it is written again"
+    effects: list[Effect] = [Tell(text)] if first else []
+    state = replace(state, content="", content_reason="")
+    if not may_write(state):
+        return state, effects
+    at = event.now if state.write_at is None else state.write_at
+    after, more = _due(state, _not_before(state, at))
+    return after, [*more, *effects]
 
 
 def _not_notebook(state: FileState, event: NotNotebook) -> _Step:
     after = replace(
-        state, content="foreign", content_reason=event.reason, failure=None, write_at=None
+        state,
+        content="foreign",
+        content_reason=event.reason,
+        failure=None,
+        write_at=None,
+        gone_at=None,
     )
     if state.content == "foreign":
         return after, []
@@ -317,6 +350,7 @@ def _save_asked(state: FileState, event: SaveAsked) -> _Step:
             content_reason="",
             generation=state.generation + (not state.unsaved),
             changed_at=state.changed_at if state.unsaved else event.now,
+            wanted=True,
         )
     return replace(state, write_at=None), [SetTimer(None)]
 

@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 CUT_OFF_AT_LATEST = 30.0  # until a file that ends in the middle counts as what somebody wanted
 SEARCHES = 5  # for a file that is gone, a second apart
+NAMES_SETTLE = 2.0  # seconds that renames which belong together may take
 
 
 class NotOnDisk(OSError):
@@ -109,14 +110,12 @@ class DiskFile:
         revive
             Whether a file that was deleted comes back.
         """
-        if self.state.content == "missing" and revive:
-            self._reader.hash = None  # it comes back
         self._driver.changed(revive=revive)
 
     async def write_quietly(self) -> None:
         """Do what `flush` does; what goes wrong has been told and is tried again."""
         try:
-            await self.flush()
+            await self.flush(patient=True)
         except NotOnDisk:
             pass
         except Exception:
@@ -141,7 +140,7 @@ class DiskFile:
         if self.state.content and not (self.state.held or self._why_outside(self.path)):
             foreign = self.state.content == "foreign"
             try:
-                kept = await asyncio.to_thread(put_aside, self.path) if foreign else None
+                kept = await asyncio.to_thread(put_aside, self.path) if foreign else kept
             except OSError as exc:
                 why = f"what lies at {self.path.name} cannot be put aside: {exc.strerror or exc}"
                 raise NotOnDisk(why) from exc
@@ -152,8 +151,13 @@ class DiskFile:
         if self.state.written < wanted:
             raise NotOnDisk(self.state.reason or f"{self.path.name} changed while it was written")
 
-    async def flush(self) -> None:
+    async def flush(self, *, patient: bool = False) -> None:
         """Write the file if the room changed since, and nothing but an error is in the way.
+
+        Parameters
+        ----------
+        patient
+            Whether a file that is gone may be on its way to another name, and is waited for.
 
         Raises
         ------
@@ -165,7 +169,9 @@ class DiskFile:
                 return
             while True:
                 await self._take_outside_changes()
-                if not self.state.unsaved or not may_write(self.state) or await self._write():
+                if not self.state.unsaved or not may_write(self.state):
+                    return
+                if (patient and self._may_turn_up()) or await self._write():
                     return
 
     async def move(self, target: Path) -> None:
@@ -180,7 +186,7 @@ class DiskFile:
         """
         await self.flush()
         async with self._lock:
-            if self.state.content != "missing":
+            if self.state.gone_at is None:
                 await asyncio.to_thread(move, self.path, target)
             elif await asyncio.to_thread(target.exists):
                 raise FileExistsError(str(target))
@@ -190,8 +196,8 @@ class DiskFile:
 
     async def poll(self) -> None:
         """Look whether another program changed the file; what it did is taken in beside this."""
-        if self.state.content == "missing" and not self.path.exists():
-            if self._searches > 0:
+        if self.state.gone_at is not None and not self.path.exists():
+            if self._searches > 0 and not self._lock.locked():
                 self._searches -= 1
                 await self._find_moved()
             return
@@ -213,7 +219,7 @@ class DiskFile:
         """After loading a room: take what changed on disk, write what was not yet written."""
         self._check_owners()
         await self._look_quietly()
-        if self._reader.base is None or self.state.content:
+        if self._reader.base is None or self.state.content == "foreign":
             return
         try:
             behind = await asyncio.to_thread(differs, self._render(), self._reader.base)
@@ -289,19 +295,23 @@ class DiskFile:
     # Outside changes
 
     async def _take_outside_changes(self) -> None:
+        began = self._driver.now
         while True:
             path = self.path
             ids = set(self._room.chain.builder.cell_ids)
             known = self._stamp if self.state.content else None
             seen = await self._reader.read(path, ids, known)
-            if path == self.path and not await self._moved_away(seen):
+            if path != self.path or await self._moved_away(seen):
+                continue
+            if self._driver.now - began > NAMES_SETTLE or not self._is_of_another(seen):
                 break
+            await asyncio.sleep(0.2)
         if seen.failed or (seen.cut_off and self._may_still_come()):
             self._stamp = None if seen.failed else seen.stamp
             raise self._failed("read", seen.trouble)
         if seen.trouble == MISSING:
             if self._reader.hash is not None:
-                if self.state.content != "missing":
+                if self.state.gone_at is None:
                     self._searches = SEARCHES
                 self._feed(ev.Vanished(self._driver.now))
             return
@@ -311,8 +321,21 @@ class DiskFile:
             return
         if seen.notebook is not None:
             await self._merge(seen.notebook, seen.base, seen.hash)
-        if self.state.content or self.state.failure:
+        if self.state.content or self.state.failure or self.state.gone_at is not None:
             self._feed(ev.Found(self._driver.now))
+
+    def _may_turn_up(self) -> bool:
+        at = self.state.write_at
+        return self.state.gone_at is not None and at is not None and at > self._driver.now
+
+    def _is_of_another(self, seen: Seen) -> bool:
+        """Whether what lies here is another notebook that has just left its own place."""
+        if self._reader.hash in (None, seen.hash) or seen.notebook is None or not seen.stamp:
+            return False
+        if self._stamp is not None and seen.stamp[2] == self._stamp[2]:
+            return False
+        relocation = self._room.service.relocation
+        return relocation.has_lost(seen.stamp, seen.hash, self._room.file_id)
 
     def _may_still_come(self) -> bool:
         """Whether a file that ends in the middle may be one that is written slowly."""
@@ -348,7 +371,7 @@ class DiskFile:
         if self._reader.hash is None or seen.hash == self._reader.hash or seen.failed:
             return False
         if seen.trouble == MISSING:
-            return self.state.content != "missing" and await self._find_moved()
+            return self.state.gone_at is None and await self._find_moved()
         if self._stamp is not None and seen.stamp is not None and seen.stamp[2] == self._stamp[2]:
             return False
         ids = await asyncio.to_thread(cell_ids_in, self.path)

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from rtu_magics.server.file import events as ev
 from rtu_magics.server.file.state import (
+    BACK_AFTER,
     RETRY_AT_LATEST,
     WRITE_AFTER,
     WRITE_AT_LATEST,
@@ -47,6 +48,17 @@ FAILING = run(ev.Changed(1.0), ev.Failed(2.0, "write", "No space left on device"
         ([ev.Changed(1), ev.Failed(2, "write", "x"), ev.Wrote(3, 1)], "clean", False),
         ([ev.Vanished(1)], "missing", False),
         ([ev.Vanished(1), ev.Changed(2)], "dirty", True),
+        ([ev.Vanished(1), ev.Changed(2, revive=False)], "missing", True),
+        ([ev.Changed(1), ev.Vanished(2)], "dirty", True),
+        ([ev.Changed(1, revive=False), ev.Vanished(2)], "missing", True),
+        (
+            [ev.Changed(1), ev.Wrote(2, 1), ev.Changed(3, revive=False), ev.Vanished(4)],
+            "missing",
+            True,
+        ),
+        ([ev.Held(1, "L"), ev.Changed(2), ev.Vanished(3)], "held", True),
+        ([ev.NotNotebook(1, "x"), ev.Changed(2), ev.Vanished(3)], "dirty", True),
+        ([ev.Changed(1), ev.Failed(2, "write", "x"), ev.Vanished(3)], "dirty", True),
         ([ev.NotNotebook(1, "x")], "foreign", False),
         ([ev.NotNotebook(1, "x"), ev.Changed(2)], "foreign", True),
         ([ev.NotNotebook(1, "x"), ev.SaveAsked(2)], "dirty", True),
@@ -113,13 +125,31 @@ def test_the_last_seconds_of_an_error_are_short() -> None:
     "event", [ev.Vanished(2.0), ev.NotNotebook(2.0, "why"), ev.Held(2.0, "JupyterLab has it")]
 )
 def test_a_version_is_kept_once_before_the_file_is_given_up(event: ev.Event) -> None:
-    state, effects = run(event, state=DIRTY)
+    state, effects = run(ev.Changed(1.0, revive=False), event)
     assert sum(isinstance(effect, ev.KeepVersion) for effect in effects) == 1
     assert ev.SetTimer(None) in effects
     assert state.unsaved
     assert not may_write(state)
     again = handle(state, replace(event, now=3.0))[1]
     assert not [e for e in again if isinstance(e, ev.KeepVersion | ev.Tell)]
+
+
+@pytest.mark.parametrize("noticed", [3.0, 1.2], ids=["edited before", "edited after"])
+def test_a_file_that_is_deleted_with_edits_comes_back_when_a_rename_would_be_over(
+    noticed: float,
+) -> None:
+    events = sorted([ev.Changed(2.0), ev.Vanished(noticed)], key=lambda event: event.now)
+    state, _ = run(*events)
+    assert state.write_at == noticed + BACK_AFTER
+    again, effects = handle(state, ev.Vanished(noticed + 1))
+    assert again.write_at == noticed + BACK_AFTER
+    assert not [e for e in effects if isinstance(e, ev.KeepVersion | ev.Tell)]
+    assert run(ev.Changed(noticed + 1), state=again)[0].write_at == noticed + BACK_AFTER
+    assert run(ev.Found(noticed + 1), state=again)[0].gone_at is None
+    state, effects = run(ev.Due(noticed + BACK_AFTER), state=again)
+    assert effects == [ev.Write()]
+    written = run(ev.Wrote(9.0, state.generation), state=state)[0]
+    assert (written.condition, written.gone_at) == ("clean", None)
 
 
 def test_an_error_of_reading_is_no_content() -> None:
@@ -143,6 +173,7 @@ class FileMachine(RuleBasedStateMachine):
         self.timer: float | None = None
         self.on_disk = 0  # the generation that the file really holds
         self.writing = False
+        self.wanted = False  # whether what is not on disk is somebody's edit
         self.known = (self.state.condition, self.state.reason)
 
     def feed(self, event: ev.Event) -> list[ev.Effect]:
@@ -160,9 +191,10 @@ class FileMachine(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule()
-    def change(self) -> None:
-        self.feed(ev.Changed(self.now))
+    @rule(revive=st.booleans())
+    def change(self, revive: bool) -> None:
+        self.wanted = revive or (self.wanted and self.state.unsaved)
+        self.feed(ev.Changed(self.now, revive))
 
     @precondition(lambda self: self.timer is not None)
     @rule()
@@ -213,6 +245,10 @@ class FileMachine(RuleBasedStateMachine):
     def what_is_unsaved_is_written_some_time(self) -> None:
         stuck = self.state.unsaved and may_write(self.state)
         assert not stuck or self.timer is not None or self.writing
+
+    @invariant()
+    def an_edit_is_not_deleted_with_the_file(self) -> None:
+        assert not (self.state.content == "missing" and self.state.unsaved and self.wanted)
 
     @invariant()
     def errors_are_tried_again(self) -> None:
