@@ -14,10 +14,13 @@ from ..errors import InvalidMessage
 from ..models import NIL_UUID, KernelStatusUpdate, Notebook
 from .access.people import People
 from .file.first_version import FirstVersion
-from .file.format import DiskBase, dumps
+from .file.format import dumps
 from .file.holders import Holders
+from .file.in_place import finish_all
 from .file.io import write_atomically
 from .file.paths import BadPath, Paths, mimetype_of
+from .file.record import FileRecord
+from .file.regular import NotRegular, read_regular
 from .file.relocation import Relocation
 from .file.sync import DiskFile
 from .file.trust import Notary
@@ -115,10 +118,12 @@ class Service:
         self.activity: Activity | None = None
         self.orphans = Orphans(sessions.connections)
         self._polling = Periodic(self._poll, _POLL_EVERY, name="rtu-poll", tell=_log)
+        self._writes = database.path.parent / "writes"  # those that change a file in place
         self._opening: dict[UUID, asyncio.Lock] = {}
 
     def start(self) -> None:
         """Start watching files and kernels of open rooms."""
+        finish_all(self._writes, self._place_of)
         self._role_watch.start()
         self._compactor.start()
         self._usage.start()
@@ -150,6 +155,10 @@ class Service:
         return self.root / STATE_DIR / "uploads" / str(upload_id)
 
     # Files
+
+    def _place_of(self, file_id: UUID) -> Path | None:
+        row = self.file(file_id)
+        return None if row is None else self.absolute(row.path)
 
     def file(self, file_id: UUID) -> FileRow | None:
         """Return a file's row, or None."""
@@ -214,7 +223,9 @@ class Service:
         try:
             place = self.absolute(row.path)
             self.paths.check(place, row.id)
-            found = await asyncio.to_thread(lambda: FirstVersion.of_file(place.read_bytes()))
+            found = await asyncio.to_thread(lambda: FirstVersion.of_file(read_regular(place)))
+        except NotRegular as exc:
+            raise NotANotebook(f"{row.path} cannot be read: {exc.strerror}") from exc
         except InvalidMessage as exc:
             raise NotANotebook(f"{row.path}: {exc}") from exc
         self.register(row, found)
@@ -355,15 +366,9 @@ class Service:
 
     def _open(self, row: FileRow) -> Room:
         chain = Chain(self.database, row.id)
-        with self.database.transaction() as connection:
-            base = file_queries.get_disk_base(connection, row.id)
+        record = FileRecord(self.database, row.id, self._writes / row.id.hex)
         room = Room(self, chain, row.path)
-        room.disk = DiskFile(
-            room,
-            self.absolute(row.path),
-            row.disk_hash,
-            None if base is None else DiskBase.loads(base),
-        )
+        room.disk = DiskFile(room, self.absolute(row.path), record)
         room.start()
         self.rooms[row.id] = room
         return room

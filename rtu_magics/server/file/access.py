@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from .in_place import overwrite
+
 __all__ = ["why_not_writable", "write_atomically"]
 
 _NO_XATTRS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENODATA, errno.ENOSYS)
-_NO_FALLOCATE = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 class _CannotKeep(OSError):
@@ -52,7 +52,12 @@ def _owner(found: os.stat_result) -> str:
     return f"user {found.st_uid}"
 
 
-def write_atomically(path: Path, content: bytes, check: Callable[[], None] | None = None) -> None:
+def write_atomically(
+    path: Path,
+    content: bytes,
+    check: Callable[[], None] | None = None,
+    journal: Path | None = None,
+) -> None:
     """Give a file another content, keeping all else that it is; a symbolic link stays one.
 
     Parameters
@@ -61,6 +66,8 @@ def write_atomically(path: Path, content: bytes, check: Callable[[], None] | Non
         What to write where.
     check
         Called at the last moment; what it raises leaves the file as it is.
+    journal
+        As in `in_place.overwrite`, where the file's bytes have to be changed in place.
 
     Raises
     ------
@@ -80,16 +87,16 @@ def write_atomically(path: Path, content: bytes, check: Callable[[], None] | Non
         if why:
             raise PermissionError(errno.EACCES, f"it is read-only: {why}", str(path))
         if old.st_nlink > 1:
-            _write_in_place(path, content, check)
+            overwrite(path, content, check, journal)
             return
     try:
         _replace(path, content, old, check)
     except _CannotKeep:
-        _write_in_place(path, content, check)
+        overwrite(path, content, check, journal)
     except PermissionError:  # of the directory: the file itself may be written
         if old is None:
             raise
-        _write_in_place(path, content, check)
+        overwrite(path, content, check, journal)
 
 
 def _replace(
@@ -133,37 +140,3 @@ def _keep(path: Path, temporary: str, old: os.stat_result) -> None:
     except OSError as exc:
         if exc.errno not in _NO_XATTRS:
             raise _CannotKeep("its attributes") from exc
-
-
-def _write_in_place(path: Path, content: bytes, check: Callable[[], None] | None) -> None:
-    """Change a file's bytes; what fails leaves it as it was.
-
-    The space is taken first, so that a full disk is noticed before anything is lost; where it
-    cannot be taken (macOS, some network file systems) the old bytes are put back.
-    """
-    with path.open("r+b", buffering=0) as file:
-        if check is not None:
-            check()
-        before = file.read()
-        size = len(before)
-        if len(content) > size and hasattr(os, "posix_fallocate"):
-            try:
-                os.posix_fallocate(file.fileno(), size, len(content) - size)
-            except OSError as exc:
-                file.truncate(size)
-                if exc.errno not in _NO_FALLOCATE:
-                    raise
-        try:
-            _overwrite(file, content)
-        except OSError:
-            _overwrite(file, before)
-            raise
-
-
-def _overwrite(file: io.FileIO, content: bytes) -> None:
-    file.seek(0)
-    left = memoryview(content)
-    while left:
-        left = left[file.write(left) :]
-    file.truncate()
-    os.fsync(file.fileno())

@@ -16,6 +16,7 @@ from ...models import Notebook
 from .access import write_atomically
 from .format import DiskBase, hash_of
 from .merge import distance, name_cells
+from .regular import NotRegular, open_regular, read_regular
 
 __all__ = [
     "MISSING",
@@ -101,14 +102,14 @@ def look(
     if why:
         return Seen(trouble=why, failed=True)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             stamp = _stamp(os.fstat(file.fileno()))
             if stamp[1] > MAX_BYTES:
                 return Seen(stamp, trouble=f"it is larger than {MAX_BYTES >> 20} MiB")
             content = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return Seen(trouble=MISSING)
-    except IsADirectoryError as exc:
+    except NotRegular as exc:
         return Seen(stamp_of(path), trouble=f"it cannot be read: {exc.strerror or exc}")
     except (OSError, MemoryError) as exc:  # it says nothing of what the file holds
         return Seen(trouble=getattr(exc, "strerror", None) or str(exc) or "no memory", failed=True)
@@ -161,10 +162,11 @@ def replace(
     content: bytes,
     expected: Stamp | None,
     forbidden: Callable[[Path], str] = lambda _: "",
+    journal: Path | None = None,
 ) -> Stamp | None:
     """Replace a file, unless it is not the one that was looked at; returns the new stamp.
 
-    `forbidden` as in `look`, asked at the last moment.
+    `forbidden` as in `look`, asked at the last moment; `journal` as in `write_atomically`.
 
     Raises
     ------
@@ -183,7 +185,7 @@ def replace(
             raise PermissionError(errno.EACCES, why, str(path))
 
     check()
-    write_atomically(path, content, check)
+    write_atomically(path, content, check, journal)
     return stamp_of(path)
 
 
@@ -196,7 +198,7 @@ def put_aside(path: Path) -> str | None:
         It cannot be read, or the copy not be written.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         return None
     kept = path.with_name(f"{path.name[:50]}.{hash_of(content)[:8]}.bak")

@@ -28,7 +28,7 @@ from .merge import Merge, merge_file
 if TYPE_CHECKING:
     from ..room import Room
 
-__all__ = ["take_in"]
+__all__ = ["keep_before", "take_in"]
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +122,28 @@ async def _keep(room: Room, name: str, author: UUID) -> None:
         lambda: room.chain.save_version(name=name, reason="outside", author=author)
     )
     room.send("v0_file_versions_changed_event", {})
+
+
+async def keep_before(room: Room, name: str, *, reload: bool) -> None:
+    """Keep the room as a version before anything happens to it or the file.
+
+    Parameters
+    ----------
+    room
+        Of the notebook.
+    name
+        Of the version.
+    reload
+        Whether whoever follows the notebook loads it anew.
+    """
+    try:
+        await room.exclusively(lambda: room.chain.save_version(name=name, reason="outside"))
+    except SQLAlchemyError as exc:
+        logger.error("no version could be saved: %s", getattr(exc, "orig", exc))
+        return
+    room.send("v0_file_versions_changed_event", {})
+    if reload:
+        room.tell_inconsistent(f"{name}; it lives on here and saving writes it again")
 
 
 async def _begin_anew(room: Room, merge: Merge, name: str, author: UUID) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 
 from jupyter_core.utils import ensure_async
 
+from .regular import open_regular
+
 __all__ = ["partner_of", "why_not_plain"]
 
 _PLAIN = ("jupyter_server.", "notebook.", "jupyterhub.", "rtu_magics.")
@@ -92,7 +94,7 @@ def partner_of(file: Path, metadata: Mapping[str, Any]) -> str:
     for extension in _TEXT:
         found = file.with_name(f"{file.stem}{extension}")
         try:
-            with found.open("rb") as text:
+            with open_regular(found) as text:
                 head = text.read(4096)
         except OSError:
             continue

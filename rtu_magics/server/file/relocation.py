@@ -22,6 +22,7 @@ from ..store import files as queries
 from ..store.schema import files
 from .format import hash_of
 from .io import Stamp, notebooks_below, stamp_of
+from .regular import read_regular
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -148,7 +149,7 @@ def snapshot_of(
             inodes[relative] = stamp[2]
         if wanted_hashes:
             with contextlib.suppress(OSError):  # unreadable, or gone meanwhile
-                found = hash_of(path.read_bytes())
+                found = hash_of(read_regular(path))
                 if found in wanted_hashes:
                     hashes[relative] = found
     return inodes, hashes
@@ -157,7 +158,7 @@ def snapshot_of(
 def cell_ids_in(path: Path) -> set[str]:
     """Return the ids that the cells in a file have, none if it is no notebook."""
     try:
-        return {str(cell["id"]) for cell in json.loads(path.read_bytes())["cells"] if "id" in cell}
+        return {str(cell["id"]) for cell in json.loads(read_regular(path))["cells"] if "id" in cell}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
 
@@ -240,7 +241,7 @@ class Relocation:
                 return
         async with self._lock:
             try:
-                found = hash_of(await asyncio.to_thread(target.read_bytes))
+                found = hash_of(await asyncio.to_thread(read_regular, target))
             except OSError:
                 return
             with service.database.transaction() as connection:

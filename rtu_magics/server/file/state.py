@@ -14,9 +14,9 @@ read-only  the system does not let this server write it; tried again when its pe
 ========== ============================================================================
 
 An error is never taken for content: a file that cannot be *read* is `failing`, never `foreign`.
-A change counts as on disk only when a write of it, or of a later one, has succeeded. Whoever deletes
-a file deletes what it holds, and no edit that it does not hold yet: then it is written again, once a
-rename in several steps would be over.
+A change counts as on disk only when a write of it, or of a later one, has succeeded. Whoever
+deletes a file deletes what it holds, and no edit that it does not hold yet: then it is written
+again, once a rename in several steps would be over.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from .events import (
     Allowed,
     Changed,
     Denied,
-    Doing,
     Due,
     Effect,
     Event,
@@ -48,6 +47,7 @@ from .events import (
     Write,
     Wrote,
 )
+from .failure import Failure
 
 __all__ = ["Condition", "Failure", "FileState", "handle", "may_write"]
 
@@ -59,37 +59,6 @@ BACK_AFTER = 3.0  # seconds that a file is gone before it is written again: it m
 RENDER_AT_LATEST = 60.0  # it costs as much as a write and only a change of the notebook helps
 
 Condition = Literal["clean", "dirty", "failing", "missing", "foreign", "held", "read-only"]
-_WORDS: dict[Doing, str] = {
-    "read": "cannot be read",
-    "write": "cannot be written",
-    "render": "cannot be made into a file",
-    "store": "was changed by another program, and that cannot be stored",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Something that goes wrong again and again.
-
-    Attributes
-    ----------
-    doing
-        What.
-    reason
-        Why, in the system's words.
-    since
-        When it failed for the first time, in seconds.
-    tries
-        How often it failed in a row.
-    next_try
-        When it is tried again.
-    """
-
-    doing: Doing
-    reason: str
-    since: float
-    tries: int
-    next_try: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +141,7 @@ class FileState:
             )
         if self.failure is not None:
             return (
-                f"{self.name} {_WORDS[self.failure.doing]} ({self.failure.reason}); nothing is "
+                f"{self.name} {self.failure.words} ({self.failure.reason}); nothing is "
                 "lost, it is tried again until it works"
             )
         return ""

@@ -13,22 +13,20 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from ...models import Notebook
-from ..store import files as file_queries
 from . import events as ev
 from .access import why_not_writable
 from .content import RoomContent
 from .driver import Driver
 from .format import DiskBase, hash_of
 from .io import MISSING, ChangedMeanwhileError, Seen, Stamp, put_aside, replace, stamp_of
-from .outside import take_in
+from .outside import keep_before, take_in
 from .reader import Reader
-from .relocation import cell_ids_in
+from .record import FileRecord
 from .rename import move
 from .snapshot import base_of, content_of, differs
 from .state import FileState, may_write
+from .whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from ..room import Room
@@ -55,8 +53,8 @@ class DiskFile:
         The notebook.
     path
         The file, absolute.
-    disk_hash, base
-        What the store remembers of the file as we last read or wrote it.
+    record
+        What the store remembers of the file.
 
     Attributes
     ----------
@@ -64,14 +62,14 @@ class DiskFile:
         Returns the file's condition as clients are told it.
     """
 
-    def __init__(
-        self, room: Room, path: Path, disk_hash: str | None, base: DiskBase | None
-    ) -> None:
+    def __init__(self, room: Room, path: Path, record: FileRecord) -> None:
         self._room = room
         self._path = path
         self._driver = Driver(path.name, self)
         self._content = RoomContent(room)
-        self._reader = Reader(disk_hash, base, self._why_outside)
+        self._record = record
+        self._reader = Reader(record, self._why_outside)
+        self._whereabouts = Whereabouts(room, record)
         self._stamp: Stamp | None = None
         self._searches = 0
         self._lock = asyncio.Lock()
@@ -136,7 +134,7 @@ class DiskFile:
             What the room held when this was called is not on disk.
         """
         self._check_owners()
-        kept = self._reader.hash
+        kept = self._record.hash
         if self.state.content and not (self.state.held or self._why_outside(self.path)):
             foreign = self.state.content == "foreign"
             try:
@@ -145,7 +143,7 @@ class DiskFile:
                 why = f"what lies at {self.path.name} cannot be put aside: {exc.strerror or exc}"
                 raise NotOnDisk(why) from exc
         self._feed(ev.SaveAsked(self._driver.now))
-        self._reader.hash = kept
+        self._record.hash = kept
         wanted = self.state.generation
         await self.flush()
         if self.state.written < wanted:
@@ -205,7 +203,7 @@ class DiskFile:
         stamp = stamp_of(self.path)
         if self._lock.locked() or (self._stamp is not None and stamp == self._stamp):
             return
-        if stamp is None and self._reader.hash is None:  # not written for the first time yet
+        if stamp is None and self._record.hash is None:  # not written for the first time yet
             return
         if self.state.failure is None:  # else it is looked at when it is tried again
             self._driver.spawn(self._look_quietly())
@@ -219,10 +217,10 @@ class DiskFile:
         """After loading a room: take what changed on disk, write what was not yet written."""
         self._check_owners()
         await self._look_quietly()
-        if self._reader.base is None or self.state.content == "foreign":
+        if self._record.base is None or self.state.content == "foreign":
             return
         try:
-            behind = await asyncio.to_thread(differs, self._render(), self._reader.base)
+            behind = await asyncio.to_thread(differs, self._render(), self._record.base)
         except Exception:  # the write says why
             behind = True
         if behind:
@@ -269,13 +267,19 @@ class DiskFile:
             content, base = await asyncio.to_thread(content_of, notebook)
         except Exception as exc:  # whatever a notebook may hold, nothing is given up for it
             raise self._failed("render", exc) from exc
-        if hash_of(content) != self._reader.hash or stamp_of(self.path) is None:
+        if hash_of(content) != self._record.hash or stamp_of(self.path) is None:
             ids = [cell.id for cell in notebook.cells]
-            notary, known = self._room.service.notary, self._reader.hash
+            notary, known = self._room.service.notary, self._record.hash
             await notary.carry_over(self.path, known, content, ids, own)
+            self._record.intend(hash_of(content), base)
             try:
                 self._stamp = await asyncio.to_thread(
-                    replace, self.path, content, self._stamp, self._why_outside
+                    replace,
+                    self.path,
+                    content,
+                    self._stamp,
+                    self._why_outside,
+                    self._record.journal,
                 )
             except ChangedMeanwhileError:
                 return False
@@ -285,7 +289,7 @@ class DiskFile:
                     raise NotOnDisk(self.state.reason) from exc
                 raise self._failed("write", exc) from exc
             self._reader.replaced(self._driver.now)
-            self._remember(hash_of(content), base)
+            self._record.remember(hash_of(content), base)
         self._feed(ev.Wrote(self._driver.now, generation))
         return True
 
@@ -301,16 +305,19 @@ class DiskFile:
             ids = set(self._room.chain.builder.cell_ids)
             known = self._stamp if self.state.content else None
             seen = await self._reader.read(path, ids, known)
-            if path != self.path or await self._moved_away(seen):
+            if seen.notebook is not None and self._record.recognise(seen.hash):
+                seen = Seen(seen.stamp, seen.hash)
+            if await self._moved_away(path, seen):
                 continue
-            if self._driver.now - began > NAMES_SETTLE or not self._is_of_another(seen):
+            settled = self._driver.now - began > NAMES_SETTLE
+            if settled or not self._whereabouts.is_of_another(seen, self._stamp):
                 break
             await asyncio.sleep(0.2)
         if seen.failed or (seen.cut_off and self._may_still_come()):
             self._stamp = None if seen.failed else seen.stamp
             raise self._failed("read", seen.trouble)
         if seen.trouble == MISSING:
-            if self._reader.hash is not None:
+            if self._record.hash is not None:
                 if self.state.gone_at is None:
                     self._searches = SEARCHES
                 self._feed(ev.Vanished(self._driver.now))
@@ -328,15 +335,6 @@ class DiskFile:
         at = self.state.write_at
         return self.state.gone_at is not None and at is not None and at > self._driver.now
 
-    def _is_of_another(self, seen: Seen) -> bool:
-        """Whether what lies here is another notebook that has just left its own place."""
-        if self._reader.hash in (None, seen.hash) or seen.notebook is None or not seen.stamp:
-            return False
-        if self._stamp is not None and seen.stamp[2] == self._stamp[2]:
-            return False
-        relocation = self._room.service.relocation
-        return relocation.has_lost(seen.stamp, seen.hash, self._room.file_id)
-
     def _may_still_come(self) -> bool:
         """Whether a file that ends in the middle may be one that is written slowly."""
         if self.state.content == "foreign":
@@ -353,7 +351,7 @@ class DiskFile:
         except Exception as exc:
             self._stamp = None  # the next look reads it again
             raise self._failed("store", exc) from exc
-        self._remember(disk_hash, content)
+        self._record.remember(disk_hash, content)
         # What the room has beyond the file is still to be written.
         self._feed(ev.Found(self._driver.now))
         generation = self.state.generation
@@ -366,47 +364,25 @@ class DiskFile:
         else:
             self._feed(ev.Wrote(self._driver.now, generation))
 
-    async def _moved_away(self, seen: Seen) -> bool:
-        """Whether the file lies elsewhere now, and what was seen is no affair of this notebook."""
-        if self._reader.hash is None or seen.hash == self._reader.hash or seen.failed:
-            return False
-        if seen.trouble == MISSING:
-            return self.state.gone_at is None and await self._find_moved()
-        if self._stamp is not None and seen.stamp is not None and seen.stamp[2] == self._stamp[2]:
-            return False
-        ids = await asyncio.to_thread(cell_ids_in, self.path)
-        alien = not ids & set(self._room.chain.builder.cell_ids)
-        return (alien or self._stamp is not None) and await self._find_moved(by_hash=alien)
+    async def _find_moved(self) -> None:
+        if await self._whereabouts.find():
+            self._feed(ev.Found(self._driver.now))
 
-    async def _find_moved(self, *, by_hash: bool = True) -> bool:
-        """Look for a file that left its place; whether it was found."""
-        room = self._room
-        if not await room.service.relocation.follow(room.file_id, by_hash=by_hash):
-            return False
-        self._feed(ev.Found(self._driver.now))
-        return True
+    async def _moved_away(self, path: Path, seen: Seen) -> bool:
+        """Whether the file lies elsewhere now, and what was seen is no affair of this notebook."""
+        gone = self.state.gone_at is not None
+        if path != self.path:
+            return True
+        moved = await self._whereabouts.moved_away(path, seen, self._stamp, gone)
+        if moved:
+            self._feed(ev.Found(self._driver.now))
+        return moved
 
     async def keep_room(self, name: str, *, reload: bool) -> None:
         """Keep the room as a version before anything happens to it or the file."""
-        room = self._room
-        try:
-            await room.exclusively(lambda: room.chain.save_version(name=name, reason="outside"))
-        except SQLAlchemyError as exc:
-            logger.error("no version could be saved: %s", getattr(exc, "orig", exc))
-            return
-        room.send("v0_file_versions_changed_event", {})
-        if reload:
-            room.tell_inconsistent(f"{name}; it lives on here and saving writes it again")
+        await keep_before(self._room, name, reload=reload)
 
     # State
 
     def _render(self) -> Notebook:
-        return self._content.notebook(self._reader.base)
-
-    def _remember(self, disk_hash: str, base: DiskBase) -> None:
-        self._reader.hash, self._reader.base = disk_hash, base
-        try:
-            with self._room.service.database.transaction() as connection:
-                file_queries.put_disk_base(connection, self._room.file_id, disk_hash, base.dumps())
-        except SQLAlchemyError as exc:
-            logger.error("cannot note what is on disk: %s", getattr(exc, "orig", exc))
+        return self._content.notebook(self._record.base)

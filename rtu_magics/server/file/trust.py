@@ -23,6 +23,7 @@ import nbformat
 from nbformat.reader import reads
 
 from .format import hash_of
+from .regular import read_regular
 
 __all__ = ["Notary", "output_keys", "stays_trusted"]
 
@@ -165,7 +166,10 @@ class Notary:
         last = self._written.pop(path, None)
         if last is not None and last.hash == known:
             return last
-        content = path.read_bytes()
+        try:
+            content = read_regular(path)
+        except FileNotFoundError:
+            return None
         return _summed_up(notary, content) if hash_of(content) == known else None
 
     def _open(self, theirs: Any) -> Any:

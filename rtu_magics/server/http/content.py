@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ..access.people import Action, Person, authorise
 from ..file.io import write_atomically
+from ..file.regular import read_regular
 from ..store import deltas as delta_queries
 from ..store import files as queries
 from .base import Handler, fail, public, uuid_of
@@ -112,7 +113,7 @@ class VersionContent(_LinkHandler):
             place = self.service.absolute(row.path)
             try:
                 self.service.paths.admit(place, by_owner=by_owner, file_id=row.id)
-                content = await asyncio.to_thread(place.read_bytes)
+                content = await asyncio.to_thread(read_regular, place)
             except OSError as exc:
                 raise fail(404, f"{row.path} cannot be read: {exc.strerror or exc}") from exc
             mimetype = row.mimetype or "application/octet-stream"

@@ -225,11 +225,8 @@ class LiveCollection:
             return [("append_output_event", data)]
         text, recorded.unsent = "".join(recorded.unsent), []
         head = next(pieces(text), "")
-        first = self._wire(recorded, MAX_EVENT_INLINE, head)
-        return [
-            ("append_output_event", first.model_dump_json()),
-            *self._continued(recorded, text[len(head) :]),
-        ]
+        first = self._wire(recorded, MAX_EVENT_INLINE, head).model_dump_json()
+        return [("append_output_event", first), *self._continued(recorded, text[len(head) :])]
 
     def _drain_text(self, recorded: _Recorded) -> list[tuple[str, str]]:
         text, recorded.unsent = "".join(recorded.unsent or ()), []
@@ -334,6 +331,7 @@ class LiveCollection:
             execution_id=self.execution_id,
             created_at=self.created_at,
             execution_count=self.execution_count,
+            authors=self.authors,
         )
 
     def store(self, connection: AnyConnection) -> None:
@@ -357,7 +355,7 @@ class LiveCollection:
                 recorded.unstored = []
         runs.put_outputs(connection, self.id, new, replaced)
         runs.put_chunks(connection, chunks)
-        runs.touch_collection(connection, self.id, self.execution_count)
+        runs.touch_collection(connection, self.id, self.execution_count, self.authors)
         self._dirty = self._clear_store = False
 
     def store_again(self) -> None:
@@ -389,5 +387,6 @@ def load_collection(
         recorded.stored, recorded.unsent, recorded.unstored = True, [], []
         recorded.stored_once = True
     found.execution_count, found.updated_at = row.execution_count, row.updated_at
+    found.authors = runs.authors_of(row)
     found._events, found._dirty = [], False
     return found

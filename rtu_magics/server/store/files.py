@@ -145,11 +145,22 @@ def delete_upload(connection: Connection, upload_id: UUID) -> None:
     connection.execute(delete(uploads).where(uploads.c.id == upload_id))
 
 
-def get_disk_base(connection: Connection, file_id: UUID) -> str | None:
-    """Return what the file on disk held when its hash was taken (JSON), or None."""
-    return connection.execute(
-        select(disk_bases.c.body).where(disk_bases.c.file_id == file_id)
-    ).scalar()
+def get_disk_base(connection: Connection, file_id: UUID) -> Row[Any] | None:
+    """Return what is known of a file on disk, or None.
+
+    Its `body` is what it held when its hash was taken (JSON). Where a write was begun of which
+    nobody knows whether it ended, `next_hash` and `next_body` are what the file was to hold.
+    """
+    return connection.execute(select(disk_bases).where(disk_bases.c.file_id == file_id)).first()
+
+
+def put_next_base(connection: Connection, file_id: UUID, next_hash: str, body: str) -> None:
+    """Note what a file on disk is about to hold."""
+    connection.execute(
+        update(disk_bases)
+        .where(disk_bases.c.file_id == file_id)
+        .values(next_hash=next_hash, next_body=body)
+    )
 
 
 def put_disk_base(connection: Connection, file_id: UUID, disk_hash: str, body: str) -> None:

@@ -28,14 +28,16 @@ _INSERT_COLLECTION = Prepared(
     "execution_count",
     "created_at",
     "updated_at",
+    "authors",
 )
 _TOUCH_COLLECTION = Prepared(
     update(collections)
     .where(collections.c.id == bindparam("i"))
-    .values(execution_count=bindparam("n"), updated_at=bindparam("t")),
+    .values(execution_count=bindparam("n"), updated_at=bindparam("t"), authors=bindparam("a")),
     "i",
     "n",
     "t",
+    "a",
 )
 _INSERT_OUTPUT = Prepared(
     insert(outputs), "id", "collection_id", "position", "body", "created_at", "updated_at"
@@ -85,17 +87,32 @@ def insert_collection(
     execution_id: UUID | None,
     created_at: float,
     execution_count: int | None = None,
+    authors: Iterable[UUID] = (),
 ) -> None:
-    """Add an empty collection."""
-    row = (collection_id, file_id, cell_id, execution_id, execution_count, created_at, created_at)
+    """Add an empty collection; `authors` are those whose runs its outputs are of, if known."""
+    run = (collection_id, file_id, cell_id, execution_id, execution_count)
+    row = (*run, created_at, created_at, _ids(authors))
     _INSERT_COLLECTION.run(connection, [row])
 
 
 def touch_collection(
-    connection: AnyConnection, collection_id: UUID, execution_count: int | None
+    connection: AnyConnection,
+    collection_id: UUID,
+    execution_count: int | None,
+    authors: Iterable[UUID] = (),
 ) -> None:
-    """Note a collection's execution count and that it changed."""
-    _TOUCH_COLLECTION.run(connection, [(collection_id, execution_count, time.time())])
+    """Note a collection's execution count, whose runs it is of, and that it changed."""
+    row = (collection_id, execution_count, time.time(), _ids(authors))
+    _TOUCH_COLLECTION.run(connection, [row])
+
+
+def _ids(found: Iterable[UUID]) -> str | None:
+    return ",".join(sorted(one.hex for one in found)) or None
+
+
+def authors_of(collection: Row[Any]) -> set[UUID]:
+    """Return whose runs the outputs of a collection are of, none where that is not known."""
+    return {UUID(one) for one in (collection.authors or "").split(",") if one}
 
 
 def put_outputs(

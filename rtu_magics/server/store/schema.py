@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Rises by one with every change of the tables; `MIGRATIONS` then gets an entry."""
 
 metadata = MetaData()
@@ -91,6 +91,9 @@ disk_bases = Table(
     Column("file_id", Uuid, primary_key=True),
     # What the file on disk held when its hash was taken, without the outputs themselves.
     Column("body", Text, nullable=False),
+    # What is about to be written: hash and content, noted before the file is touched.
+    Column("next_hash", String(64)),
+    Column("next_body", Text),
 )
 
 deltas = Table(
@@ -151,6 +154,8 @@ collections = Table(
     Column("execution_count", Integer),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    # Whose runs its outputs are of: ids with commas between; null where that is not known.
+    Column("authors", Text),
     Index("rtu_collections_by_cell", "file_id", "cell_id"),
 )
 
@@ -261,10 +266,18 @@ def _add_source_digests(connection: Connection) -> None:
     )
 
 
+def _add_output_authors(connection: Connection) -> None:
+    connection.exec_driver_sql(f"ALTER TABLE {collections.name} ADD COLUMN authors TEXT")
+    add = f"ALTER TABLE {disk_bases.name} ADD COLUMN"
+    connection.exec_driver_sql(f"{add} next_hash VARCHAR(64)")
+    connection.exec_driver_sql(f"{add} next_body TEXT")
+
+
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     1: _add_people,
     2: _add_reasons,
     3: _add_end_reasons,
     4: _add_source_digests,
+    5: _add_output_authors,
 }
 """By version: what makes a database of that version one of the next."""

@@ -1,0 +1,86 @@
+"""What the store knows of one notebook's file, also when a server ends in the midst of a write.
+
+What a file is about to hold is stored before the file is touched. So the next server knows its
+predecessor's last write for its own, however it ended; taken for somebody else's edit, it would be
+merged with what is in the notebook already, and words come twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..store import Database
+from ..store import files as queries
+from ..store.schema import files
+from .format import DiskBase
+
+__all__ = ["FileRecord"]
+
+logger = logging.getLogger(__name__)
+
+
+class FileRecord:
+    """What is known of a notebook's file.
+
+    Parameters
+    ----------
+    database, file_id
+        Where it is stored, and of which notebook.
+    journal
+        Beside what a file's bytes are noted while they are changed in place; see `in_place`.
+
+    Attributes
+    ----------
+    hash
+        Of the file's content as it was last read or written, None before that.
+    base
+        What it held then.
+    """
+
+    def __init__(self, database: Database, file_id: UUID, journal: Path) -> None:
+        self._database = database
+        self._file_id = file_id
+        self.journal = journal
+        self._next: tuple[str, DiskBase] | None = None
+        with database.transaction() as connection:
+            row = queries.get_disk_base(connection, file_id)
+            file = queries.get_by_id(connection, files, file_id)
+        self.hash: str | None = None if file is None else file.disk_hash
+        self.base = None if row is None else DiskBase.loads(row.body)
+        if row is not None and row.next_hash and row.next_hash != self.hash:
+            self._next = row.next_hash, DiskBase.loads(row.next_body)
+
+    def intend(self, disk_hash: str, base: DiskBase) -> None:
+        """Note what the file is about to hold.
+
+        A store that does not take it now keeps nothing from being written: what is not acknowledged
+        may be in the file all the same.
+        """
+        self._next = disk_hash, base
+        text = base.dumps()
+        self._store(lambda c: queries.put_next_base(c, self._file_id, disk_hash, text))
+
+    def recognise(self, disk_hash: str) -> bool:
+        """Whether the file holds what it was about to; that is what is known of it from then on."""
+        if self._next is None or self._next[0] != disk_hash:
+            return False
+        self.remember(*self._next)
+        return True
+
+    def remember(self, disk_hash: str, base: DiskBase) -> None:
+        """Note what the file holds."""
+        self.hash, self.base, self._next = disk_hash, base, None
+        text = base.dumps()
+        self._store(lambda c: queries.put_disk_base(c, self._file_id, disk_hash, text))
+
+    def _store(self, work: Callable[..., None]) -> None:
+        try:
+            with self._database.transaction() as connection:
+                work(connection)
+        except SQLAlchemyError as exc:
+            logger.error("cannot note what is on disk: %s", getattr(exc, "orig", exc))

@@ -1,0 +1,70 @@
+"""Whether a notebook's file still is what lies at its path."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .io import MISSING, Seen, Stamp
+from .record import FileRecord
+from .relocation import cell_ids_in
+
+if TYPE_CHECKING:
+    from ..room import Room
+
+__all__ = ["Whereabouts"]
+
+
+class Whereabouts:
+    """Follows the file of one notebook under other names.
+
+    Parameters
+    ----------
+    room
+        The notebook.
+    record
+        What is known of its file.
+    """
+
+    def __init__(self, room: Room, record: FileRecord) -> None:
+        self._room = room
+        self._record = record
+
+    async def find(self, *, by_hash: bool = True) -> bool:
+        """Look for a file that left its place; whether it was found, and its room moved there."""
+        room = self._room
+        return await room.service.relocation.follow(room.file_id, by_hash=by_hash)
+
+    async def moved_away(self, path: Path, seen: Seen, stamp: Stamp | None, gone: bool) -> bool:
+        """Whether the file lies elsewhere now, and what was seen is no affair of this notebook.
+
+        Parameters
+        ----------
+        path, seen
+            Where the file was, and what is there.
+        stamp
+            Of the file as it was last read or written, None before that.
+        gone
+            Whether it is known to be gone, and looked for already.
+        """
+        if self._record.hash is None or seen.hash == self._record.hash or seen.failed:
+            return False
+        if seen.trouble == MISSING:
+            return not gone and await self.find()
+        if _is_same(seen, stamp):
+            return False
+        ids = await asyncio.to_thread(cell_ids_in, path)
+        alien = not ids & set(self._room.chain.builder.cell_ids)
+        return (alien or stamp is not None) and await self.find(by_hash=alien)
+
+    def is_of_another(self, seen: Seen, stamp: Stamp | None) -> bool:
+        """Whether what lies here is another notebook that has just left its own place."""
+        if seen.notebook is None or seen.stamp is None or _is_same(seen, stamp):
+            return False
+        relocation = self._room.service.relocation
+        return relocation.has_lost(seen.stamp, seen.hash, self._room.file_id)
+
+
+def _is_same(seen: Seen, stamp: Stamp | None) -> bool:
+    return stamp is not None and seen.stamp is not None and seen.stamp[2] == stamp[2]
