@@ -81,4 +81,6 @@ class Reader:
             return []
         while self._earlier and self._earlier[0][0] < now - STALE:
             self._earlier.popleft()
-        return [self._record.base, *(base for _, base in reversed(self._earlier))]
+        last = self._record.next_base
+        begun = [] if last is None else [last]
+        return [self._record.base, *begun, *(base for _, base in reversed(self._earlier))]

@@ -55,6 +55,11 @@ class FileRecord:
         if row is not None and row.next_hash and row.next_hash != self.hash:
             self._next = row.next_hash, DiskBase.loads(row.next_body)
 
+    @property
+    def next_base(self) -> DiskBase | None:
+        """What the file may hold instead, if a write of it was begun."""
+        return None if self._next is None else self._next[1]
+
     def intend(self, disk_hash: str, base: DiskBase) -> None:
         """Note what the file is about to hold.
 
