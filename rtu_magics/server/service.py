@@ -31,6 +31,7 @@ from .limits.settings import Limits
 from .notebook.chain import Chain
 from .outputs.cache import Collections
 from .process.periodic import Periodic
+from .process.seldom import Seldom
 from .room import Room
 from .store import Database
 from .store import deltas as delta_queries
@@ -118,6 +119,7 @@ class Service:
         self.activity: Activity | None = None
         self.orphans = Orphans(sessions.connections)
         self._polling = Periodic(self._poll, _POLL_EVERY, name="rtu-poll", tell=_log)
+        self._seldom = Seldom()
         self._writes = database.path.parent / "writes"  # those that change a file in place
         self._opening: dict[UUID, asyncio.Lock] = {}
 
@@ -224,10 +226,8 @@ class Service:
             place = self.absolute(row.path)
             self.paths.check(place, row.id)
             found = await asyncio.to_thread(lambda: FirstVersion.of_file(read_regular(place)))
-        except NotRegular as exc:
-            raise NotANotebook(f"{row.path} cannot be read: {exc.strerror}") from exc
-        except InvalidMessage as exc:
-            raise NotANotebook(f"{row.path}: {exc}") from exc
+        except (NotRegular, InvalidMessage) as exc:
+            raise NotANotebook(f"{row.path}: {getattr(exc, 'strerror', exc)}") from exc
         self.register(row, found)
 
     async def _row_at(self, path: str) -> FileRow | None:
@@ -384,11 +384,14 @@ class Service:
                 self.collections.forget(room.file_id)
                 await room.close()
                 continue
-            for poll in (room.kernel.poll, room.disk.poll):
+            for poll, of in ((room.kernel.poll, "the kernel of "), (room.disk.poll, "")):
+                what = f"{of}{room.path}"
                 try:
                     await poll()
-                except Exception:
-                    logger.exception("cannot look after %s", room.path)
+                    self._seldom.over(what)
+                except Exception as exc:
+                    if self._seldom.due(what, exc):
+                        logger.exception("cannot look after %s", what)
         await self.orphans.look(self.rooms.values())
 
     mimetype = staticmethod(mimetype_of)

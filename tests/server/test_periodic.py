@@ -62,6 +62,22 @@ async def test_work_that_raises_is_told_and_done_again() -> None:
             assert str(exc) == expected
 
 
+async def test_what_is_raised_each_time_is_told_once_until_it_went_well() -> None:
+    told: list[str] = []
+    count = 0
+
+    async def work() -> None:
+        nonlocal count
+        count += 1
+        if count != 10:
+            raise ValueError("the same")
+
+    async with periodic(work, tell=lambda exc: told.append(str(exc))):
+        while count < 20:
+            await turns()
+    assert told == ["the same", "the same"]
+
+
 async def test_the_pause_after_a_failure_may_be_a_longer_one() -> None:
     told: list[Exception] = []
     count = 0

@@ -18,7 +18,7 @@ def detached(notebook: Notebook) -> Notebook:
     Parameters
     ----------
     notebook
-        As `disk_format.render` made it: cells of its own, with the room's metadata.
+        As `format.render` made it: cells of its own, with the room's metadata.
     """
     for cell in notebook.cells:
         cell.metadata = _copy(cell.metadata)

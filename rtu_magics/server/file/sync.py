@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...models import Notebook
+from ..process.seldom import Seldom
 from . import events as ev
 from .access import why_not_writable
 from .content import RoomContent
@@ -72,6 +73,7 @@ class DiskFile:
         self._whereabouts = Whereabouts(room, record)
         self._stamp: Stamp | None = None
         self._searches = 0
+        self._seldom = Seldom()
         self._lock = asyncio.Lock()
         self.shown, self._feed = self._driver.shown, self._driver.feed
 
@@ -116,8 +118,9 @@ class DiskFile:
             await self.flush(patient=True)
         except NotOnDisk:
             pass
-        except Exception:
-            logger.exception("cannot write %s", self.path)
+        except Exception as exc:
+            if self._seldom.due(str(self.path), exc):
+                logger.exception("cannot write %s", self.path)
 
     def show_state(self, shown: dict[str, Any]) -> None:
         """Let everybody who has the notebook open know the file's condition."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from .seldom import Seldom
+
 __all__ = ["Periodic"]
 
 
@@ -20,7 +22,7 @@ class Periodic:
     name
         Of the asyncio task.
     tell
-        Called with what the work raised.
+        Called with what the work raised; ever more rarely while that stays the same.
     every_after_failure
         Takes the place of `every` after work that raised; as long by default.
     """
@@ -39,6 +41,7 @@ class Periodic:
         self._name = name
         self._tell = tell
         self._every_after_failure = every if every_after_failure is None else every_after_failure
+        self._seldom = Seldom()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -58,6 +61,8 @@ class Periodic:
             pause = self._every
             try:
                 await self._work()
+                self._seldom.over(self._name)
             except Exception as exc:
-                self._tell(exc)
+                if self._seldom.due(self._name, exc):
+                    self._tell(exc)
                 pause = self._every_after_failure

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from ..process.seldom import Seldom
+
 if TYPE_CHECKING:
     from ..room import Room
 
@@ -40,6 +42,7 @@ class Orphans:
         self._connections = connections
         self._clock = clock
         self._since: dict[UUID, float] = {}
+        self._seldom = Seldom(clock)
 
     async def look(self, rooms: Iterable[Room]) -> None:
         """End the kernels of those that have been alone for the grace time."""
@@ -54,8 +57,9 @@ class Orphans:
             )
             try:
                 await room.kernel.shutdown()
-            except Exception:
-                logger.exception("the kernel of %s cannot be ended", room.path)
+            except Exception as exc:
+                if self._seldom.due(room.path, exc):
+                    logger.exception("the kernel of %s cannot be ended", room.path)
 
     def _is_alone(self, room: Room) -> bool:
         status = room.kernel.status

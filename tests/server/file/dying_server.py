@@ -31,10 +31,9 @@ def _how(path: Path) -> str:
 
 def prepare() -> None:
     """Replace what writes."""
-    from rtu_magics.server import disk
-    from rtu_magics.server.file import in_place
+    from rtu_magics.server.file import in_place, sync
 
-    replace, put = disk.replace, in_place._put
+    replace, put = sync.replace, in_place._put
 
     def replace_and_die(path: Path, *arguments: Any) -> Any:
         if _how(path) == "before":
@@ -52,12 +51,12 @@ def prepare() -> None:
             _end()
         put(file, content)
 
-    disk.replace, in_place._put = replace_and_die, put_some
+    sync.replace, in_place._put = replace_and_die, put_some
 
 
 if __name__ == "__main__":
     prepare()
 
-    from rtu_magics.server.launch import main
+    from rtu_magics.server.process.launch import main
 
     sys.exit(main())
