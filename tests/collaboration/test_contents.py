@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ..helpers.rtu import open_notebook
+from ..helpers.rtu import call, follow, open_notebook
 from ..helpers.server import running_server
 from ..server.conftest import write_notebook  # noqa: F401  a fixture
+from ..server.test_disk import change, eventually, load, sources
 from .conftest import Lab, environment
 from .test_two_owners import refused
 
@@ -54,6 +55,29 @@ async def test_a_pair_without_jupytext_beside_us(
     with running_server(place) as server:
         assert "by jupytext" in await refused(server, "n.ipynb")
         assert await open_notebook(server, "alone.ipynb")
+
+
+async def test_paired_while_it_is_open(
+    place: Path,
+    write_notebook: Any,  # noqa: F811
+) -> None:
+    """As with a click in JupyterLab: from then on our writes would leave the text behind."""
+    path = write_notebook(place / "n.ipynb", "x = 1")
+    with running_server(place) as server:
+        file_id = await open_notebook(server, "n.ipynb")
+        async with follow(server, file_id) as client:
+            (place / "n.py").write_text(TEXT)
+            change(path, lambda nb: nb["metadata"].update(PAIRED))
+            told = await client.wait_for("file_state_event", lambda m: m["data"]["state"] == "held")
+            assert "n.ipynb is paired with n.py by jupytext" in told["data"]["reason"]
+            paired = path.read_bytes()
+            await client.add("kept", "k = 1")
+            response = await call(server, "POST", f"/v1/files/{file_id}/save")
+            assert response.status_code == 409
+            assert "edits are kept" in response.json()["message"]
+            assert path.read_bytes() == paired
+            change(path, lambda nb: nb["metadata"].pop("jupytext"))
+            await eventually(lambda: sources(load(path)) == ["k = 1", "x = 1"], 20)
 
 
 @pytest.mark.parametrize("what", ["manager", "hook"])

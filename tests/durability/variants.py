@@ -1,9 +1,9 @@
 """Servers that differ from ours on purpose: ``python -m tests.durability.variants``, with
 `VARIANT_ENV` naming one.
 
-One is sound and only leaves more time between committing and acknowledging, so that a kill falls
-there more often. The others break the rule "commit, then acknowledge": a check that cannot fail
-proves nothing.
+Two are sound: one leaves more time between committing and acknowledging, so that a kill falls there
+more often; one takes its database's place for a network file system. The others break the rule
+"commit, then acknowledge": a check that cannot fail proves nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 VARIANT_ENV = "RTU_TEST_VARIANT"
 SOUND = "dawdling"
+NETWORK = "on a network file system"
 BROKEN = ("acknowledging early", "rolling back")
 _LATE = 0.05  # seconds between acknowledging and committing
 _DAWDLE = 0.004  # seconds between committing and acknowledging
@@ -32,6 +33,13 @@ def dawdle() -> None:
         time.sleep(_DAWDLE)
 
     Chain.commit = commit_and_wait  # type: ignore[method-assign]
+
+
+def lie_on_the_network() -> None:
+    """Do without SQLite's write-ahead log, as where memory cannot be shared."""
+    from rtu_magics.server import app
+
+    app.network_file_system = lambda place: "nfs4"  # type: ignore[assignment]
 
 
 def acknowledge_early() -> None:
@@ -59,7 +67,12 @@ def roll_back() -> None:
     queries.insert_deltas = insert_most
 
 
-_VARIANTS = {SOUND: dawdle, BROKEN[0]: acknowledge_early, BROKEN[1]: roll_back}
+_VARIANTS = {
+    SOUND: dawdle,
+    NETWORK: lie_on_the_network,
+    BROKEN[0]: acknowledge_early,
+    BROKEN[1]: roll_back,
+}
 
 if __name__ == "__main__":
     _VARIANTS[os.environ[VARIANT_ENV]]()

@@ -15,7 +15,7 @@ from jupyter_core.utils import ensure_async
 
 from .regular import open_regular
 
-__all__ = ["partner_of", "why_not_plain"]
+__all__ = ["pairing_of", "partner_of", "why_not_plain"]
 
 _PLAIN = ("jupyter_server.", "notebook.", "jupyterhub.", "rtu_magics.")
 _CHANGES = ("get", "save", "_save_notebook", "_read_notebook", "_get_os_path")
@@ -67,6 +67,24 @@ async def why_not_plain(manager: Any, path: str, file: Path, metadata: Mapping[s
             "the hook out of the configuration"
         )
     return ""
+
+
+def pairing_of(path: str, file: Path, metadata: Mapping[str, Any]) -> str:
+    """Return which pair a notebook says it is of, as a sentence's beginning; "" if of none.
+
+    That can change while it is open: a page of JupyterLab pairs with one click.
+
+    Parameters
+    ----------
+    path, file, metadata
+        As in `why_not_plain`.
+    """
+    jupytext = metadata.get("jupytext")
+    if not isinstance(jupytext, Mapping) or not jupytext.get("formats"):
+        return ""
+    partner = partner_of(file, metadata)
+    unpair = "jupytext --set-formats ipynb unpairs it"
+    return f"{path} is paired with {partner} by jupytext ({unpair})" if partner else ""
 
 
 def partner_of(file: Path, metadata: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from .driver import Driver
 from .format import DiskBase, hash_of
 from .io import MISSING, ChangedMeanwhileError, Seen, Stamp, put_aside, replace, stamp_of
 from .outside import keep_before, take_in
+from .plain_contents import pairing_of
 from .reader import Reader
 from .record import FileRecord
 from .rename import move
@@ -252,7 +253,9 @@ class DiskFile:
         """Note whether the system, or another program that owns the file, is against a write."""
         room = self._room
         denied = self._why_outside(self.path) or why_not_writable(self.path)
-        self._driver.owners(denied, room.service.holders.of(room.path))
+        held = room.service.holders.of(room.path)
+        metadata = room.chain.builder.nb.metadata
+        self._driver.owners(denied, held or pairing_of(room.path, self.path, metadata))
 
     def _why_outside(self, path: Path) -> str:
         return self._room.service.paths.why_outside(path, self._room.file_id)

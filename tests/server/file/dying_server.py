@@ -3,6 +3,9 @@
 It does so once there is a file ``die`` in its directory, which says when: ``before`` the
 notebook's file is touched, ``after``, or after that many bytes of a write in place. It waits a
 second first, so that more is acknowledged meanwhile.
+
+Where there is a file ``meddle``, its content is written over the notebook's after that was looked
+at and before it is replaced, once.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-DIE = "die"
+DIE, MEDDLE = "die", "meddle"
 
 
 def _end() -> None:
@@ -31,9 +34,9 @@ def _how(path: Path) -> str:
 
 def prepare() -> None:
     """Replace what writes."""
-    from rtu_magics.server.file import in_place, sync
+    from rtu_magics.server.file import access, in_place, sync
 
-    replace, put = sync.replace, in_place._put
+    replace, put, keep = sync.replace, in_place._put, access._keep
 
     def replace_and_die(path: Path, *arguments: Any) -> Any:
         if _how(path) == "before":
@@ -51,7 +54,13 @@ def prepare() -> None:
             _end()
         put(file, content)
 
-    sync.replace, in_place._put = replace_and_die, put_some
+    def keep_and_meddle(path: Path, *arguments: Any) -> None:
+        keep(path, *arguments)
+        theirs = path.with_name(MEDDLE)
+        if theirs.exists():
+            theirs.replace(path)
+
+    sync.replace, in_place._put, access._keep = replace_and_die, put_some, keep_and_meddle
 
 
 if __name__ == "__main__":

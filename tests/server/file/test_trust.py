@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,13 +13,15 @@ import pytest
 from jupyter_server.services.contents.filemanager import FileContentsManager
 from nbformat.sign import NotebookNotary
 from traitlets.config import Config
+from websockets.exceptions import ConnectionClosed
 
 from rtu_magics.server.file.format import hash_of
 from rtu_magics.server.file.trust import Notary
 
 from ...helpers.rtu import NotebookClient, call, follow, open_notebook, post
-from ...helpers.server import RunningServer, running_server
+from ...helpers.server import RunningServer, running_server, start_server
 from ...roles.conftest import follow_as, invite
+from .dying_server import DIE
 
 pytestmark = pytest.mark.server
 
@@ -251,6 +255,38 @@ async def test_what_somebodys_run_puts_into_an_owners_outputs_is_not_trusted(
         await run(guest, "old")
         await saved(server, path, file_id, '"<b>1</b>"')
     assert not trusted(path)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("own", [True, False], ids=["an owner's", "a guest's"])
+async def test_whose_runs_they_were_is_known_after_a_crash(
+    tmp_path: Path, data: Path, write_notebook: Callable[..., Path], own: bool
+) -> None:
+    """The server is killed when it is about to write what a run put out."""
+    root = tmp_path / "root"
+    path = write_notebook(root / "n.ipynb", SHOWS.format("mine"), "x = 1")
+    trust(path)
+    server = start_server(root, module="tests.server.file.dying_server")
+    file_id = await open_notebook(server, path.name)
+    await post(server, "/v1/sessions", {"file_id": file_id})
+    (root / DIE).write_text("before")
+    token = (await invite(server, file_id, "executor"))["token"]
+    who = follow(server, file_id) if own else follow_as(server, file_id, token)
+    with contextlib.suppress(ConnectionClosed):
+        async with who as client:
+            await run(client, "c1")
+            await client.wait_for("never", timeout=30)
+    await asyncio.to_thread(server.process.wait, 30)
+    server.kill()
+    assert "<b>mine</b>" not in "".join(str(c.outputs) for c in nbformat.read(path, 4).cells[:1])
+    (root / DIE).unlink()
+    with running_server(root) as again:
+        assert await open_notebook(again, path.name) == file_id
+        async with follow(again, file_id) as client:
+            await edit(client, "c2", "x = 2")
+            await saved(again, path, file_id, "x = 2")
+        assert "<b>mine</b>" in "".join(str(c.outputs) for c in nbformat.read(path, 4).cells[:1])
+        assert trusted(path) is own
 
 
 async def test_the_settings_of_the_jupyter_server_count(path: Path, tmp_path: Path) -> None:
