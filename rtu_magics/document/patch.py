@@ -197,40 +197,59 @@ def _splice_one_change(text: str, patch_text: str) -> str | None:
 def _splice(text: str, hunks: Iterable[Hunk]) -> str | None:
     """Apply hunks that stand exactly where they should; None if one does not.
 
-    Hunks come in ascending order, so what lies before one is done with: the work is in proportion
-    to the text and the patch. One that goes back begins another pass, and there are few of these.
+    Hunks come in ascending order, so what lies before one is done with, but for the context that
+    it may share with its neighbour: the work is in proportion to the text and the patch. One that
+    goes back further begins another pass, and there are few of these.
     """
     done: list[str] = []  # pieces of the new text, `length` characters, up to `at` of `text`
     length = at = passes = 0
     diffs: list[tuple[int, str]] = []
     for number, (_, _, start, _, diffs) in enumerate(hunks):
-        if start < length:
-            passes += 1
-            if passes > _PASSES:
-                return None
-            text = "".join(done) + text[at:]
-            done, length, at = [], 0, 0
-        olds, news, changes = [], [], False
-        for operation, piece in diffs:
-            if operation != _INSERT:
-                olds.append(piece)
-            if operation != _DELETE:
-                news.append(piece)
-            changes = changes or operation != _EQUAL
-        old, new = "".join(olds), "".join(news)
-        here = at + start - length
-        if not changes or start < 0 or not text.startswith(old, here):
+        old, new, changes = _sides(diffs)
+        if not changes or start < 0:
             return None
-        end = here + len(old)
+        back = length - start
+        if back > 0:
+            shared = done[-1][-back:]
+            if len(shared) == back and old.startswith(shared):
+                done[-1] = done[-1][:-back]
+                old = old[back:]
+            else:
+                passes += 1
+                if passes > _PASSES:
+                    return None
+                text = "".join(done) + text[at:]
+                done, at, length = [], 0, 0
+            length = min(length, start)
+        here = at + start - length
+        if not text.startswith(old, here):
+            return None
         # Too little context at the ends of the patch is allowed only at the ends of the text.
         if number == 0 and start and not _has_context(diffs[0]):
             return None
         done += (text[at:here], new)
-        length += here - at + len(new)
-        at = end
+        length = start + len(new)
+        at = here + len(old)
     if diffs and at != len(text) and not _has_context(diffs[-1]):
         return None
     return "".join(done) + text[at:]
+
+
+def _sides(diffs: list[tuple[int, str]]) -> tuple[str, str, bool]:
+    """Return a hunk's text before and after, and whether they differ by its own account."""
+    old = new = ""
+    changes = False
+    for operation, piece in diffs:
+        if operation == _EQUAL:
+            old += piece
+            new += piece
+        else:
+            changes = True
+            if operation == _DELETE:
+                old += piece
+            else:
+                new += piece
+    return old, new, changes
 
 
 def _has_context(diff: tuple[int, str]) -> bool:

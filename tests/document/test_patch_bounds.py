@@ -65,6 +65,36 @@ def test_any_number_of_hunks_that_fit_are_spliced() -> None:
     assert patched.count("ABCDEFGH") == 15_000
 
 
+def test_neighbours_that_share_context_are_spliced_at_once() -> None:
+    text = WORDS[:100_000]
+    patch = "".join(hunk_at(text, place) for place in range(0, 99_000, 20))
+    patched = _splice(text, parse_patch(patch))
+    assert patched is not None
+    assert patched.count("ABCDEFGH") == 4_950
+    few = "".join(hunk_at(text, place) for place in range(0, 2_000, 20))
+    assert apply_patch(text, few) == by_library(text, few)
+
+
+@given(st.lists(st.integers(8, 40), min_size=2, max_size=12), st.data())
+def test_wherever_neighbours_meet_it_is_as_the_library_has_it(
+    steps: list[int], data: st.DataObject
+) -> None:
+    """Each hunk is made for the text as those before it left it, over some of what they wrote."""
+    before = text = WORDS[:600]
+    patch, place = "", 0
+    for step in steps:
+        old = text[place : place + HUNK]
+        written = data.draw(st.text("xyz", max_size=12))
+        new = f"{old[:8]}{written}{old[16:]}"
+        added = f"+{written}\n" if written else ""
+        patch += f"@@ -{place + 1},{HUNK} +{place + 1},{len(new)} @@\n {old[:8]}\n-{old[8:16]}\n"
+        patch += f"{added} {old[16:]}\n"
+        text = text[:place] + new + text[place + HUNK :]
+        place += step
+    assert _splice(before, parse_patch(patch)) == text
+    assert by_library(before, patch) in (text, None)
+
+
 @given(
     st.lists(
         st.one_of(
