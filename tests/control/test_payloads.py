@@ -94,6 +94,20 @@ def test_a_run_without_anybody_to_ask_still_gets_it(connected: Kernel) -> None:
     )
 
 
+def test_a_page_without_end_and_with_escapes(connected: Kernel) -> None:
+    write = "get_ipython().payload_manager.write_payload"
+    page = "'\\x1b]0;title\\x07\\x1b[31mred\\x1b[0m' + 'x' * 50_000_000"
+    text = help_of(
+        connected.ok(f"%%rtu_exec\n{write}({{'source': 'page', 'data': {{'text/plain': {page}}}}})")
+    )
+    assert len(text) < 501_000
+    assert text.endswith("[… cut here: it is too long to be passed on]")
+    assert "\x1b]" not in text
+    assert "\x07" not in text
+    assert "\x1b[31mred" in text  # colours are fit to be shown
+    assert connected.ok("%%rtu_exec\nprint('goes on')").text == "goes on\n"
+
+
 def test_bounds() -> None:
     many = [{"source": "page", "data": {"text/plain": "x" * 400_000}}] * 50
     kept = bounded(many)

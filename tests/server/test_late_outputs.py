@@ -117,7 +117,7 @@ class Scene:
 
     def on_disk(self, cell_id: str) -> str:
         cells = json.loads(self.path.read_text())["cells"]
-        return json.dumps(next(c for c in cells if c["id"] == cell_id)["outputs"])
+        return "".join(json.dumps(c["outputs"]) for c in cells if c["id"] == cell_id)
 
     async def until_on_disk(self, cell_id: str, text: str) -> None:
         for _ in range(600):
@@ -406,3 +406,79 @@ async def test_an_update_of_what_was_displayed_before_a_restart(tmp_path, write_
             await scene.until_on_disk("c1", "after")
     finally:
         server.stop()
+
+
+async def test_in_a_cleared_cell_that_gets_its_old_outputs_again(scene: Scene) -> None:
+    code, gate = scene.code(LATE_TASK.replace("{do}", "print('late')"))
+    first = await scene.run("c1", code)
+    old = scene.collection_of("c1")
+    client = scene.client
+    await post(scene.server, f"/v1/files/{client.file_id}/clear-outputs", {"cell_ids": ["c1"]})
+    await client.wait_for(
+        "new_delta_event", lambda m: m["data"]["delta_type"] == "cell_output_collection"
+    )
+    again = {"output_collection_id": old}
+    await client.change("cell_output_collection", "replace", again, "c1")
+    gate.touch()
+    output = await scene.text("late")
+    assert (output["parent_collection_id"], output["execution_id"]) == (old, first)
+    assert await scene.stored(old) == ["early\nlate\n"]
+    await scene.until_on_disk("c1", "late")
+
+
+async def test_outputs_of_another_run_that_a_cell_is_given_stay_as_they_were(scene: Scene) -> None:
+    await scene.run("c1", "print('earlier')")
+    earlier = scene.collection_of("c1")
+    code, gate = scene.code(LATE_TASK.replace("{do}", "print('late')"))
+    await scene.run("c1", code)
+    mine = scene.collection_of("c1")
+    again = {"output_collection_id": earlier}
+    await scene.client.change("cell_output_collection", "replace", again, "c1")
+    gate.touch()
+    await scene.text("late")
+    for _ in range(100):
+        if await scene.stored(mine) == ["early\nlate\n"]:
+            break
+        await asyncio.sleep(0.1)
+    assert await scene.stored(mine) == ["early\nlate\n"]
+    assert await scene.stored(earlier) == ["earlier\n"]
+
+
+async def test_a_late_update_of_what_a_copied_cell_displays(scene: Scene) -> None:
+    """As an undone deletion makes it: another cell with the same outputs."""
+    show = "handle = display('before', display_id='copied'); print('text')"
+    await scene.run("c1", "from IPython.display import display\n" + show)
+    old, client = scene.collection_of("c1"), scene.client
+    await client.change("nb_cells", "delete", {"id": "c1"})
+    cell = {"cell_type": "code", "id": "copy", "source": "x", "metadata": {}}
+    added = client.delta("nb_cells", "add", {"id": "copy", "cell": cell})
+    await client.submit({**added}, output_collection_id_to_copy=old)
+    await client.wait_for("update_output_collection_event")
+    copied = scene.collection_of("copy")
+    assert await scene.stored(copied) == ["'before'", "text\n"]
+    await scene.run("c3", "handle.update('after')")
+    assert await scene.stored(copied) == ["'after'", "text\n"]
+    await scene.until_on_disk("copy", "after")
+
+
+async def test_many_late_lines_come_whole_and_in_order(scene: Scene) -> None:
+    """The server goes on with other things meanwhile, and sends far fewer messages than lines."""
+    code, gate = scene.code("""
+def work():
+    gate()
+    for n in range(10_000): print(n)
+    print("end")
+threading.Thread(target=work).start()
+""")
+    await scene.run("c1", code)
+    begun = len(scene.client.log)
+    gate.touch()
+    await scene.client.change("cell_contents", "replace", {"source": "1 + 1"}, "c3")
+    await scene.text("end")
+    events = [m for m in scene.client.log[begun:] if m["event"] == "append_output_event"]
+    text = "".join(m["data"]["content"]["raw"] for m in events)
+    assert text.split() == [*map(str, range(10_000)), "end"]
+    assert len(events) < 5_000
+    await scene.until_on_disk("c1", "end")
+    stored = await scene.stored(scene.collection_of("c1"))
+    assert "".join(stored).split() == text.split()

@@ -147,6 +147,13 @@ class Executor:
         self._show_states(queued, plan.author)
         self._wake.set()
 
+    def gave_outputs(self, delta: CellOutputCollectionReplace) -> None:
+        """Note that somebody gave a cell an output collection; see `LateOutputs.shown`."""
+        collection_id = str(delta.properties.output_collection_id)
+        found = self._collections.of_cell(collection_id, self._notebook.file_id)
+        if found is not None:
+            self.late.shown(delta.resource_id, found)
+
     def cell_deleted(self, cell_id: str) -> None:
         """Forget a cell; whoever waits for it learns that it will not finish."""
         self.late.cell_deleted(cell_id)

@@ -63,6 +63,17 @@ class LateOutputs:
             empty.authors |= streamer.collection.authors
             streamer.move(empty)
 
+    def shown(self, cell_id: str, collection: LiveCollection) -> None:
+        """Go on in the outputs that a cell was given again, if they are of its latest run.
+
+        Those of another run stay as they were.
+        """
+        streamer = self._latest.get(cell_id)
+        if streamer is None or streamer.collection.id == collection.id:
+            return
+        if collection.run_id is not None and collection.run_id == streamer.collection.run_id:
+            streamer.move(collection)
+
     def cell_deleted(self, cell_id: str) -> None:
         """Show nothing more of a cell."""
         self._latest.pop(cell_id, None)

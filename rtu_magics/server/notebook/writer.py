@@ -22,7 +22,12 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import SquashError
-from ...models import CellExecuteDelta, FileDeltaBase, NBCellsDelete
+from ...models import (
+    CellExecuteDelta,
+    CellOutputCollectionReplace,
+    FileDeltaBase,
+    NBCellsDelete,
+)
 from ..access.people import Person
 from ..execution.executor import Executor
 from ..execution.plan import Plan
@@ -346,6 +351,8 @@ class Writer:
                 job.connection.send(event)
             if plan is not None:
                 self._executor.accept(plan)
+            if isinstance(one.delta, CellOutputCollectionReplace) and job.connection is not None:
+                self._executor.gave_outputs(one.delta)
             if isinstance(one.delta, NBCellsDelete):
                 self._executor.cell_deleted(one.delta.properties.id)
             if job.done is not None and not job.done.done():

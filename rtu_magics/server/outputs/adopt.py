@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID, uuid4
 
 from ...errors import SquashError
@@ -20,7 +21,11 @@ _tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them weakly
 
 
 async def adopt_outputs(
-    notebook: LiveNotebook, collections: Collections, cell: CodeCell, author: UUID
+    notebook: LiveNotebook,
+    collections: Collections,
+    cell: CodeCell,
+    author: UUID,
+    bodies: list[dict[str, Any]] | None = None,
 ) -> None:
     """Make a cell's outputs an output collection and give it to the cell with this id.
 
@@ -34,6 +39,8 @@ async def adopt_outputs(
         The id and the outputs.
     author
         Who does it.
+    bodies
+        The outputs, if they are those of a run: with their display ids.
 
     Raises
     ------
@@ -42,7 +49,7 @@ async def adopt_outputs(
     """
     collection = LiveCollection(uuid4(), notebook.file_id, cell.id, None, link=collections.link)
     collection.execution_count = cell.execution_count
-    collection.adopt([output.model_dump() for output in cell.outputs])
+    collection.adopt([o.model_dump() for o in cell.outputs] if bodies is None else bodies)
 
     def store(connection: AnyConnection) -> None:
         collection.create(connection)
@@ -93,11 +100,9 @@ async def _copy(
     cell = notebook.chain.builder.cell(cell_id)
     if not isinstance(cell, CodeCell) or cell.output_collection_id is not None:
         return  # a retry: it has them already, or it has run since
-    copied = CodeCell(
-        id=cell_id, outputs=found.to_nbformat(), execution_count=found.execution_count
-    )
+    copied = CodeCell(id=cell_id, execution_count=found.execution_count)
     try:
-        await adopt_outputs(notebook, collections, copied, person.id)
+        await adopt_outputs(notebook, collections, copied, person.id, found.bodies())
     except NotStored:
         return  # the writer has said why
     notebook.changed()

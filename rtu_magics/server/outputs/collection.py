@@ -308,6 +308,16 @@ class LiveCollection:
                 output.text = without_link(output.text)
         return found
 
+    def bodies(self) -> list[dict[str, Any]]:
+        """Return the outputs as `adopt` takes them, with what a notebook file has no place for."""
+        found = []
+        for recorded in self._outputs:
+            body = body_of(recorded.output)
+            if recorded.output.output_type == "stream":
+                body["text"] = without_link(recorded.output.text)
+            found.append(body)
+        return found
+
     def stream_texts(self) -> Iterator[str]:
         """Return the text of every stream, in order."""
         return (r.output.text for r in self._outputs if r.output.output_type == "stream")
