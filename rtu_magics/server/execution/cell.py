@@ -7,49 +7,21 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...models import KERNEL_LOST_REASONS, CellState, CellStateName, EndReason
+from ...models import KERNEL_LOST_REASONS, EndReason
 from ..kernel.pending import KernelRun
 from ..kernel.request import ExecuteReply, retry_after
 from ..outputs.collection import LiveCollection
 from ..outputs.stream import Streamer
 from .executions import LiveRun
 from .plan import MAY_FAIL, Plan, Target
+from .turn import CellEnd, CellTurn
 
-__all__ = ["NO_DATA_SOURCE", "SERVER_FAILED", "CellEnd", "RunningCell"]
+__all__ = ["NO_DATA_SOURCE", "SERVER_FAILED", "RunningCell"]
 
 NO_DATA_SOURCE = "no data source is connected to this notebook"
-EARLIER_FAILED = "not run: an earlier cell of the same request failed"
-INTERRUPTED = "not run: an earlier cell of the same request was interrupted"
-
-
 _EXPECTED = EndReason.EXPECTED_ERROR
 # Whatever else the cell has shown, an error among it, is not why it ended.
 _ALWAYS_SHOWN = KERNEL_LOST_REASONS | {EndReason.NO_ANSWER, EndReason.STDIN}
-
-
-@dataclass(frozen=True, slots=True)
-class CellEnd:
-    """How a cell ended.
-
-    Attributes
-    ----------
-    cause
-        Why it failed, None if it did not.
-    reason
-        One of `EndReason`, None for an end like any other.
-    """
-
-    cause: str | None = None
-    reason: str | None = None
-
-    @property
-    def rest(self) -> tuple[str, str] | None:
-        """Cause and reason of what its request still had queued; None if that runs on."""
-        if self.reason == EndReason.INTERRUPTED:
-            return INTERRUPTED, EndReason.INTERRUPTED
-        if self.cause is None or self.reason == EndReason.EXPECTED_ERROR:
-            return None
-        return EARLIER_FAILED, EndReason.EARLIER_FAILED
 
 
 SERVER_FAILED = CellEnd("the server failed to run the cell; see its log", EndReason.SERVER_ERROR)
@@ -57,61 +29,36 @@ SERVER_FAILED = CellEnd("the server failed to run the cell; see its log", EndRea
 
 @dataclass(slots=True)
 class RunningCell:
-    """A cell whose turn has come.
+    """A cell whose turn has come, with all that its run needs.
 
     Attributes
     ----------
-    plan, target, live
-        The request that it belongs to, which cell, and the run as people see it.
+    turn, live
+        Which cell of which execution, and the execution as people see it.
     collection, streamer
         Its outputs, and who passes them on.
     run
         What the kernel was asked; None if not even that worked.
-    gone
-        Whether it was deleted meanwhile: nothing of it is shown any more.
-    shown
-        Whether its cell has got the new output collection.
-    stored
-        How it ended, if that is stored before its last message.
+    stores
+        Whether its outputs are stored with its end.
     """
 
-    plan: Plan
-    target: Target
+    turn: CellTurn
     live: LiveRun
     collection: LiveCollection
     streamer: Streamer
     run: KernelRun | None = None
-    gone: bool = False
-    shown: bool = False
-    stored: CellState | None = None
+    stores: bool = False
 
     @property
-    def place(self) -> str:
-        """What its kernel is told that its outputs are for, see `PastRequests.add`."""
-        return str(self.plan.execution_id) if self.plan.scratch else self.target.cell_id
+    def plan(self) -> Plan:
+        """The execution that it belongs to."""
+        return self.turn.plan
 
-    def executing(self, *, waiting: bool = False) -> CellState:
-        """Return its state while it runs, or waits for an answer."""
-        return CellState(
-            cell_id=self.target.cell_id,
-            state=CellStateName.EXECUTING,
-            execution_id=self.plan.execution_id,
-            waiting_for_input=waiting,
-            source_digest=self.target.digest,
-        )
-
-    def done(self, execution_count: int | None, end: CellEnd) -> CellState:
-        """Return its state at the end: failed if there is a cause."""
-        cause = end.cause
-        return CellState(
-            cell_id=self.target.cell_id,
-            state=CellStateName.FINISHED if cause is None else CellStateName.FAILED,
-            execution_id=self.plan.execution_id,
-            execution_count=execution_count,
-            cause=None if cause is None else cause.partition("\n")[0][:500],
-            reason=end.reason,
-            source_digest=self.target.digest,
-        )
+    @property
+    def target(self) -> Target:
+        """The cell and its source."""
+        return self.turn.target
 
     async def reply(self, ask: Callable[[RunningCell], KernelRun]) -> ExecuteReply:
         """Wait for the kernel's answer, and ask again if it was not this cell's fault.
@@ -133,7 +80,7 @@ class RunningCell:
             await asyncio.sleep(pause)
             if run.kernel_lost is not None:
                 return run.kernel_lost  # a fresh kernel has nothing of what the cell counts on
-            if run.was_interrupted or self.gone:
+            if run.was_interrupted or self.turn.gone:
                 return ExecuteReply.interrupted()
             run = ask(self)
         return ExecuteReply.refused() if reply.status == "aborted" else reply

@@ -1,16 +1,15 @@
-"""What a notebook's kernel runs: one cell after the other; people take turns (`FairQueue`).
+"""Runs the cells of a notebook: the shell around `queue.ExecutionQueue`, which decides.
 
 For each cell, in this order (RTU protocol): kernel ``busy``, state ``executing``, the delta that
 gives the cell a new output collection, its outputs, everything stored, the finished state, kernel
-``idle``. A failed cell ends what its own request still had queued; other requests go on.
+``idle``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,7 +17,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import SquashError
-from ...models import SCRATCH_CELL, CellOutputCollectionReplace, CellState, CellStateName, EndReason
+from ...models import SCRATCH_CELL, CellOutputCollectionReplace, CellState, EndReason
 from ..kernel.notebook_kernel import NotebookKernel
 from ..kernel.pending import KernelRun
 from ..kernel.request import ExecuteReply
@@ -27,24 +26,23 @@ from ..notebook.chain import NotStored
 from ..outputs.cache import Collections, Showing
 from ..outputs.collection import LiveCollection
 from ..outputs.stream import Streamer
-from ..store import runs
+from ..store import AnyConnection, runs
 from ..wire.connection import Connection, Outbox
 from ..wire.frames import Frame
 from ..wire.state_feed import StateFeed
-from .cell import NO_DATA_SOURCE, SERVER_FAILED, CellEnd, RunningCell
+from . import events as ev
+from .cell import NO_DATA_SOURCE, SERVER_FAILED, RunningCell
 from .deferred import Deferred
 from .executions import Runs
 from .late import LateOutputs
-from .plan import Plan, plan_of, queued_states
-from .turns import FairQueue, why_full
+from .plan import Plan, plan_of
+from .queue import ExecutionQueue, after_restart
+from .turn import CellEnd
+from .turns import why_full
 
-__all__ = ["Executor", "Plan"]
+__all__ = ["Executor"]
 
 logger = logging.getLogger(__name__)
-
-_ACTIVE = frozenset({CellStateName.QUEUED, CellStateName.EXECUTING})
-RESTARTED = "the server restarted before the cell had finished; run it again"
-DELETED = "the cell was deleted"
 
 
 class Executor:
@@ -64,7 +62,7 @@ class Executor:
     states
         The state of every cell that has one, by cell id.
     runs, late
-        The runs, whoever asked for them, and what those that are over still put out.
+        The executions, whoever asked for them, and what those that are over still put out.
     """
 
     def __init__(
@@ -77,11 +75,10 @@ class Executor:
     ) -> None:
         self._notebook, self._kernel, self._collections = notebook, kernel, collections
         self._database, self._limits, self._outbox = collections.database, limits, outbox
-        self.queue: FairQueue[Plan] = FairQueue()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._running: RunningCell | None = None
-        self._after_running: list[CellState] = []
+        self._queue = ExecutionQueue(notebook.chain, self._load_states())
         self.late = LateOutputs(notebook, kernel)
         self.runs = Runs(notebook, kernel, collections, lambda: self.states)
         self.deferred = Deferred(notebook, self._database, lambda: self.states)
@@ -91,29 +88,26 @@ class Executor:
             lambda: kernel.session_id,
             notebook.kernel_receivers,
         )
-        self.states: dict[str, CellState] = self._load_states()
+        self._doing: dict[type[Any], Callable[[Any], None]] = {
+            ev.Ask: self._ask_kernel,
+            ev.Show: lambda effect: self._show(effect.states, effect.author, more=effect.more),
+            ev.Settle: self._settle,
+            ev.Withdraw: self._withdraw_question,
+            ev.Forget: self._forget,
+            ev.DropState: self._drop_state,
+        }
 
-    def _load_states(self) -> dict[str, CellState]:
+    def _load_states(self) -> list[CellState]:
         """Read the states; what the last server left unfinished has failed."""
         file_id = self._notebook.file_id
         with self._database.transaction() as connection:
             found = runs.get_states(connection, file_id)
-            unfinished = [state for state in found if state.state in _ACTIVE]
-            for state in unfinished:
-                state.state, state.cause = CellStateName.FAILED, RESTARTED
-                state.reason = EndReason.SERVER_RESTARTED
-            runs.put_states(connection, file_id, unfinished)
-        present = self._notebook.chain.builder
-        return {state.cell_id: state for state in found if state.cell_id in present}
+            runs.put_states(connection, file_id, after_restart(found))
+        return found
 
     def start(self) -> None:
         """Start taking from the queue."""
         self._task = asyncio.create_task(self._run_forever(), name="rtu-executor")
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything runs or waits to."""
-        return bool(self.queue) or self._running is not None
 
     async def close(self) -> None:
         """Stop; what is unfinished is said to have failed by whoever opens the notebook next."""
@@ -124,27 +118,54 @@ class Executor:
         self.late.close()
         self.deferred.close()
 
+    @property
+    def states(self) -> dict[str, CellState]:
+        """The state of every cell that has one, by cell id."""
+        return self._queue.states
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs or waits to."""
+        return bool(self._queue) or self._running is not None
+
+    @property
+    def running_for(self) -> UUID | None:
+        """Whose cell runs, None if none does."""
+        return None if self._running is None else self._running.plan.author
+
+    def hidden_states(self) -> list[CellState]:
+        """Return the states of what goes on for cells that show another execution's."""
+        return self._queue.hidden()
+
+    def bulk_frame(self) -> Frame:
+        """Return the states of all cells as one message."""
+        return self._feed.whole()
+
     # Called by the room's writer
 
     plan = staticmethod(plan_of)
 
+    @staticmethod
+    def store(plan: Plan, connection: AnyConnection) -> None:
+        """Store the queued states, in the transaction that stores the delta."""
+        runs.put_states(connection, plan.file_id, plan.states())
+
     def why_full(self, author: UUID, coming: Iterable[Plan] = ()) -> str:
         """Return why somebody may not ask for more, "" if they may; `coming` is not queued yet."""
-        return why_full([*self.queue, *coming], author, self._limits)
+        return why_full([*self._queue.turns, *coming], author, self._limits)
 
     def accept(self, plan: Plan) -> None:
         """Queue what was planned; its delta, if it has one, has just been broadcast."""
         if not plan.targets:
             return
-        queued = plan.states()
         self.runs.add(plan)
-        self.queue.put(plan)
-        if self._running is None and self._task is not None and not self._task.done():
-            # The kernel is at work while the rest is told, and what the run sends when it begins
-            # goes out in the same write.
-            self._begin()
+        idle = self._running is None and self._task is not None and not self._task.done()
+        *first, told = self._queue.handle(ev.Accepted(plan, idle and self._kernel.ready))
+        self._do(first)
+        if self._running is not None and idle:
+            # What the run sends when it begins goes out in the same write as what is told now.
             self._outbox.linger()
-        self._show_states(queued, plan.author)
+        self._do([told])
         self._wake.set()
 
     def gave_outputs(self, delta: CellOutputCollectionReplace) -> None:
@@ -157,28 +178,7 @@ class Executor:
     def cell_deleted(self, cell_id: str) -> None:
         """Forget a cell; whoever waits for it learns that it will not finish."""
         self.late.cell_deleted(cell_id)
-        for plan in self.queue:
-            plan.targets = deque(t for t in plan.targets if t.cell_id != cell_id)
-        if self._running is not None and self._running.target.cell_id == cell_id:
-            self._running.gone = True
-            self.runs.withdraw(self._running.live)
-        # Several requests may wait for it, and each is waited for.
-        for run in reversed(list(self.runs)):
-            state = run.states.get(cell_id)
-            if state is not None and state.state in _ACTIVE:
-                failed: dict[str, Any] = {"state": CellStateName.FAILED, "cause": DELETED}
-                if state.state == CellStateName.QUEUED:
-                    failed["source_digest"] = None  # nothing of it ran
-                self._show_states(
-                    [state.model_copy(update={**failed, "reason": EndReason.DELETED})]
-                )
-        if self.states.pop(cell_id, None) is not None:
-            try:
-                with self._database.transaction() as connection:
-                    runs.delete_state(connection, self._notebook.file_id, cell_id)
-            except SQLAlchemyError:
-                # Loading the states leaves out cells that are gone.
-                logger.warning("the state of a deleted cell is still stored")
+        self._do(self._queue.handle(ev.Deleted(cell_id)))
 
     # Called by the kernel
 
@@ -191,28 +191,13 @@ class Executor:
         self.late.kernel_lost()
         self.withdraw(None, f"not run: {cause}", reason)
 
-    @property
-    def running_for(self) -> UUID | None:
-        """Whose cell runs, None if none does."""
-        return None if self._running is None else self._running.plan.author
+    # Asked for by people
 
     def withdraw(self, author: UUID | None, cause: str, reason: str) -> int:
         """Fail what waits of somebody, or of everybody; returns how many cells that are."""
-        running = self._running.target.cell_id if self._running else None
-        count, gone = 0, set[str]()
-        for plan in list(self.queue) if author is None else self.queue.of(author):
-            failed = plan.failed(cause, reason)
-            count += len(failed)
-            gone.update(state.cell_id for state in failed)
-            plan.targets.clear()
-            # The last request for a cell decides; one that runs gets its state when it ends.
-            self._after_running += [s for s in failed if s.cell_id == running]
-            # One after the other: each of several requests for a cell is waited for.
-            self._set_states([s for s in failed if s.cell_id != running])
-        self._show_still_queued(gone - {running})
+        count = self._queue.waiting(author)
+        self._do(self._queue.handle(ev.Withdrawn(author, cause, reason)))
         return count
-
-    # Asked for by people
 
     def clear_running(self, cell_id: str) -> bool:
         """Clear what a cell that runs has put out so far; whether it runs."""
@@ -227,81 +212,96 @@ class Executor:
         run = self.runs.answer(connection, request_id, value)
         if run is None or self._running is None or self._running.live is not run:
             return False
-        self._show_states([self._running.executing()])
+        self._do(self._queue.handle(ev.Executing()))
         return True
 
-    # States
+    # What the queue asks for
 
-    def bulk_frame(self) -> Frame:
-        """Return the states of all cells as one message."""
-        return self._feed.whole()
+    def _do(self, effects: Iterable[ev.Effect]) -> None:
+        for effect in effects:
+            self._doing[type(effect)](effect)
 
-    def hidden_states(self) -> list[CellState]:
-        """Return the states of what goes on for cells that show the state of another request."""
-        waiting = [s for plan in self.queue if not plan.scratch for s in plan.states()]
-        running = self._running
-        if running is not None and not running.plan.scratch and not running.gone:
-            waiting.append(running.executing())
-        for state in self._after_running:  # which is not known yet to have ended
-            waiting.append(state.model_copy(update={"state": CellStateName.QUEUED}))
-        shown = {(s.cell_id, s.execution_id) for s in self.states.values() if s.state in _ACTIVE}
-        return [s for s in waiting if (s.cell_id, s.execution_id) not in shown]
-
-    def _set_states(
-        self,
-        new: Iterable[CellState],
-        collection: LiveCollection | None = None,
-        known: CellState | None = None,
-        *,
-        more: bool = False,
-    ) -> None:
-        """Store and send states, together with what a collection has not stored yet.
-
-        The known one is in the store already.
-        """
-        changed = list(new)
-        stored = [s for s in changed if s.cell_id in self._notebook.chain.builder and s != known]
+    def _settle(self, effect: ev.Settle) -> None:
+        running = self._running if effect.of is not None else None
+        collection = running.collection if running is not None and running.stores else None
         try:
-            if stored or (collection is not None and collection.has_unstored):
+            if effect.stored or (collection is not None and collection.has_unstored):
                 with self._database.quick_transaction() as connection:
                     if collection is not None:
                         collection.store(connection)
-                    runs.put_states(connection, self._notebook.file_id, stored)
+                    runs.put_states(connection, self._notebook.file_id, effect.stored)
         except SQLAlchemyError as exc:
             if collection is not None:
                 collection.store_again()
             if self._database.held:
-                self.deferred.keep([state.cell_id for state in stored], collection)
+                self.deferred.keep([state.cell_id for state in effect.stored], collection)
             else:
                 logger.error("outputs or states could not be stored: %s", getattr(exc, "orig", exc))
-            if collection is not None and not self._database.held:
-                for state in changed:
-                    state.state, state.cause = CellStateName.FAILED, "outputs could not be stored"
-                    state.reason = EndReason.NOT_STORED
-        self._show_states(changed, more=more)
+                if collection is not None:
+                    self._do(self._queue.handle(ev.NotStored(effect.states, effect.more)))
+                    return
+        self._show(effect.states, more=effect.more)
 
-    def _show_states(
-        self, changed: Iterable[CellState], author: UUID | None = None, *, more: bool = False
+    def _show(
+        self, states: Iterable[CellState], author: UUID | None = None, *, more: bool = False
     ) -> None:
         """Send states: those of cells to everybody, that of a scratch run to who is attached."""
         shown = []
-        for state in changed:
+        for state in states:
             self.runs.note([state])
-            if state.cell_id == SCRATCH_CELL:
-                live = self.runs.get(state.execution_id) if state.execution_id else None
-                if live is not None:
-                    self.runs.send(live, "run_state_event", state)
-            elif state.cell_id in self._notebook.chain.builder or state.reason == EndReason.DELETED:
-                self.states[state.cell_id] = state
+            if state.cell_id != SCRATCH_CELL:
                 shown.append(state)
+                continue
+            live = self.runs.get(state.execution_id) if state.execution_id else None
+            if live is not None:
+                self.runs.send(live, "run_state_event", state)
         if shown:
             self._feed.changed(shown, author, more=more)
+
+    def _withdraw_question(self, effect: ev.Withdraw) -> None:
+        if self._running is not None and self._running.turn is effect.turn:
+            self.runs.withdraw(self._running.live)
+
+    def _forget(self, effect: ev.Forget) -> None:
+        live = self.runs.get(effect.execution_id)
+        if live is not None:
+            self.runs.forget(live)
+
+    def _drop_state(self, effect: ev.DropState) -> None:
+        try:
+            with self._database.transaction() as connection:
+                runs.delete_state(connection, self._notebook.file_id, effect.cell_id)
+        except SQLAlchemyError:
+            # Loading the states leaves out cells that are gone.
+            logger.warning("the state of a deleted cell is still stored")
+
+    def _ask_kernel(self, effect: ev.Ask) -> None:
+        turn, plan = effect.turn, effect.turn.plan
+        live = self.runs.get(plan.execution_id) or self.runs.add(plan)
+        collection = LiveCollection(
+            uuid4(),
+            self._notebook.file_id,
+            turn.target.cell_id or None,
+            plan.execution_id,
+            link=self._collections.link,
+            private_to=plan.author if plan.scratch else None,
+        )
+        collection.authors.add(plan.author)
+        send = partial(self.runs.send, live) if plan.scratch else self._notebook.send
+        streamer = Streamer(self._notebook, self._collections, collection, send)
+        running = self._running = RunningCell(turn, live, collection, streamer)
+        try:
+            self._ask(running)
+        except Exception:
+            logger.exception("a cell could not be sent to the kernel")
 
     # Running
 
     async def _run_forever(self) -> None:
         while True:
-            running = self._running or self._begin()
+            if self._running is None and self._kernel.ready:
+                self._do(self._queue.handle(ev.Turn()))
+            running = self._running
             if running is None:
                 self._wake.clear()
                 await self._wake.wait()
@@ -312,71 +312,46 @@ class Executor:
                 raise
             except Exception:
                 logger.exception("a cell could not be run")
-                self._finish(running, None, SERVER_FAILED)
+                self._end(SERVER_FAILED)
             finally:
                 self.late.ended(running)
                 self._running = None
                 self._kernel.end_run()
 
-    def _begin(self) -> RunningCell | None:
-        """Ask the kernel for the next cell, if it is ready and there is one."""
-        notebook, kernel = self._notebook, self._kernel
-        while (plan := self.queue.current) is not None:
-            if not kernel.ready:
-                return None
-            target = plan.targets.popleft()
-            if not plan.scratch and target.cell_id not in notebook.chain.builder:
-                continue  # deleted a moment ago, which has been told
-            live = self.runs.get(plan.execution_id) or self.runs.add(plan)
-            collection = LiveCollection(
-                uuid4(),
-                notebook.file_id,
-                target.cell_id or None,
-                plan.execution_id,
-                link=self._collections.link,
-                private_to=plan.author if plan.scratch else None,
-            )
-            collection.authors.add(plan.author)
-            send = partial(self.runs.send, live) if plan.scratch else notebook.send
-            streamer = Streamer(notebook, self._collections, collection, send)
-            running = self._running = RunningCell(plan, target, live, collection, streamer)
-            try:
-                self._ask(running)
-            except Exception:
-                logger.exception("a cell could not be sent to the kernel")
-            return running
-        return None
-
     async def _run_cell(self, running: RunningCell) -> None:
-        notebook, plan, collection = self._notebook, running.plan, running.collection
+        plan, collection = running.plan, running.collection
         self._kernel.begin_run()
         if running.run is None:
             raise RuntimeError("the kernel was not asked")
         # It is not stored: what is stored as queued when a server ends has failed just the same.
-        self._show_states([running.executing()])
+        self._do(self._queue.handle(ev.Executing()))
         running.live.collections[running.target.cell_id] = collection.id
         if not plan.scratch:
             delta = CellOutputCollectionReplace(
-                file_id=notebook.file_id,
+                file_id=self._notebook.file_id,
                 resource_id=running.target.cell_id,
                 properties={"output_collection_id": collection.id},
             )
             try:
-                await notebook.apply(delta, plan.author, also=collection.create)
+                await self._notebook.apply(delta, plan.author, also=collection.create)
             except SquashError as exc:
                 await running.run.reply()
                 unstored = isinstance(exc, NotStored)
                 reason = EndReason.NOT_STORED if unstored else EndReason.DELETED
-                self._finish(running, None, CellEnd(str(exc), reason))
+                self._end(CellEnd(str(exc), reason))
                 return
-            running.shown = True
+            running.turn.shown = True
         self._collections.put(collection)
         running.streamer.begin()
         end = running.take_reply(await running.reply(self._ask))
         running.streamer.finish()
-        self._finish(running, collection, end)
+        running.stores = not plan.scratch
+        self._end(end, collection.execution_count)
         if not plan.scratch:
-            notebook.changed()
+            self._notebook.changed()
+
+    def _end(self, end: CellEnd, execution_count: int | None = None) -> None:
+        self._do(self._queue.handle(ev.Ended(end, execution_count, self._kernel.ready)))
 
     def _ask(self, running: RunningCell) -> KernelRun:
         """Ask the kernel to run the cell."""
@@ -391,7 +366,7 @@ class Executor:
 
         def ask(prompt: str, password: bool) -> None:
             streamer.flush()
-            self._show_states([running.executing(waiting=True)])
+            self._do(self._queue.handle(ev.Executing(waiting=True)))
             answer = self._kernel.answer
             self.runs.ask(running.live, running.target.cell_id, prompt, password, answer)
 
@@ -403,7 +378,7 @@ class Executor:
             ask if running.live.asks else None,
             store_history=not running.plan.scratch,
             is_expression=running.target.is_expression,
-            place=running.place,
+            place=running.turn.place,
         )
         run.on_payload = partial(self.runs.take_payload, running.live, running.target.cell_id)
         if not running.plan.scratch:
@@ -412,9 +387,10 @@ class Executor:
 
     def _store_early(self, running: RunningCell, reply: ExecuteReply) -> None:
         """Store how a cell ended while its kernel is about to say that it is idle again."""
-        if reply.status != "ok" or running.gone or not running.shown:
+        turn = running.turn
+        if reply.status != "ok" or turn.gone or not turn.shown:
             return
-        done = running.done(reply.execution_count, CellEnd())
+        done = turn.done(reply.execution_count, CellEnd())
         try:
             with self._database.quick_transaction() as connection:
                 running.collection.store(connection)
@@ -422,29 +398,4 @@ class Executor:
         except SQLAlchemyError:
             running.collection.store_again()  # the end of the run tries once more, and says so
         else:
-            running.stored = done
-
-    def _finish(
-        self, running: RunningCell, collection: LiveCollection | None, end: CellEnd
-    ) -> None:
-        plan, cell_id = running.plan, running.target.cell_id
-        self.runs.withdraw(running.live)
-        done = running.done(collection.execution_count if collection else None, end)
-        dropped = [] if end.rest is None else plan.failed(*end.rest)
-        if dropped:
-            plan.targets.clear()
-        more = bool(plan.targets) and not self._after_running and self._kernel.ready
-        unstored = None if plan.scratch else collection
-        self._set_states([done, *dropped], unstored, running.stored, more=more)
-        if plan.forget:
-            self.runs.forget(running.live)
-        later, self._after_running = self._after_running, []
-        for state in later:
-            self._set_states([state])
-        self._show_still_queued({cell_id, *(state.cell_id for state in dropped)})
-
-    def _show_still_queued(self, cell_ids: set[str]) -> None:
-        """Say again that cells are queued which another request waits to run."""
-        queued = queued_states(self.queue, cell_ids)
-        if queued:
-            self._set_states(queued)
+            turn.stored = done

@@ -38,8 +38,8 @@ class LateOutputs:
 
     def takes(self, running: RunningCell) -> bool:
         """Whether what the kernel puts out for a cell is to be shown."""
-        if running.gone or not running.streamer.over:
-            return not running.gone
+        if running.turn.gone or not running.streamer.over:
+            return not running.turn.gone
         cell_id = running.target.cell_id
         return not self._closed and (
             running.plan.scratch or cell_id in self._notebook.chain.builder
@@ -48,8 +48,9 @@ class LateOutputs:
     def ended(self, running: RunningCell) -> None:
         """Keep what passes on the outputs of a run that is over."""
         running.streamer.stop()
-        running.gone = running.gone or not (running.shown or running.plan.scratch)
-        if running.gone:
+        turn = running.turn
+        turn.gone = turn.gone or not (turn.shown or turn.plan.scratch)
+        if turn.gone:
             return
         self._over.add(running.streamer)
         if not running.plan.scratch and self._kernel.ready:

@@ -16,7 +16,6 @@ from ...models import (
     CellStateName,
     source_digest,
 )
-from ..store import AnyConnection, runs
 
 __all__ = ["MAY_FAIL", "Plan", "Target", "plan_of", "queued_states", "scratch_plan"]
 
@@ -85,10 +84,6 @@ class Plan:
         failed: dict[str, Any] = {"state": CellStateName.FAILED, "cause": cause}
         failed |= {"reason": reason, "source_digest": None}  # nothing of them ran
         return [state.model_copy(update=failed) for state in self.states()]
-
-    def store(self, connection: AnyConnection) -> None:
-        """Store the queued states, in the transaction that stores the delta."""
-        runs.put_states(connection, self.file_id, self.states())
 
 
 def queued_states(plans: Iterable[Plan], cell_ids: Container[str]) -> list[CellState]:

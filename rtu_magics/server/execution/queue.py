@@ -19,261 +19,38 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from ...models import SCRATCH_CELL, CellState, CellStateName, EndReason
+from .events import (
+    Accepted,
+    Ask,
+    Deleted,
+    DropState,
+    Effect,
+    Ended,
+    Event,
+    Executing,
+    Forget,
+    NotStored,
+    Settle,
+    Show,
+    Turn,
+    Withdraw,
+    Withdrawn,
+)
 from .plan import Plan, Target, queued_states
+from .turn import CellTurn
 from .turns import FairQueue
 
-__all__ = [
-    "Accepted",
-    "Ask",
-    "CellEnd",
-    "CellTurn",
-    "Deleted",
-    "DropState",
-    "Effect",
-    "Ended",
-    "Event",
-    "Executing",
-    "ExecutionQueue",
-    "Forget",
-    "NotStored",
-    "Settle",
-    "Show",
-    "Turn",
-    "Withdraw",
-    "Withdrawn",
-    "after_restart",
-]
+__all__ = ["ExecutionQueue", "after_restart"]
 
 DELETED = "the cell was deleted"
 RESTARTED = "the server restarted before the cell had finished; run it again"
 UNSTORED = "outputs could not be stored"
-EARLIER_FAILED = "not run: an earlier cell of the same request failed"
-INTERRUPTED = "not run: an earlier cell of the same request was interrupted"
 
 _ACTIVE = frozenset({CellStateName.QUEUED, CellStateName.EXECUTING})
-_LONGEST_CAUSE = 500  # characters
-
-
-@dataclass(frozen=True, slots=True)
-class CellEnd:
-    """How a cell ended.
-
-    Attributes
-    ----------
-    cause
-        Why it failed, None if it did not.
-    reason
-        One of `EndReason`, None for an end like any other.
-    """
-
-    cause: str | None = None
-    reason: str | None = None
-
-    @property
-    def rest(self) -> tuple[str, str] | None:
-        """Cause and reason of what its execution still had queued; None if that runs on."""
-        if self.reason == EndReason.INTERRUPTED:
-            return INTERRUPTED, EndReason.INTERRUPTED
-        if self.cause is None or self.reason == EndReason.EXPECTED_ERROR:
-            return None
-        return EARLIER_FAILED, EndReason.EARLIER_FAILED
-
-
-@dataclass(slots=True, eq=False)
-class CellTurn:
-    """A cell whose turn has come.
-
-    Attributes
-    ----------
-    plan, target
-        The execution that it belongs to, and which cell.
-    gone
-        Whether it was deleted meanwhile: nothing of it is shown any more.
-    shown
-        Whether the cell has got the new output collection.
-    stored
-        How it ended, if that is stored before it is told.
-    """
-
-    plan: Plan
-    target: Target
-    gone: bool = False
-    shown: bool = False
-    stored: CellState | None = None
-
-    @property
-    def place(self) -> str:
-        """What its kernel is told that its outputs are for, see `PastRequests.add`."""
-        return str(self.plan.execution_id) if self.plan.scratch else self.target.cell_id
-
-    def executing(self, *, waiting: bool = False) -> CellState:
-        """Return its state while it runs, or waits for an answer."""
-        return CellState(
-            cell_id=self.target.cell_id,
-            state=CellStateName.EXECUTING,
-            execution_id=self.plan.execution_id,
-            waiting_for_input=waiting,
-            source_digest=self.target.digest,
-        )
-
-    def done(self, execution_count: int | None, end: CellEnd) -> CellState:
-        """Return its state at the end: failed if there is a cause."""
-        cause = end.cause
-        return CellState(
-            cell_id=self.target.cell_id,
-            state=CellStateName.FINISHED if cause is None else CellStateName.FAILED,
-            execution_id=self.plan.execution_id,
-            execution_count=execution_count,
-            cause=None if cause is None else cause.partition("\n")[0][:_LONGEST_CAUSE],
-            reason=end.reason,
-            source_digest=self.target.digest,
-        )
-
-
-# Events
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An execution was accepted and its delta told; `ready`: the kernel could begin at once."""
-
-    plan: Plan
-    ready: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """The kernel is ready for the next cell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Executing:
-    """The cell whose turn it is runs, or waits for an answer."""
-
-    waiting: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The cell whose turn it was has ended.
-
-    Attributes
-    ----------
-    end, execution_count
-        How, and as which of its kernel.
-    ready
-        Whether the kernel could begin with the next.
-    """
-
-    end: CellEnd
-    execution_count: int | None = None
-    ready: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """What waits of somebody will not run, or of everybody (None): why, as `CellState` has it."""
-
-    author: UUID | None
-    cause: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """A cell is not in the notebook any more."""
-
-    cell_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotStored:
-    """The store refused what `Settle` asked for."""
-
-    states: tuple[CellState, ...]
-    more: bool = False
-
-
-Event: TypeAlias = Accepted | Turn | Executing | Ended | Withdrawn | Deleted | NotStored
-
-
-# Effects
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Ask the kernel to run a cell."""
-
-    turn: CellTurn
-
-
-@dataclass(frozen=True, slots=True)
-class Show:
-    """Tell states.
-
-    Attributes
-    ----------
-    states
-        Those of cells go to everybody, that of `SCRATCH_CELL` to who is attached to it.
-    author
-        Who has asked and is told first.
-    more
-        Whether another follows at once, with which it may go out.
-    """
-
-    states: tuple[CellState, ...]
-    author: UUID | None = None
-    more: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """Store states and tell them, together with the outputs of the cell that ended.
-
-    Attributes
-    ----------
-    states, more
-        As in `Show`.
-    stored
-        Those of them that have to be stored: a cell that is gone has no state, and one that is
-        in the store needs no second time.
-    of
-        The cell that has ended with the first of them, None if none has.
-    """
-
-    states: tuple[CellState, ...]
-    stored: tuple[CellState, ...]
-    of: CellTurn | None = None
-    more: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """Ask nobody any more what a cell wanted to know."""
-
-    turn: CellTurn
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """Keep neither an execution nor what it put out: its starter wanted the answer alone."""
-
-    execution_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class DropState:
-    """Remove the state of a deleted cell from the store."""
-
-    cell_id: str
-
-
-Effect: TypeAlias = Ask | Show | Settle | Withdraw | Forget | DropState
 
 
 def after_restart(found: Iterable[CellState]) -> list[CellState]:
@@ -313,6 +90,7 @@ class ExecutionQueue:
     Examples
     --------
     >>> from collections import deque
+    >>> from rtu_magics.server.execution.turn import CellEnd
     >>> from uuid import UUID
     >>> plan = Plan(UUID(int=1), UUID(int=2), UUID(int=3), deque([Target("a", "1+1")]))
     >>> queue = ExecutionQueue({"a"})
@@ -347,6 +125,18 @@ class ExecutionQueue:
     def waiting(self, author: UUID | None) -> int:
         """Return how many cells of somebody wait, or of everybody (None)."""
         return sum(len(plan.targets) for plan in self._of(author))
+
+    def hidden(self) -> list[CellState]:
+        """Return the states of what goes on for cells that show the state of another execution."""
+        waiting = [s for plan in self.turns if not plan.scratch for s in plan.states()]
+        turn = self.current
+        if turn is not None and not turn.plan.scratch and not turn.gone:
+            waiting.append(turn.executing())
+        # Which is not known yet to have ended.
+        queued = {"state": CellStateName.QUEUED}
+        waiting += [state.model_copy(update=queued) for state in self._later]
+        shown = {(s.cell_id, s.execution_id) for s in self.states.values() if s.state in _ACTIVE}
+        return [s for s in waiting if (s.cell_id, s.execution_id) not in shown]
 
     def handle(self, event: Event) -> list[Effect]:
         """Take an event; returns what is to be done for it, in this order."""

@@ -120,6 +120,10 @@ class Chain:
         with database.transaction() as connection:
             self._known = queries.all_delta_ids(connection, file_id, _IDS_IN_MEMORY)
 
+    def __contains__(self, cell_id: object) -> bool:
+        """Whether the notebook has a cell now; its builder is another one after a restore."""
+        return cell_id in self.builder
+
     def rebuild(self) -> None:
         """Make the copy in memory what the store says.
 

@@ -16,6 +16,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -284,7 +285,7 @@ class Writer:
                 plan = plans[delta_id] = self._executor.plan(
                     one.delta, self._notebook.chain.builder
                 )
-                extras.append(plan.store)
+                extras.append(partial(self._executor.store, plan))
             if job.also is not None:
                 extras.append(job.also)
             answers.append((job, self._acceptance(job, one, plans.get(delta_id)), True))

@@ -8,17 +8,14 @@ from uuid import UUID
 import pytest
 
 from rtu_magics.models import SCRATCH_CELL, CellState, CellStateName, EndReason
-from rtu_magics.server.execution.plan import Plan, Target
-from rtu_magics.server.execution.queue import (
+from rtu_magics.server.execution.events import (
     Accepted,
     Ask,
-    CellEnd,
     Deleted,
     DropState,
     Effect,
     Ended,
     Executing,
-    ExecutionQueue,
     Forget,
     NotStored,
     Settle,
@@ -26,8 +23,10 @@ from rtu_magics.server.execution.queue import (
     Turn,
     Withdraw,
     Withdrawn,
-    after_restart,
 )
+from rtu_magics.server.execution.plan import Plan, Target
+from rtu_magics.server.execution.queue import ExecutionQueue, after_restart
+from rtu_magics.server.execution.turn import CellEnd
 
 QUEUED, EXECUTING = CellStateName.QUEUED, CellStateName.EXECUTING
 FINISHED, FAILED = CellStateName.FINISHED, CellStateName.FAILED
@@ -532,3 +531,31 @@ def test_an_execution_whose_cells_are_all_deleted_keeps_nobody():
     assert asked(run(queue)) == ["c"]
     run(queue)
     assert not queue
+
+
+# What is hidden behind another execution's state
+
+
+def hidden(queue: ExecutionQueue) -> list[tuple[int, str, str]]:
+    return [(s.execution_id.int, s.cell_id, s.state) for s in queue.hidden()]
+
+
+def test_what_the_latest_state_of_its_cell_hides_is_known():
+    queue = queue_of(plan(1, "a"), plan(2, "a"))
+    queue.handle(Executing())
+    assert hidden(queue) == [(2, "a", QUEUED)]
+
+
+def test_an_execution_whose_states_are_shown_hides_nothing():
+    queue = queue_of(plan(1, "ab"))
+    queue.handle(Executing())
+    assert hidden(queue) == []
+
+
+def test_what_was_withdrawn_of_the_running_cell_still_counts_as_queued():
+    queue = queue_of(plan(1, "a"), plan(2, "a"))
+    queue.handle(Executing())
+    queue.handle(Withdrawn(ADA, "not run: ended", EndReason.INTERRUPTED))
+    assert hidden(queue) == [(2, "a", QUEUED)]
+    run(queue)
+    assert hidden(queue) == []

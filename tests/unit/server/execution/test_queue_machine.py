@@ -13,24 +13,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from rtu_magics.models import SCRATCH_CELL, CellState, CellStateName, EndReason
-from rtu_magics.server.execution.plan import Plan, Target
-from rtu_magics.server.execution.queue import (
+from rtu_magics.server.execution.events import (
     Accepted,
     Ask,
-    CellEnd,
-    CellTurn,
     Deleted,
     DropState,
     Effect,
     Ended,
     Executing,
-    ExecutionQueue,
     NotStored,
     Settle,
     Show,
     Turn,
     Withdrawn,
 )
+from rtu_magics.server.execution.plan import Plan, Target
+from rtu_magics.server.execution.queue import ExecutionQueue
+from rtu_magics.server.execution.turn import CellEnd, CellTurn
 
 CELLS = "abcd"
 PEOPLE = [UUID(int=100 + n) for n in range(3)]
