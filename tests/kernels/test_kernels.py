@@ -11,8 +11,9 @@ from rtu_magics import models as m
 from rtu_magics.errors import KernelDied, RemoteCellError
 from rtu_magics.models import EndReason
 from rtu_magics.session import CellStarted, Execution
+from rtu_magics.session.events import PayloadReceived
 
-from .conftest import Remote
+from .conftest import Ran, Remote
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(300)]
 
@@ -183,3 +184,27 @@ def test_the_kernel_is_killed(remote: Remote) -> None:
         assert time.monotonic() < until
         time.sleep(0.2)
     assert state in ("idle", "busy")
+
+
+# What shows help, and what stands in it: on a page, or as a text in some kernels.
+HELP = {
+    "python3": ("len?", "number of items"),
+    "ir": ("?mean", "Arithmetic Mean"),
+    "octave": ("help sin", "sine"),
+}
+
+
+def test_help(remote: Remote) -> None:
+    if remote.language.name not in HELP:
+        pytest.skip(f"nothing is known of the help of {remote.language.name}")
+    source, said = HELP[remote.language.name]
+    execution = remote.start(source)
+    ran, pages = Ran(execution), []
+    for event in execution:
+        ran.take(event)
+        if isinstance(event, PayloadReceived):
+            pages += [page["data"]["text/plain"] for page in event.payload if page["data"]]
+    assert ran.states == [OK], ran.causes
+    shown = "".join(pages) + "".join(ran.texts)
+    assert said in shown.replace("_\b", ""), shown[:500]
+    remote.works()
