@@ -23,6 +23,7 @@ def load(shell: Any) -> None:
     logging.getLogger("rtu_magics").addHandler(logging.NullHandler())
     from .completion import MagicCompleter
     from .magics.cells import CellMagics
+    from .magics.config import RtuMagics
     from .magics.connect import ConnectMagics
     from .magics.help import HelpMagics, Slips
     from .magics.history import HistoryMagics
@@ -34,7 +35,6 @@ def load(shell: Any) -> None:
     from .magics.runs import RunsMagics
     from .magics.transfer import TransferMagics
     from .magics.widgets import WidgetMagics
-    from .settings import RtuMagics
 
     shell.register_magics(
         RtuMagics,

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from rtu_magics.ipython.show.replay import DisplayIds, Replay
+from rtu_magics.ipython.show.display_ids import DisplayIds
+from rtu_magics.ipython.show.replay import Replay
 from rtu_magics.models import Output, OutputContent, utcnow
 from rtu_magics.session.events import (
     OutputAppended,

@@ -20,10 +20,11 @@ from IPython.core.error import UsageError
 from ...errors import RTUError
 from ...foreign import shown
 from ...options import meant
+from ..show.interrupt import interrupted
 
 if TYPE_CHECKING:
     from ...session import Session
-    from ..settings import RtuMagics
+    from ..settings import Settings
 
 __all__ = [
     "MagicsBase",
@@ -31,7 +32,6 @@ __all__ = [
     "body",
     "cell_magic",
     "guarded",
-    "interrupted",
     "line_cell_magic",
     "line_magic",
     "magic_arguments",
@@ -125,13 +125,6 @@ def without_comment(line: str) -> str:
     return line if found is None else found["words"]
 
 
-def interrupted(message: str) -> KeyboardInterrupt:
-    """Return a KeyboardInterrupt that IPython shows as one line."""
-    exc = KeyboardInterrupt(message)
-    exc._render_traceback_ = lambda: [f"KeyboardInterrupt: {message}"]  # type: ignore[attr-defined]
-    return exc
-
-
 class _Helped(Exception):
     """Somebody asked a magic for its help, as on a command line."""
 
@@ -207,9 +200,9 @@ class MagicsBase(_magic.Magics):
         _quiet.set(False)
 
     @property
-    def settings(self) -> RtuMagics:
+    def settings(self) -> Settings:
         """The settings of the shell that this belongs to."""
-        settings: RtuMagics = self.shell.magics_manager.registry["RtuMagics"]
+        settings: Settings = self.shell.magics_manager.registry["RtuMagics"]
         return settings
 
     def session(self, args: Any) -> Session:

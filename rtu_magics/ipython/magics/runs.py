@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from ..show.interrupt import interrupted
 from .base import (
     MagicsBase,
     argument,
     guarded,
-    interrupted,
     line_magic,
     magic_arguments,
     magics_class,

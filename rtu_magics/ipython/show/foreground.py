@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,26 +12,21 @@ from ...errors import RemoteCellError, RTUError, RunTimeout
 from ...session import CellStarted, Execution, Finished, InputRequested, Reconnected, Reconnecting
 from ...session.context import RECONNECTING
 from ...session.events import OutputAppended, PayloadReceived
-from ..magics.base import interrupted
-from .replay import DisplayIds, Replay
+from .display_ids import display_ids
+from .interrupt import interrupted
+from .late import follow_late
+from .replay import Replay
 from .stdin import Asker, CannotAsk, can_ask
 
 if TYPE_CHECKING:
     from ...session import Session
     from .progress import ProgressLine
 
-__all__ = ["How", "display_ids", "follow_here", "run_cells", "run_here", "run_scratch_here"]
+__all__ = ["How", "follow_here", "run_cells", "run_here", "run_scratch_here"]
 
 GRACE = 5.0  # seconds that an interrupted cell gets to end
 FIRST_WORD = 1.0  # seconds that a cell gets to begin before it is interrupted
 STILL_RUNS = "%rtu_kernel interrupt stops it, %rtu_attach shows it again"
-
-_display_ids: weakref.WeakKeyDictionary[Session, DisplayIds] = weakref.WeakKeyDictionary()
-
-
-def display_ids(session: Session) -> DisplayIds:
-    """Return a session's display ids: a later run may update what an earlier one displayed."""
-    return _display_ids.setdefault(session, DisplayIds())
 
 
 @dataclass
@@ -127,8 +121,6 @@ def follow_here(shell: Any, session: Session, execution: Execution, how: How) ->
         show.end()
     finally:
         if execution.done:
-            from .late import follow_late
-
             follow_late(
                 shell,
                 session,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import RTUError
 from ...session.events import Event, OutputAppended
-from .foreground import display_ids
+from .display_ids import display_ids
 from .pinned import PinnedPublisher, PinnedReplay
 from .replay import Replay
 

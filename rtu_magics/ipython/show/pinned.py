@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ...foreign import shown
-from .foreground import display_ids
+from .display_ids import display_ids
 from .replay import Replay
 
 if TYPE_CHECKING:

@@ -7,54 +7,21 @@ cell ran last.
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from ...foreign import STAND_IN, shown, streamed
 from ...session.events import Event, OutputAppended, OutputContinued, OutputsCleared, OutputsUpdated
 from ...session.execution.cursor import stream_text
 from .bundles import filter_bundle, filter_metadata, wanted
+from .display_ids import DisplayIds
 
 if TYPE_CHECKING:
     from ...models import Output
 
-__all__ = ["DisplayIds", "Replay"]
+__all__ = ["Replay"]
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-class DisplayIds:
-    """Which local display shows which remote output.
-
-    A remote ``display_id`` is only unique in its kernel, so the local one carries the run in its
-    name. One instance serves a session: a later run may update what an earlier one displayed.
-
-    Parameters
-    ----------
-    limit
-        The number of outputs to remember; the oldest are forgotten.
-    """
-
-    def __init__(self, limit: int = 10_000) -> None:
-        self._limit = limit
-        self._local: OrderedDict[UUID, str] = OrderedDict()
-
-    def assign(self, output: Output) -> str | None:
-        """Return the local display id for a new output, None if it has no remote one."""
-        if output.display_id is None:
-            return None
-        run = output.execution_id or output.parent_collection_id
-        local = f"rtu-{run.hex[:12]}-{output.display_id}"
-        self._local[output.id] = local
-        while len(self._local) > self._limit:
-            self._local.popitem(last=False)
-        return local
-
-    def find(self, output_ids: tuple[UUID, ...]) -> list[str]:
-        """Return the local displays of these outputs, each once."""
-        return list(dict.fromkeys(self._local[i] for i in output_ids if i in self._local))
 
 
 class Replay:
