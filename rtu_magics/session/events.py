@@ -1,13 +1,12 @@
 """What happens to a remote notebook, as typed events for executions, magics and widgets.
 
-One set of callbacks on the client feeds one `EventHub`; everyone else subscribes there. Subscribers
+What a client receives feeds one `EventHub` (`feed`); everyone else subscribes there. Subscribers
 are called on the background thread, in the order in which things happened, and must only hand the
 event on.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -40,7 +39,6 @@ __all__ = [
     "RoleChanged",
     "ScratchStateChanged",
     "UsageChanged",
-    "feed",
     "people_of",
 ]
 
@@ -265,137 +263,3 @@ def people_of(client: RTUClient) -> dict[UUID, Person]:
         )
         for one in client.people.values()
     }
-
-
-def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
-    """Publish everything that a client sees; returns a function that ends this.
-
-    Parameters
-    ----------
-    hub
-        Where to publish.
-    client
-        The client, before it is initialised.
-    """
-    from .. import models as m
-
-    def appended(msg: Any) -> None:
-        output = msg.data
-        hub.publish(OutputContinued(output) if output.continues else OutputAppended(output))
-
-    def collection(msg: Any) -> None:
-        found = msg.data
-        if isinstance(found, m.OutputCollection):  # other servers leave it empty
-            hub.publish(
-                OutputsCleared(found.id, tuple(found.outputs), found.cell_id, found.execution_id)
-            )
-
-    def updated(msg: Any) -> None:
-        new = msg.data
-        data, content = new.data, new.content
-        links = {}
-        if content is not None and content.url and content.mimetype not in (data or {}):
-            links = {content.mimetype: content.url}
-        if data is None and content is not None and content.raw is not None:
-            data = {content.mimetype: content.raw}
-        if data is not None or links:
-            hub.publish(
-                OutputsUpdated(
-                    tuple(new.output_ids),
-                    data or {},
-                    new.metadata or {},
-                    new.display_id,
-                    new.execution_id,
-                    links,
-                )
-            )
-
-    def states(msg: Any) -> None:
-        new = msg.data.cell_states if msg.data.changed is None else msg.data.changed
-        told = {state.cell_id: state for state in new}
-        hub.publish(CellStatesChanged(dict(client.cell_state_details), told))
-
-    def scratch(msg: Any) -> None:
-        hub.publish(ScratchStateChanged(msg.data))
-
-    def asked(msg: Any) -> None:
-        new = msg.data
-        hub.publish(
-            InputRequested(new.request_id, new.cell_id, new.execution_id, new.prompt, new.password)
-        )
-
-    def payload(msg: Any) -> None:
-        new = msg.data
-        hub.publish(PayloadReceived(new.execution_id, new.cell_id, tuple(new.payload)))
-
-    def kernel(msg: Any) -> None:
-        hub.publish(KernelChanged(msg.data))
-
-    def caught_up(msg: Any) -> None:
-        # States inside the reply are those after a reconnect; no event repeats them when the
-        # kernel is gone.
-        status = msg.data.kernel_session or msg.data.kernel_culled
-        if status is not None:
-            hub.publish(KernelChanged(status))
-        told = {state.cell_id: state for state in msg.data.cell_states}
-        hub.publish(CellStatesChanged(told, told))
-        people(msg)
-        hub.publish(RoleChanged(msg.data.role))
-        if msg.data.path is not None:
-            hub.publish(FileMoved(msg.data.path))
-        if msg.data.file_state is not None:
-            hub.publish(FileStateChanged(msg.data.file_state))
-
-    def moved(msg: Any) -> None:
-        hub.publish(FileMoved(msg.data.path))
-
-    def file_state(msg: Any) -> None:
-        hub.publish(FileStateChanged(msg.data))
-
-    def role(msg: Any) -> None:
-        hub.publish(RoleChanged(msg.data.role, msg.data.message))
-
-    def people(msg: Any) -> None:
-        hub.publish(PeopleChanged(people_of(client)))
-
-    def usage(msg: Any) -> None:
-        data = msg.data
-        memory = getattr(data, "kernel_memory_bytes", None)  # not every server tells it
-        hub.publish(UsageChanged(data.cpu_usage_percent, data.memory_usage_percent, memory))
-
-    def applied(delta: Any) -> None:
-        hub.publish(DeltaApplied(delta))
-
-    def connection(state: str, detail: str = "") -> None:
-        hub.publish(ConnectionChanged(state, detail))
-
-    # Plain functions, which the client calls at once: coroutine functions would each run in a task
-    # of their own, and the events would lose their order.
-    ends: list[Any] = [
-        client.register_rtu_event_callback(m.AppendOutputEvent, appended),
-        client.register_rtu_event_callback(m.UpdateOutputCollectionEvent, collection),
-        client.register_rtu_event_callback(m.UpdateOutputsByDisplayIdEvent, updated),
-        client.register_rtu_event_callback(m.BulkCellStateUpdateResponse, states),
-        client.register_rtu_event_callback(m.RunStateEvent, scratch),
-        client.register_rtu_event_callback(m.InputRequestEvent, asked),
-        client.register_rtu_event_callback(m.ExecutePayloadEvent, payload),
-        client.register_rtu_event_callback(m.KernelStatusUpdateResponse, kernel),
-        client.register_rtu_event_callback(m.UsageMetricsEvent, usage),
-        client.register_rtu_event_callback(m.FileSubscribeReply, caught_up),
-        client.register_rtu_event_callback(m.UpdateUserFileSubscriptionEvent, people),
-        client.register_rtu_event_callback(m.RemoveUserFileSubscriptionEvent, people),
-        client.register_rtu_event_callback(m.RoleChangedEvent, role),
-        client.register_rtu_event_callback(m.FileRenamedEvent, moved),
-        client.register_rtu_event_callback(m.FileStateEvent, file_state),
-        client.register_connection_callback(connection),
-    ]
-    handle = client.register_delta_callback(m.FileDeltaBase, applied)
-
-    def end() -> None:
-        for stop in ends:
-            with contextlib.suppress(Exception):
-                stop()
-        with contextlib.suppress(Exception):
-            client.delta_callbacks.remove(handle)
-
-    return end

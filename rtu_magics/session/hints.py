@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RTUError
+from .context import Context
+from .ops import history, people
 from .positions import short_ids
 from .thread import background
 
@@ -25,7 +27,7 @@ PATIENCE = 0.1  # seconds; nobody notices them at a key press
 
 def cell_hints(session: Session) -> list[str]:
     """Return the short ids of the notebook's cells, in order."""
-    loop = background()
+    loop, known = background(), session.context.known
     if not session.open or not loop.running:
         return []
 
@@ -34,55 +36,50 @@ def cell_hints(session: Session) -> list[str]:
 
     future = loop.submit(read())
     try:
-        session.known_cells = future.result(PATIENCE)
+        known.cells = future.result(PATIENCE)
     except (TimeoutError, concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
         future.cancel()
-    return session.known_cells
+    return known.cells
 
 
 def kernel_hints(session: Session) -> list[str]:
     """Return the names of the kernels that are known to be installed, the running one first."""
-    status = session.kernel_session
-    running = [status.kernel.name] if status is not None else []
-    return list(dict.fromkeys([*running, *session.known_kernels]))
+    known = session.context.known
+    running = [known.kernel.kernel.name] if known.kernel is not None else []
+    return list(dict.fromkeys([*running, *known.kernels]))
 
 
 def invite_hints(session: Session) -> list[str]:
     """Return the open invitations that are known, by name or else by id."""
-    _refresh(session, _learn_invites(session))
-    return session.known_invites
+    _refresh(session, people.invites)
+    return session.context.known.invites
 
 
 def version_hints(session: Session) -> list[str]:
     """Return the versions that are known, by number and by name."""
-    _refresh(session, _learn_versions(session))
-    return session.known_versions
+    _refresh(session, history.versions)
+    return session.context.known.versions
 
 
-def _refresh(session: Session, asking: Coroutine[Any, Any, None]) -> None:
+Ask = Callable[[Context], Coroutine[Any, Any, object]]
+"""Asks the server something; the answer is noted where it comes in."""
+
+
+def _refresh(session: Session, ask: Ask) -> None:
     """Ask again for the next time, without waiting now."""
-    loop = background()
-    if session.open and loop.running:
-        session.aside(asking)
-    else:
-        asking.close()
+    if session.open and background().running:
+        session.context.aside(_asked(session, ask))
 
 
 async def learn(session: Session) -> None:
     """Ask the server, once, for what is nice to know later."""
-    with contextlib.suppress(RTUError, OSError, KeyError, TypeError):
-        found = await session.api.get_kernelspecs()
-        session.known_kernels = tuple(sorted(found["kernelspecs"]))
-    await _learn_versions(session)
+    with contextlib.suppress(KeyError, TypeError):
+        await _asked(session, lambda _: session.kernel.specs())
+    await _asked(session, history.versions)
     if session.role in (None, "owner"):
-        await _learn_invites(session)
+        await _asked(session, people.invites)
 
 
-async def _learn_invites(session: Session) -> None:
-    with contextlib.suppress(RTUError, OSError):
-        await session.ask_invites()
-
-
-async def _learn_versions(session: Session) -> None:
-    with contextlib.suppress(RTUError, OSError):
-        await session.ask_versions()
+async def _asked(session: Session, ask: Ask) -> None:
+    with contextlib.suppress(RTUError, OSError):  # no answer will do as well
+        await ask(session.context)

@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 
 from ..errors import ClientClosed, RTUError
 
-__all__ = ["LoopThread", "background", "on_loop", "stop_background"]
+__all__ = ["Calls", "LoopThread", "background", "on_loop", "stop_background"]
 
 T = TypeVar("T")
+Calls = queue.SimpleQueue[Callable[[], object] | None]
+"""What a coroutine wants done by the thread that waits for it; None ends the wait."""
 
 TURN = 0.1  # seconds between two looks for Ctrl-C
 
@@ -89,6 +91,7 @@ class LoopThread:
         coro: Coroutine[Any, Any, T],
         timeout: float | None = None,
         on_turn: Callable[[], None] | None = None,
+        calls: Calls | None = None,
     ) -> T:
         """Run a coroutine on the loop and wait for its result; Ctrl-C cancels it.
 
@@ -100,6 +103,9 @@ class LoopThread:
             Seconds to wait; None waits as long as it takes.
         on_turn
             Called about every tenth of a second while waiting, on the calling thread.
+        calls
+            Where the coroutine puts what the calling thread is to do meanwhile; all of it is done
+            before this returns.
 
         Raises
         ------
@@ -110,13 +116,16 @@ class LoopThread:
             coro.close()
             raise RTUError("a synchronous verb was called on the background thread; await instead")
         future = self.submit(coro)
-        done: queue.SimpleQueue[None] = queue.SimpleQueue()
-        future.add_done_callback(lambda _: done.put(None))
+        calls = queue.SimpleQueue() if calls is None else calls
+        future.add_done_callback(lambda _: calls.put(None))
         waited = 0.0
         try:
-            while not future.done():
+            while True:
                 try:
-                    done.get(timeout=TURN)
+                    call = calls.get(timeout=TURN)
+                    if call is None:
+                        break
+                    call()
                 except queue.Empty:
                     waited += TURN
                     if on_turn is not None:

@@ -259,10 +259,10 @@ def test_own_kernel_is_refused(lab: Shell, monkeypatch: pytest.MonkeyPatch) -> N
     mine = session()
     status = mine.kernel_status()
     assert status is not None
-    kernel_id = mine.call(mine._kernel_id(status.session_id))
+    kernel_id = mine.call(mine.kernel.kernel_id(status.session_id))
     # As if this process were that kernel.
     monkeypatch.setattr("rtu_magics.session.ops.kernel.own_kernel_id", lambda: kernel_id)
-    mine._own_kernel_checked = None
+    mine.kernel._not_own = None
     assert lab.line("%rtu_exec 1") == (
         "KernelError: lab.ipynb runs on this very kernel, which would wait for itself; run the "
         "cell in place, or connect from another notebook"

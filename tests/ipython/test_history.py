@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.server]
 @pytest.fixture
 def session(lab: Shell) -> Iterator[Session]:
     session = sessions.get("lab")
-    session._steps.clear()
+    session._undo.forget()
     yield session
     if session.path != "lab.ipynb":
         session.rename("lab.ipynb")

@@ -34,7 +34,7 @@ def settled(*of: Session) -> None:
 def told(session: Session) -> None:
     """Wait until the server's word has reached a session."""
     deadline = time.monotonic() + 10
-    while not session._notices:
+    while not session.context.known.noticed:
         assert time.monotonic() < deadline, "no word came"
         time.sleep(0.005)
 
@@ -42,7 +42,7 @@ def told(session: Session) -> None:
 @pytest.fixture
 def owner(lab: Shell) -> Iterator[Session]:
     session = sessions.get("lab")
-    session._steps.clear()
+    session._undo.forget()
     yield session
     session.revoke_all()
 

@@ -109,7 +109,7 @@ class Remote:
     def process(self) -> psutil.Process:
         """The kernel's process."""
         session_id = self.session.kernel_status().session_id
-        kernel_id = self.session.call(self.session._kernel_id(session_id))
+        kernel_id = self.session.call(self.session.kernel.kernel_id(session_id))
         for child in psutil.Process(self.server.pid).children():
             with contextlib.suppress(psutil.Error):
                 if kernel_id in " ".join(child.cmdline()):

@@ -173,7 +173,7 @@ def test_the_kernel_is_killed(remote: Remote) -> None:
         remote.run(language.before)
     remote.works()
     # Jupyter's own front ends see that it is there again, although nobody of them has asked.
-    kernel_id = session.call(session._kernel_id(session.kernel_status().session_id))
+    kernel_id = session.call(session.kernel.kernel_id(session.kernel_status().session_id))
     url = f"{remote.server.url}api/kernels/{kernel_id}"
     until = time.monotonic() + 30
     while (

@@ -5,13 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-
-from rtu_magics import models as m
-from rtu_magics.errors import KernelDied, RemoteCellError
-from rtu_magics.session.execution.execution import Execution
 
 from ..ipython.kernels import Kernel
 from .conftest import INSTALLED
@@ -66,46 +61,3 @@ def test_going_on_after_it(kernel: Kernel) -> None:
     run = kernel.run("%rtu_exec --all --keep-going")
     assert "42" in run.text
     assert run.error_line.startswith("RemoteCellError: 1 of 2 cells failed: cell 1 (")
-
-
-@pytest.mark.parametrize(
-    ("reason", "ename", "gone", "raised"),
-    [
-        (m.EndReason.KERNEL_GONE, "KernelDied", False, KernelDied),
-        (m.EndReason.RESTARTED, None, False, KernelDied),
-        (m.EndReason.ABORTED, None, False, RemoteCellError),
-        (m.EndReason.STOPPED, None, True, RemoteCellError),
-        (m.EndReason.ERROR, "KernelDied", False, RemoteCellError),  # a class of the user's own
-        ("of a newer server", None, False, RemoteCellError),
-        (None, "KernelDied", False, KernelDied),  # an old server
-        (None, None, True, KernelDied),
-        (None, None, False, RemoteCellError),
-        (None, "ValueError", True, RemoteCellError),
-    ],
-)
-def test_reasons_decide(
-    reason: str | None, ename: str | None, gone: bool, raised: type[Exception]
-) -> None:
-    """Never the words of a cause, which speak of a kernel here."""
-    execution = Execution.__new__(Execution)
-    state = m.CellState(
-        cell_id="a", state="finished_with_error", cause="the kernel said no", reason=reason
-    )
-    execution.session = type("Session", (), {"label": lambda self, cell_id: cell_id})()
-    execution._failure, execution._kernel_gone = None, gone
-    execution.targets, execution.states, execution.errors = ("a",), {"a": state}, {}
-    if ename is not None:
-        execution.errors["a"] = m.Output(
-            id=uuid4(),
-            type="error",
-            available_mimetypes=[],
-            content_metadata={"mimetype": "application/vnd.rtu.error"},
-            parent_collection_id=uuid4(),
-            created_at=m.utcnow(),
-            updated_at=m.utcnow(),
-            ename=ename,
-            evalue="v",
-        )
-    with pytest.raises((KernelDied, RemoteCellError)) as found:
-        execution.raise_for_failure()
-    assert type(found.value) is raised

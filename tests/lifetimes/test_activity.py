@@ -136,7 +136,7 @@ def test_who_runs_after_a_cull_is_told_of_it(tmp_path: Path) -> None:
     with jupyter(tmp_path, *busy) as (url, _), join(url) as session:
         session.run("one")
         until(lambda: session.kernel_culled, "nobody is told that the kernel was culled")
-        session.say = said.append  # type: ignore[method-assign]
+        session.say = said.append
         with contextlib.suppress(KernelError, RemoteCellError):  # it may be culled once more
             session.run("one")
     assert "the kernel was ended for idleness; its variables are gone" in said

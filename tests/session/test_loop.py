@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import signal
 import threading
 
 import pytest
 
 from rtu_magics.errors import ClientClosed, RTUError
-from rtu_magics.session.thread import LoopThread
+from rtu_magics.session.thread import Calls, LoopThread
 
 
 @pytest.fixture
@@ -89,3 +90,56 @@ def test_stop_ends_whoever_waits_and_starts_again(loop_thread: LoopThread) -> No
     with pytest.raises(ClientClosed):
         loop_thread.run(asyncio.sleep(60))
     assert loop_thread.run(give(3)) == 3
+
+
+def test_what_a_coroutine_wants_done_is_done_by_the_caller_in_order(
+    loop_thread: LoopThread,
+) -> None:
+    calls: Calls = queue.SimpleQueue()
+    done: list[tuple[int, threading.Thread]] = []
+
+    def note(number: int) -> None:
+        done.append((number, threading.current_thread()))
+
+    async def work() -> str:
+        calls.put(lambda: note(1))
+        await asyncio.sleep(0)
+        calls.put(lambda: note(2))
+        return "over"
+
+    assert loop_thread.run(work(), calls=calls) == "over"
+    here = threading.current_thread()
+    assert done == [(1, here), (2, here)]
+
+
+def test_what_it_wanted_done_is_done_before_its_error_comes(loop_thread: LoopThread) -> None:
+    calls: Calls = queue.SimpleQueue()
+    said: list[str] = []
+
+    async def fail() -> None:
+        calls.put(lambda: said.append("before"))
+        raise RTUError("no")
+
+    with pytest.raises(RTUError, match="no"):
+        loop_thread.run(fail(), calls=calls)
+    assert said == ["before"]
+
+
+def test_an_error_of_what_the_caller_does_cancels_the_rest(loop_thread: LoopThread) -> None:
+    calls: Calls = queue.SimpleQueue()
+    cancelled = threading.Event()
+
+    def fail() -> None:
+        raise BrokenPipeError("nobody reads")
+
+    async def work() -> None:
+        calls.put(fail)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with pytest.raises(BrokenPipeError):
+        loop_thread.run(work(), calls=calls)
+    assert cancelled.wait(10)

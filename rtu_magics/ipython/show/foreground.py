@@ -111,7 +111,7 @@ def follow_here(shell: Any, session: Session, execution: Execution, how: How) ->
         mark=how.mark,
     )
     show.begin()
-    watch = _Watch(execution, show, how)
+    watch = _Watch(session, execution, show, how)
     try:
         try:
             if not watch.follow(how.deadline):
@@ -164,7 +164,8 @@ def run_cells(
 class _Watch:
     """The calling thread at work for one run."""
 
-    def __init__(self, execution: Execution, show: Replay, how: How) -> None:
+    def __init__(self, session: Session, execution: Execution, show: Replay, how: How) -> None:
+        self.session = session
         self.execution = execution
         self.show = show
         self.how = how
@@ -185,7 +186,7 @@ class _Watch:
         if event is None:
             self.show.idle()
             if self._lost is not None:
-                self.execution.session.check_server()
+                self.session.check_server()
             if progress is not None:
                 progress.tick()
         elif isinstance(event, CellStarted):
@@ -214,8 +215,8 @@ class _Watch:
         if self.how.payload:
             from .payload import show_payload
 
-            session: Any = self.execution.session
-            show_payload(self.show.shell, session, event, self.how.say, self.how.header)
+            how = self.how
+            show_payload(self.show.shell, self.session, event, how.say, how.header)
 
     def _answer(self, event: InputRequested) -> None:
         self.show.idle()
@@ -235,7 +236,7 @@ class _Watch:
         if not self._runs_now():
             # The interrupt would hit somebody else's cell, which ours waits for.
             raise RunTimeout(f"{took}: the remote cell still waits for its turn, and will run then")
-        if self.execution.session.connection != "live":
+        if self.session.connection != "live":
             raise RunTimeout(f"{took}; the connection is lost and the remote cell may still run")
         with contextlib.suppress(RTUError, TimeoutError):
             self.execution.interrupt()
@@ -248,7 +249,7 @@ class _Watch:
 
     def _is_next(self) -> bool:
         """Whether nothing that is known of runs before this run."""
-        states = self.execution.session.cell_states.values()
+        states = self.session.cell_states.values()
         return not any(state.state == "executing" for state in states)
 
     def stop(self) -> None:
@@ -261,7 +262,7 @@ class _Watch:
             raise interrupted(f"stopped looking; the run goes on, {STILL_RUNS}")
         grace = self.how.grace
         try:
-            if self.execution.session.connection != "live":
+            if self.session.connection != "live":
                 raise interrupted(still_runs)
             if not self._runs_now() and self._is_next():
                 self.follow(time.monotonic() + FIRST_WORD)  # it was about to begin

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...foreign import STAND_IN, shown, streamed
 from ...session.events import Event, OutputAppended, OutputContinued, OutputsCleared, OutputsUpdated
-from ...session.execution.cursor import stream_text
+from ...session.execution.outputs import stream_text
 from .bundles import filter_bundle, filter_metadata, wanted
 from .display_ids import DisplayIds
 

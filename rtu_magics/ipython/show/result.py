@@ -6,24 +6,40 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ...foreign import shown
-from ...session.events import (
-    Event,
-    OutputAppended,
-    OutputContinued,
-    OutputsCleared,
-    OutputsUpdated,
-    PayloadReceived,
-)
+from ...session.events import Event, OutputsUpdated, PayloadReceived
+from ...session.execution.outputs import OutputFold
 from ..text.notebook import output_text
 from .bundles import filter_bundle
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from ...errors import RTUError
     from ...models import Output
 
 __all__ = ["RunResult"]
+
+
+class _Kept:
+    """One output; its text is joined when somebody looks: piece by piece would be quadratic."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._more: list[str] = []
+
+    def grow(self, text: str) -> None:
+        self._more.append(text)
+
+    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        self._output = self._output.model_copy(update={"data": data, "metadata": metadata})
+
+    @property
+    def output(self) -> Output:
+        content = self._output.content
+        if self._more and content is not None:
+            text = "".join([content.raw or "", *self._more])
+            self._more.clear()
+            content = content.model_copy(update={"raw": text})
+            self._output = self._output.model_copy(update={"content": content})
+        return self._output
 
 
 class RunResult:
@@ -53,21 +69,15 @@ class RunResult:
         self.error: RTUError | None = None
         self._trusts = trusts
         self._fetch = fetch
-        self._outputs: list[Output] = []
+        self._fold = OutputFold(
+            lambda output: _Kept(self._whole(output)), _Kept.grow, self._show_new
+        )
         self.payload: list[dict[str, Any]] = []
-        self._more: dict[UUID, list[str]] = {}  # output id → pieces of text to come after it
 
     @property
     def outputs(self) -> list[Output]:
         """Every output, in order, as a remote one (`rtu_magics.models.Output`)."""
-        # Joined here and not piece by piece, which would be quadratic.
-        for index, output in enumerate(self._outputs if self._more else ()):
-            pieces = self._more.pop(output.id, None)
-            if pieces and output.content is not None:
-                text = "".join([output.content.raw or "", *pieces])
-                content = output.content.model_copy(update={"raw": text})
-                self._outputs[index] = output.model_copy(update={"content": content})
-        return self._outputs
+        return [kept.output for kept in self._fold]
 
     @property
     def text(self) -> str:
@@ -107,26 +117,14 @@ class RunResult:
 
     def take(self, event: Event) -> None:
         """Note an output event; others are ignored."""
-        if isinstance(event, OutputAppended):
-            self.outputs.append(self._whole(event.output))
-        elif isinstance(event, PayloadReceived):
+        if isinstance(event, PayloadReceived):
             self.payload += event.payload
-        elif isinstance(event, OutputContinued):
-            if event.output.content is not None:
-                pieces = self._more.setdefault(event.output.id, [])
-                pieces.append(event.output.content.raw or "")
-        elif isinstance(event, OutputsCleared):
-            # Other cells of the same run keep theirs.
-            kept = [o for o in self.outputs if o.parent_collection_id != event.collection_id]
-            self.outputs[:] = [*kept, *map(self._whole, event.outputs)]
-        elif isinstance(event, OutputsUpdated):
-            new = {
-                "data": {**event.data, **(self._fetch(event.links) if event.links else {})},
-                "metadata": event.metadata,
-            }
-            for index, output in enumerate(self.outputs):
-                if output.id in event.output_ids:
-                    self.outputs[index] = output.model_copy(update=new)
+        else:
+            self._fold.take(event)
+
+    def _show_new(self, kept: _Kept, event: OutputsUpdated) -> None:
+        fetched = self._fetch(event.links) if event.links else {}
+        kept.show({**event.data, **fetched}, event.metadata)
 
     def _whole(self, output: Output) -> Output:
         """Return an output with what comes by link in it."""

@@ -237,10 +237,11 @@ def _heed(there: list[Session], found: File) -> None:
     """Let sessions know at once that they are somewhere else than they thought."""
     for session in there:
         if session.file.id == found.id:
-            session.moved_to(found.path)
+            session.context.known.moved_to(found.path)
         elif session.path == found.path:
             with contextlib.suppress(RTUError):
-                session.moved_to(session.call(session.api.get_file(session.file.id)).path)
+                now = session.call(session.api.get_file(session.file.id))
+                session.context.known.moved_to(now.path)
 
 
 def _connect_local(
@@ -312,9 +313,10 @@ def _open(
         lease=lease,
         say=say,
         local_path=local_path,
+        on_close=sessions.remove,
     )
     sessions.add(session)
-    session.aside(learn(session))
+    session.context.aside(learn(session))
     return session
 
 

@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..events import Event, OutputAppended, OutputContinued, OutputsCleared, OutputsUpdated
+from .outputs import stream_text
 
 if TYPE_CHECKING:
     from ...models import Output
 
-__all__ = ["Progress", "stream_text"]
-
-
-def stream_text(output: Output) -> str:
-    """Return the inline text of a stream output, empty when it is given by link."""
-    content = output.content
-    return content.raw if content is not None and content.raw is not None else ""
+__all__ = ["Progress"]
 
 
 class Progress:

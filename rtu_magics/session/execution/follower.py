@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ... import models as m
+from ...document import targets_of
 from ...errors import RTUError
+from ..context import Context
 from ..events import (
     CellStatesChanged,
     ConnectionChanged,
@@ -33,19 +32,16 @@ from ..events import (
     PayloadReceived,
     ScratchStateChanged,
 )
-from .cursor import Progress
+from ..thread import background
 from .events import CellFinished, CellStarted, Finished, Reconnected, Reconnecting, ended_unseen
-from .outputs import fetch_collection
-
-if TYPE_CHECKING:
-    from ..ops.executions import RunVerbs
+from .late import LateOutputs, LateRuns
+from .run_outputs import OutputEvent, RunOutputs, Taken
 
 __all__ = ["Follower"]
 
 logger = logging.getLogger(__name__)
 
 _KERNEL_GONE = frozenset({"failed", "shutdown", "culled"})
-_LATE = 1_000  # events that are kept for somebody who wants what comes late
 _POLL = 0.3  # seconds at least between two snapshots of the outputs
 _CLOSED = "the session was closed while the cell ran; it runs on remotely"
 
@@ -55,25 +51,46 @@ class Follower:
 
     Parameters
     ----------
-    session
+    context
         Where it runs.
+    late
+        The session's runs that are over.
     execution_id
         Which run.
     delta
         The execute delta, None for what runs without one.
     keep
         Whether it goes on in the background, see `models.AttachRequestData`.
+
+    Attributes
+    ----------
+    targets, states, question, user_id
+        See `Execution`.
+    errors
+        The error among each cell's outputs.
+    on_withdrawn
+        Called when a question needs no answer any more.
+    over
+        Whether the run is over.
+    failure
+        What ended the following of it.
+    kernel_gone
+        Whether the kernel ended meanwhile.
+    events
+        What happened, for whoever waits.
+    late
+        What comes after the end.
     """
 
     def __init__(
         self,
-        session: RunVerbs,
+        context: Context,
+        late: LateRuns,
         execution_id: UUID,
         *,
         delta: m.CellExecuteDelta | None = None,
         keep: bool = False,
     ) -> None:
-        self.session = session
         self.id = execution_id
         self.targets: tuple[str, ...] = ()
         self.states: dict[str, m.CellState] = {}
@@ -81,36 +98,34 @@ class Follower:
         self.question: InputRequested | None = None
         self.on_withdrawn: Callable[[], None] = lambda: None
         self.user_id: UUID | None = None
+        self.over = False
+        self.failure: RTUError | None = None
+        self.kernel_gone = False
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._context = context
         self._keep = keep
         self._delta = delta
         self._accepted = False
-        self._kernel_gone = False
-        self._failure: RTUError | None = None
         self._lost = False  # the connection was lost since the last full word of the server
         self._gapped = False
-        self._progress: dict[UUID, Progress] = {}
-        self._collections: dict[str, UUID] = {}
+        self._outputs = RunOutputs(context, execution_id)
         self._polling: asyncio.Task[None] | None = None
         self._returning: asyncio.Task[None] | None = None
         self._dirty = False  # something happened since the last snapshot was asked for
-        self._over = False
-        self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._late_lock = threading.Lock()
-        self._late: deque[Event] = deque(maxlen=_LATE)  # until somebody wants it
-        self._on_late: Callable[[Event], None] | None = None
-        self._catching_up: asyncio.Task[None] | None = None
         self._abandoned = False
         self._payloads: set[str] = set()
-        session.late.begun(self)
-        self._unsubscribe = session.hub.subscribe(self._on_event)
+        self.late = LateOutputs(execution_id, self._outputs, lambda: self.targets, self._ask_again)
+        self._late_runs = late
+        late.begun(execution_id)
+        self._unsubscribe = context.hub.subscribe(self._on_event)
 
-    # ------------------------------------------------------------------ what the session does
+    # ------------------------------------------------------------------ what a session does
 
-    async def accepted(self, cell_ids: tuple[str, ...]) -> None:
+    def accepted(self, cell_ids: tuple[str, ...]) -> None:
         """Note the cells of a run that the chain does not tell of."""
         self._accepted, self.targets = True, cell_ids
 
-    async def catch_up(self, run: m.Run) -> None:
+    def catch_up(self, run: m.Run) -> None:
         """Follow a run that has begun, from its first output on."""
         self._gapped = True
         self._take(run)
@@ -120,7 +135,7 @@ class Follower:
         """Take what the server knows of the run."""
         self._accepted, self.targets = True, tuple(run.cell_ids)
         self.user_id = run.user_id
-        self._collections.update(run.collections)
+        self._outputs.collections.update(run.collections)
         for cell_id, payload in run.payloads.items():
             self._on_own(PayloadReceived(self.id, cell_id, tuple(payload)))
         for state in run.cell_states:
@@ -129,21 +144,21 @@ class Follower:
     def attach_request(self, *, look: bool = False) -> m.AttachRequest:
         """Return the request that attaches to the run, and asks what is known of it."""
         data = m.AttachRequestData(execution_id=self.id, keep=self._keep, look=look)
-        return m.AttachRequest(channel=self.session.client.file_channel, data=data)
+        return m.AttachRequest(channel=self._context.client.file_channel, data=data)
 
     # ------------------------------------------------------------------ events
 
     def _on_event(self, event: Event) -> None:
-        if self._over:
+        if self.over:
             return
         if isinstance(event, (OutputAppended, OutputContinued, OutputsCleared)):
             if event.execution_id == self.id:
                 self._on_output(event)
         elif isinstance(event, OutputsUpdated):
             # Another run may update what this one displayed, so the ids count too.
-            known = [p for p in self._progress.values() if p.take(event)]
+            known = self._outputs.update(event)
             if event.execution_id == self.id or known:
-                self._queue.put(event)
+                self.events.put(event)
         elif isinstance(event, CellStatesChanged):
             self._on_states(event.changed)
         elif isinstance(event, ScratchStateChanged):
@@ -157,32 +172,24 @@ class Follower:
             self._on_delta(event.delta)
         elif isinstance(event, KernelChanged):
             if event.status.kernel.execution_state in _KERNEL_GONE:
-                self._kernel_gone = True
+                self.kernel_gone = True
         elif isinstance(event, ConnectionChanged):
             self._on_connection(event)
 
-    def _on_output(self, event: OutputAppended | OutputContinued | OutputsCleared) -> None:
-        progress = self._progress_of(event)
-        progress.gapped = progress.gapped or self._gapped
-        if progress.take(event):
+    def _on_output(self, event: OutputEvent) -> None:
+        taken = self._outputs.take(event, gapped=self._gapped)
+        if taken is Taken.NEW:
             self._pass_on(event)
-        elif progress.gapped:
+        elif taken is Taken.UNSURE:
             self._poll()
 
-    def _progress_of(self, event: OutputAppended | OutputContinued | OutputsCleared) -> Progress:
-        if isinstance(event, OutputsCleared):
-            return self._progress.setdefault(event.collection_id, Progress())
-        collection_id = event.output.parent_collection_id
-        self._collections[event.output.cell_id or m.SCRATCH_CELL] = collection_id
-        return self._progress.setdefault(collection_id, Progress())
-
     def _pass_on(self, event: Event) -> None:
-        if self._over:
-            self._pass_on_late(event)
+        if self.over:
+            self.late.pass_on(event)
             return
         if isinstance(event, OutputAppended) and event.output.type == "error":
             self.errors[event.output.cell_id or m.SCRATCH_CELL] = event.output
-        self._queue.put(event)
+        self.events.put(event)
 
     def _on_own(self, event: InputRequested | PayloadReceived) -> None:
         if isinstance(event, InputRequested):
@@ -191,13 +198,14 @@ class Follower:
             return  # it comes twice after a gap
         else:
             self._payloads.add(event.cell_id)
-        self._queue.put(event)
+        self.events.put(event)
 
     def _on_delta(self, delta: m.FileDeltaBase) -> None:
         if delta.id == self.id and not self._accepted and self._delta is not None:
             # The server took its snapshot of the cells at the same place of the chain.
             self._accepted = True
-            self.targets = tuple(self.session.runnable(self._delta))
+            cells = targets_of(self._delta, self._context.client.builder)
+            self.targets = tuple(cell.id for cell in cells)
             self._check_over()
 
     # ------------------------------------------------------------------ states
@@ -215,7 +223,7 @@ class Follower:
         """Ask what became of the run while the connection was lost."""
         run: m.Run | None = None
         try:
-            reply = await self.session.request(self.attach_request(look=True))
+            reply = await self._context.request(self.attach_request(look=True))
         except RTUError as exc:  # not allowed, or the connection is lost again
             logger.debug("cannot attach: %s", exc)
         else:  # another kind of server knows no such request
@@ -241,37 +249,38 @@ class Follower:
         if before is not None and before.state == state.state:
             return
         if state.state == "executing":
-            self._queue.put(CellStarted(cell_id))
+            self.events.put(CellStarted(cell_id))
         elif state.state.startswith("finished") and not self._gapped:
             self._finish_cell(state)
 
     def _finish_cell(self, state: m.CellState) -> None:
         ok = state.state == "finished_with_no_error"
         count, cause, reason = state.execution_count, state.cause, state.reason
-        self._queue.put(CellFinished(state.cell_id, ok, count, cause, reason))
+        self.events.put(CellFinished(state.cell_id, ok, count, cause, reason))
 
     def _on_connection(self, event: ConnectionChanged) -> None:
         if event.state == "reconnecting":
             if not self._lost:
-                self._queue.put(Reconnecting(event.detail))
+                self.events.put(Reconnecting(event.detail))
             self._lost = self._gapped = True
-            self.note_gap()
+            self._outputs.note_gap()
         elif event.state == "live" and self._gapped:
-            self._queue.put(Reconnected())
+            self.events.put(Reconnected())
             self._poll()
         elif event.state == "closed":
-            self._failure = RTUError(event.detail or _CLOSED)
+            self.failure = RTUError(event.detail or _CLOSED)
             self._end()
 
     def _has_finished(self, cell_id: str) -> bool:
         state = self.states.get(cell_id)
         return state is not None and state.state.startswith("finished")
 
-    def _all_finished(self) -> bool:
+    def all_finished(self) -> bool:
+        """Whether every cell of the run has ended."""
         return self._accepted and all(self._has_finished(cell_id) for cell_id in self.targets)
 
     def _check_over(self) -> None:
-        if self._over or not self._all_finished():
+        if self.over or not self.all_finished():
             return
         if self._gapped:
             self._poll()  # the last snapshot ends the run
@@ -279,66 +288,35 @@ class Follower:
             self._end()
 
     def _end(self) -> None:
-        if not self._over:
-            self._over = True
-            for cell_id in self.targets:  # later a cell may show another run's
-                if (now := self.session.collection_of(cell_id)) is not None:
-                    self._collections.setdefault(cell_id, now)
-            self._queue.put(Finished())
+        if not self.over:
+            self.over = True
+            self._outputs.settle(self.targets)
+            self.events.put(Finished())
             self._unsubscribe()
-            for progress in self._progress.values():
-                progress.compact()
-            self.session.late.ended(self, keep=self._failure is None and not self._abandoned)
+            self._outputs.compact()
+            keep = self.failure is None and not self._abandoned
+            self._late_runs.ended(self.late, keep=keep)
 
     # ------------------------------------------------------------------ after the end
 
+    def let_go(self) -> None:
+        """Stop following; from any thread. A run that is over and wanted is listened to on."""
+        self._unsubscribe()
+        if not self.late.wanted or not self.over:
+            self._abandoned = True
+            loop = background()
+            if loop.running:
+                loop.loop.call_soon_threadsafe(self._let_go)
+
     def _let_go(self) -> None:
-        if self._over:
-            self.session.late.drop(self)
+        if self.over:
+            self._late_runs.drop(self.late)
         else:
-            self.session.late.ended(self, keep=False)
+            self._late_runs.ended(self.late, keep=False)
 
-    def take_late(self, event: Event) -> None:
-        """Take an output that came after the end."""
-        if isinstance(event, OutputsUpdated):
-            if [progress.take(event) for progress in self._progress.values()]:
-                self._pass_on_late(event)
-            return
-        if not isinstance(event, (OutputAppended, OutputContinued, OutputsCleared)):
-            return
-        progress = self._progress_of(event)
-        if progress.take(event):
-            self._pass_on_late(event)
-        elif progress.gapped and (self._catching_up is None or self._catching_up.done()):
-            self._catching_up = asyncio.get_running_loop().create_task(self._catch_up_soon())
-
-    def shows(self, output_ids: tuple[UUID, ...]) -> bool:
-        """Whether one of these outputs is its own."""
-        return any(progress.shows(output_ids) for progress in self._progress.values())
-
-    def note_gap(self) -> None:
-        """Note a lost connection."""
-        for progress in self._progress.values():
-            progress.gapped = True
-
-    async def _catch_up_soon(self) -> None:
-        await asyncio.sleep(_POLL)
-        await self.catch_up_late()
-
-    async def catch_up_late(self) -> None:
-        """Take what was missed from snapshots of the outputs."""
-        try:
-            if m.SCRATCH_CELL in self.targets:  # only told to connections that have asked
-                await self.session.request(self.attach_request(look=True))
-            await self._snapshot()
-        except (RTUError, OSError) as exc:
-            logger.debug("no snapshot of late outputs: %s", exc)
-        for progress in self._progress.values():
-            progress.compact()
-
-    def _pass_on_late(self, event: Event) -> None:
-        with self._late_lock:
-            (self._on_late or self._late.append)(event)
+    async def _ask_again(self) -> None:
+        if m.SCRATCH_CELL in self.targets:  # only told to connections that have asked
+            await self._context.request(self.attach_request(look=True))
 
     # ------------------------------------------------------------------ after a gap
 
@@ -349,12 +327,12 @@ class Follower:
 
     async def _poll_outputs(self) -> None:
         """Take the outputs from snapshots until the run is over or nothing changes any more."""
-        while not self._over:
+        while not self.over:
             self._dirty = False
-            finished = self._all_finished()  # asked first: then the snapshots are complete
+            finished = self.all_finished()  # asked first: then the snapshots are complete
             began = time.monotonic()
             try:
-                changed = await self._snapshot()
+                changed = await self._pass_on_missed()
             except (RTUError, OSError) as exc:
                 logger.debug("no snapshot of the outputs: %s", exc)
                 if not finished:
@@ -365,27 +343,14 @@ class Follower:
                     self._finish_cell(self.states[cell_id])
                 self._end()
                 return
-            if not (changed or self._dirty or self._all_finished()):
+            if not (changed or self._dirty or self.all_finished()):
                 return
             # Each snapshot is a whole one: much output must not fill the line with it.
             await asyncio.sleep(max(_POLL, 2 * (time.monotonic() - began)))
 
-    async def _snapshot(self) -> bool:
+    async def _pass_on_missed(self) -> bool:
         changed = False
-        for cell_id in self.targets:
-            # What a cell shows now may be another run's, or be cleared and go on with this one's:
-            known = (self._collections.get(cell_id), self.session.collection_of(cell_id))
-            for collection_id in filter(None, dict.fromkeys(known)):
-                changed |= await self._take_snapshot(cell_id, collection_id)
-        return changed
-
-    async def _take_snapshot(self, cell_id: str, collection_id: UUID) -> bool:
-        collection = await fetch_collection(self.session.api, collection_id)
-        if collection is None or collection.execution_id != self.id:
-            return False
-        self._collections[cell_id] = collection.id
-        progress = self._progress.setdefault(collection.id, Progress())
-        progress.gapped = True
-        for event in (events := progress.catch_up(collection.id, collection.outputs, cell_id)):
+        async for event in self._outputs.snapshot(self.targets):
             self._pass_on(event)
-        return bool(events)
+            changed = True
+        return changed

@@ -7,10 +7,13 @@ that somebody looked at to their end; of older ones the mirror and the notebook 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from typing import TYPE_CHECKING
+import logging
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+from ...errors import RTUError
 from ..events import (
     ConnectionChanged,
     Event,
@@ -20,14 +23,92 @@ from ..events import (
     OutputsCleared,
     OutputsUpdated,
 )
+from .run_outputs import OutputEvent, RunOutputs, Taken
 
-if TYPE_CHECKING:
-    from .follower import Follower
+__all__ = ["LIMIT", "LateOutputs", "LateRuns"]
 
-__all__ = ["LIMIT", "LateRuns"]
+logger = logging.getLogger(__name__)
 
 LIMIT = 100
 """Runs of one session that are listened to after their end."""
+
+_KEPT = 1_000  # events that are kept for somebody who wants what comes late
+_PAUSE = 0.3  # seconds until what was missed is asked for: more may be missing by then
+
+
+class LateOutputs:
+    """What one run puts out after its end.
+
+    Parameters
+    ----------
+    execution_id
+        Which run.
+    outputs
+        Its outputs.
+    targets
+        Returns its cells.
+    ask_again
+        Asks the server to go on telling of it, where it does so only for connections that asked.
+    """
+
+    def __init__(
+        self,
+        execution_id: UUID,
+        outputs: RunOutputs,
+        targets: Callable[[], tuple[str, ...]],
+        ask_again: Callable[[], Awaitable[object]],
+    ) -> None:
+        self.id = execution_id
+        self.outputs = outputs
+        self._targets = targets
+        self._ask_again = ask_again
+        self._lock = threading.Lock()
+        self._waiting: deque[Event] = deque(maxlen=_KEPT)  # until somebody wants it
+        self._wanted: Callable[[Event], None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody takes what comes."""
+        return self._wanted is not None
+
+    def subscribe(self, fn: Callable[[Event], None]) -> None:
+        """Call a function with every event from now on, at first with those that wait."""
+        with self._lock:
+            self._wanted = fn
+            while self._waiting:
+                fn(self._waiting.popleft())
+
+    def pass_on(self, event: Event) -> None:
+        """Hand an event to whoever wants it."""
+        with self._lock:
+            (self._wanted or self._waiting.append)(event)
+
+    def take(self, event: Event) -> None:
+        """Take an output that came after the end."""
+        if isinstance(event, OutputsUpdated):
+            if self.outputs.update(event):
+                self.pass_on(event)
+        elif isinstance(event, OutputEvent):
+            taken = self.outputs.take(event)
+            if taken is Taken.NEW:
+                self.pass_on(event)
+            elif taken is Taken.UNSURE and (self._task is None or self._task.done()):
+                self._task = asyncio.get_running_loop().create_task(self._catch_up_soon())
+
+    async def _catch_up_soon(self) -> None:
+        await asyncio.sleep(_PAUSE)
+        await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Take what was missed from snapshots of the outputs."""
+        try:
+            await self._ask_again()
+            async for event in self.outputs.snapshot(self._targets()):
+                self.pass_on(event)
+        except (RTUError, OSError) as exc:
+            logger.debug("no snapshot of late outputs: %s", exc)
+        self.outputs.compact()
 
 
 class LateRuns:
@@ -45,8 +126,8 @@ class LateRuns:
 
     def __init__(self, hub: EventHub, limit: int = LIMIT) -> None:
         self._limit = limit
-        self._kept: OrderedDict[Follower, None] = OrderedDict()
-        self._by_id: dict[UUID, list[Follower]] = {}
+        self._kept: OrderedDict[LateOutputs, None] = OrderedDict()
+        self._by_id: dict[UUID, list[LateOutputs]] = {}
         self._live: dict[UUID, int] = {}  # those that go on and see to themselves
         self._lost = False
         hub.subscribe(self._on_event)
@@ -54,36 +135,36 @@ class LateRuns:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def begun(self, follower: Follower) -> None:
+    def begun(self, execution_id: UUID) -> None:
         """Note that a run is followed."""
-        self._live[follower.id] = self._live.get(follower.id, 0) + 1
+        self._live[execution_id] = self._live.get(execution_id, 0) + 1
 
-    def ended(self, follower: Follower, *, keep: bool) -> None:
+    def ended(self, run: LateOutputs, *, keep: bool) -> None:
         """Note that a run is over, or not followed any more, and whether to listen on."""
-        count = self._live.pop(follower.id, 0) - 1
+        count = self._live.pop(run.id, 0) - 1
         if count > 0:
-            self._live[follower.id] = count
+            self._live[run.id] = count
         if keep:
-            self._kept[follower] = None
-            self._by_id.setdefault(follower.id, []).append(follower)
+            self._kept[run] = None
+            self._by_id.setdefault(run.id, []).append(run)
             while len(self._kept) > self._limit:
                 self.drop(next(iter(self._kept)))
 
-    def drop(self, follower: Follower) -> None:
+    def drop(self, run: LateOutputs) -> None:
         """Listen to a run no longer."""
-        if follower in self._kept:
-            del self._kept[follower]
-            others = self._by_id[follower.id]
-            others.remove(follower)
+        if run in self._kept:
+            del self._kept[run]
+            others = self._by_id[run.id]
+            others.remove(run)
             if not others:
-                del self._by_id[follower.id]
+                del self._by_id[run.id]
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, (OutputAppended, OutputContinued, OutputsCleared)):
             execution_id = event.execution_id
             if execution_id is not None and execution_id in self._by_id:
-                for follower in self._by_id[execution_id]:
-                    follower.take_late(event)
+                for run in self._by_id[execution_id]:
+                    run.take(event)
         elif isinstance(event, OutputsUpdated):
             self._on_update(event)
         elif isinstance(event, ConnectionChanged):
@@ -92,19 +173,19 @@ class LateRuns:
     def _on_update(self, event: OutputsUpdated) -> None:
         own = self._by_id.get(event.execution_id) if event.execution_id is not None else None
         if own is not None:
-            own[0].take_late(event)  # one of them is enough: a display has one id, shown anywhere
+            own[0].take(event)  # one of them is enough: a display has one id, shown anywhere
         elif event.execution_id not in self._live:
             # Somebody else's run shows something new in what one of ours displayed.
-            for follower in self._kept:
-                if follower.shows(event.output_ids):
-                    follower.take_late(event)
+            for run in self._kept:
+                if run.outputs.shows(event.output_ids):
+                    run.take(event)
                     return
 
     def _on_connection(self, event: ConnectionChanged) -> None:
         if event.state == "reconnecting":
             self._lost = True
-            for follower in self._kept:
-                follower.note_gap()
+            for run in self._kept:
+                run.outputs.note_gap()
         elif event.state == "live" and self._lost:
             self._lost = False
             self._task = asyncio.get_running_loop().create_task(self._catch_up())
@@ -113,5 +194,5 @@ class LateRuns:
             self._by_id.clear()
 
     async def _catch_up(self) -> None:
-        for follower in list(self._kept):
-            await follower.catch_up_late()
+        for run in list(self._kept):
+            await run.catch_up()

@@ -15,12 +15,13 @@ from ... import models as m
 from ...document import make_patch
 from ...document.three_way import three_way
 from ...errors import CannotUndo
-from ..context import Cell, SessionBase
+from ..context import Cell, Context
+from .cell_types import change_type, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Added", "Deleted", "Edited", "Moved", "Retyped", "Step", "UndoVerbs", "same_place"]
+__all__ = ["Added", "Deleted", "Edited", "Moved", "Retyped", "Step", "Undo", "same_place"]
 
 _KEPT = 100  # steps that can be taken back
 
@@ -111,53 +112,50 @@ def renamed(step: Step, old: str, new: str) -> Step:
     return step
 
 
-class UndoVerbs(SessionBase):
-    """The part of a `Session` that takes back."""
+class Undo:
+    """The edits of this session, the latest of which can be taken back.
 
-    _steps: deque[Step]
+    Parameters
+    ----------
+    context
+        The notebook.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._steps = deque(maxlen=_KEPT)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        self._steps: deque[Step] = deque(maxlen=_KEPT)
 
-    def _remember(self, step: Step) -> None:
+    def remember(self, step: Step) -> None:
+        """Note an edit."""
         self._steps.append(step)
 
-    def undo(self) -> str:
-        """Take back the last edit that this session made; returns what was done, in one line.
+    def forget(self) -> None:
+        """Forget every edit: what they would take back is gone."""
+        self._steps.clear()
 
-        It goes out as a new change like any other. Called again, it takes back the edit before
-        that, up to the hundredth.
-
-        Raises
-        ------
-        CannotUndo
-            There is nothing to take back, or others have changed it since.
-        """
-
-        async def undo() -> str:
-            if not self._steps:
-                raise CannotUndo(
-                    "there is nothing to undo: this session has changed nothing, or you have "
-                    "taken it all back"
-                )
-            step = self._steps.pop()
-            try:
-                return await self._take_back(step)
-            except CannotUndo:
-                raise
-            except BaseException:
-                self._steps.append(step)  # not refused for what it is: it may work later
-                raise
-
-        return self.call(undo())
+    async def take_back(self) -> str:
+        """Take back the last edit; see `Session.undo`."""
+        if not self._steps:
+            raise CannotUndo(
+                "there is nothing to undo: this session has changed nothing, or you have "
+                "taken it all back"
+            )
+        step = self._steps.pop()
+        try:
+            return await self._take_back(step)
+        except CannotUndo:
+            raise
+        except BaseException:
+            self._steps.append(step)  # not refused for what it is: it may work later
+            raise
 
     async def _take_back(self, step: Step) -> str:
         if isinstance(step, Deleted):
             return await self._bring_back(step)
-        if step.cell_id not in self.client.cell_ids:
+        if step.cell_id not in self._client.cell_ids:
             raise self._too_late(step, "deleted")
-        now = self._get(step.cell_id)
+        now = self._context.live_cell(step.cell_id)
         if isinstance(step, Added):
             return await self._take_away(step, now)
         if isinstance(step, Edited):
@@ -168,11 +166,11 @@ class UndoVerbs(SessionBase):
         return await self._type_back(step, now)
 
     async def _take_away(self, step: Added, now: Cell) -> str:
-        if now.source != step.cell.source or _type(now) != _type(step.cell):
+        if now.source != step.cell.source or type_of(now) != type_of(step.cell):
             raise self._too_late(step, "changed")
-        label = self.label(step.cell_id)
-        await self.client.delete_cell(step.cell_id)
-        self.seen.pop(step.cell_id, None)
+        label = self._context.label(step.cell_id)
+        await self._client.delete_cell(step.cell_id)
+        self._context.seen.pop(step.cell_id, None)
         return f"cell {label}, which you had added, is deleted again"
 
     async def _bring_back(self, step: Deleted) -> str:
@@ -183,7 +181,7 @@ class UndoVerbs(SessionBase):
             noteable.pop("output_collection_id", None)  # that belongs to the old id
             if not noteable:
                 del back.metadata["noteable"]
-        ids = self.client.cell_ids
+        ids = self._client.cell_ids
         above = next((c for c in reversed(step.above) if c in ids), None)
         place: dict[str, Any] = {}
         if above is not None:
@@ -191,11 +189,10 @@ class UndoVerbs(SessionBase):
         elif ids:
             place = {"before_id": ids[0]}
         outputs_of = _collection_of(step.cell)
-        cell = await self.client.add_cell(cell=back, outputs_of=outputs_of, **place)
-        self.last_touched = cell.id
-        self.seen[cell.id] = cell.source
+        cell = await self._client.add_cell(cell=back, outputs_of=outputs_of, **place)
+        self._context.touch(cell)
         self._renamed(step.cell_id, cell.id)
-        return f"the deleted cell is back as cell {self.label(cell.id)}"
+        return f"the deleted cell is back as cell {self._context.label(cell.id)}"
 
     def _renamed(self, old: str, new: str) -> None:
         """Let earlier steps on a deleted cell go on with the one that came back for it."""
@@ -207,65 +204,41 @@ class UndoVerbs(SessionBase):
         if merged is None:
             raise self._too_late(step, "changed in the same place")
         if merged != text:
-            cell = await self.client.update_cell_content(step.cell_id, make_patch(text, merged))
-            self.seen[cell.id] = cell.source
-        self.last_touched = step.cell_id
+            cell = await self._client.update_cell_content(step.cell_id, make_patch(text, merged))
+            self._context.seen[cell.id] = cell.source
+        self._context.refs.last_touched = step.cell_id
         kept = " (what others changed since stays)" if text != step.after else ""
-        return f"your edit of cell {self.label(step.cell_id)} is taken back{kept}"
+        return f"your edit of cell {self._context.label(step.cell_id)} is taken back{kept}"
 
     async def _move_back(self, step: Moved) -> str:
-        now = self.client.cell_ids
+        now = self._client.cell_ids
         if not same_place(step.cell_id, step.after, now):
             raise self._too_late(step, "moved")
         above = step.before[: step.before.index(step.cell_id)]
         after_id = next((c for c in reversed(above) if c in now), None)
         if after_id is not None:
-            await self.client.move_cell(step.cell_id, after_id=after_id)
+            await self._client.move_cell(step.cell_id, after_id=after_id)
         elif now[0] != step.cell_id:
-            await self.client.move_cell(step.cell_id)
-        self.last_touched = step.cell_id
-        return f"cell {self.label(step.cell_id)} is back in its place"
+            await self._client.move_cell(step.cell_id)
+        self._context.refs.last_touched = step.cell_id
+        return f"cell {self._context.label(step.cell_id)} is back in its place"
 
     async def _type_back(self, step: Retyped, now: Cell) -> str:
-        if _type(now) != _type(step.after):
+        if type_of(now) != type_of(step.after):
             raise self._too_late(step, "changed")
-        await self._change_type(step.cell_id, _type(step.before), step.before)
-        self.last_touched = step.cell_id
-        return f"cell {self.label(step.cell_id)} is a {_type(step.before)} cell again"
-
-    async def _change_type(self, cell_id: str, cell_type: str, like: Cell | None = None) -> None:
-        """Make a cell one of a type; its language or data source like those of another cell."""
-        noteable = like.metadata.get("noteable", {}) if like is not None else {}
-        if cell_type == "raw":  # not among the client's, whose types are given
-            await self.client.new_delta_request(
-                m.CellMetadataReplace(
-                    file_id=self.client.file_id,
-                    resource_id=cell_id,
-                    properties=m.CellMetadataReplaceProperties(type="raw", language=None),
-                )
-            )
-            return
-        options: dict[str, Any] = {}
-        if cell_type == "sql":
-            options = {
-                key: noteable[key]
-                for key in ("db_connection", "assign_results_to")
-                if isinstance(noteable.get(key), str)
-            }
-        elif cell_type == "code" and isinstance(noteable.get("cell_type"), str):
-            options = {"code_language": noteable["cell_type"]}
-        name: Any = cell_type
-        await self.client.change_cell_type(cell_id, name, **options)
+        await change_type(self._context, step.cell_id, type_of(step.before), step.before)
+        self._context.refs.last_touched = step.cell_id
+        return f"cell {self._context.label(step.cell_id)} is a {type_of(step.before)} cell again"
 
     def _too_late(self, step: Step, what: str) -> CannotUndo:
-        author = self.edited_by.get(step.cell_id)
-        person = self.people.get(author) if author is not None else None
+        author = self._context.known.edited_by.get(step.cell_id)
+        person = self._context.known.people.get(author) if author is not None else None
         who = person.name if person is not None and person.name else "somebody else"
         if author == m.OTHER_PROGRAM_ID:
             who = m.OTHER_PROGRAM
         return CannotUndo(
-            f"cell {self.label(step.cell_id)} was {what} since by {who}; nothing was undone. The "
-            f"next %rtu_undo takes back the edit before it"
+            f"cell {self._context.label(step.cell_id)} was {what} since by {who}; nothing was "
+            f"undone. The next %rtu_undo takes back the edit before it"
         )
 
 
@@ -275,7 +248,3 @@ def _collection_of(cell: Cell) -> UUID | None:
         return UUID(getattr(cell, "output_collection_id", None) or "")
     except ValueError:
         return None
-
-
-def _type(cell: Cell) -> str:
-    return "sql" if getattr(cell, "is_sql_cell", False) else cell.cell_type

@@ -314,9 +314,7 @@ def _line(exc: BaseException) -> str:
     return (text or type(exc).__name__)[:200]
 
 
-# The remote side
-
-_held: dict[str, Any] = {}
+_held: dict[str, Any] = {}  # on the remote side, as all below
 
 
 def serve(call: dict[str, Any]) -> None:

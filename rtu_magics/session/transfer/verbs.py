@@ -16,12 +16,14 @@ from typing import Any
 from uuid import uuid4
 
 from ...errors import RTUError
+from ..context import Context, Say
 from ..events import OutputAppended
-from ..ops.executions import RunVerbs
+from ..ops.executions import Executions
+from ..ops.kernel import Kernel
 from . import codec, labels
 from .codec import MIMETYPE, Refused
 
-__all__ = ["LIMIT", "Copied", "TransferVerbs", "size_text"]
+__all__ = ["LIMIT", "Copied", "Transfer", "size_text"]
 
 LIMIT = 100 * 1000 * 1000
 """How many bytes are copied unless the caller allows more."""
@@ -63,34 +65,29 @@ class Copied:
     replaced: str | None = None
 
 
-class TransferVerbs(RunVerbs):
-    """The part of a `Session` that copies data."""
+class Transfer:
+    """Copies data on the thread that calls, which waits for the remote kernel piece by piece.
+
+    Parameters
+    ----------
+    context, kernel, executions
+        The notebook, its kernel and its runs.
+    """
+
+    def __init__(self, context: Context, kernel: Kernel, executions: Executions) -> None:
+        self._context = context
+        self._kernel = kernel
+        self._executions = executions
 
     def push(self, name: str, value: Any, *, limit: int = LIMIT) -> Copied:
-        """Copy a value into a variable of the remote kernel.
-
-        Parameters
-        ----------
-        name
-            The remote variable.
-        value
-            Plain values, a NumPy array, a pandas or an Arrow table; nothing is pickled.
-        limit
-            The most bytes to send.
-
-        Raises
-        ------
-        RTUError
-            It is of another kind or too large, the remote kernel is no Python, or this person may
-            not run code there.
-        """
+        """Copy a value into a variable of the remote kernel; see `Session.push`."""
         _check_name(name)
         try:
             kind, payload = codec.pack(value)
         except Refused as exc:
             raise RTUError(f"{name} was not sent: {exc}") from None
         self._check_size(name, len(payload), limit)
-        self._need_python()
+        self._context.call_with_say(self._need_python)
         key = uuid4().hex
         answer: dict[str, Any] = {}
         for n, start in enumerate(range(0, max(len(payload), 1), _UP)):
@@ -103,14 +100,12 @@ class TransferVerbs(RunVerbs):
         return Copied(name, kind, len(payload), replaced=answer.get("replaced"))
 
     def get(self, name: str, *, limit: int = LIMIT) -> Copied:
-        """Copy a variable of the remote kernel; the value is in the result.
-
-        Parameters and errors as in `push`.
-        """
+        """Copy a variable of the remote kernel; see `Session.get`."""
         _check_name(name)
-        if not self.kernel_alive:
-            raise RTUError(f"no kernel runs for {self.path}, so there is no variable {name} there")
-        self._need_python()
+        if not self._kernel.alive:
+            path = self._context.known.path
+            raise RTUError(f"no kernel runs for {path}, so there is no variable {name} there")
+        self._context.call_with_say(self._need_python)
         key = uuid4().hex
         found = self._one_answer(name, "fetched", _call("offer", key, name=name, limit=limit))
         if "unknown" in found:
@@ -138,17 +133,15 @@ class TransferVerbs(RunVerbs):
             raise RTUError(f"{name} was not fetched: {why}") from None
         return Copied(name, str(found["kind"]), size, value)
 
-    def _need_python(self) -> None:
+    async def _need_python(self, say: Say) -> None:
         """Start the kernel if none runs, and check that it speaks Python."""
-        self.ensure_kernel()
-        status = self.kernel_session
-        name = status.kernel.name if status is not None else None
-
-        async def language() -> str:
-            found: Any = await self.api.get_kernelspecs()
-            return str(found["kernelspecs"].get(name, {}).get("language", "python"))
-
-        spoken = self.call(language()) if name is not None else "python"
+        await self._kernel.ensure(say)
+        status = self._context.known.kernel
+        if status is None:
+            return
+        name = status.kernel.name
+        _, specs = await self._kernel.specs()
+        spoken = str(specs.get(name, {}).get("language", "python"))
         if spoken.lower() != "python":
             raise RTUError(
                 f"the remote kernel {name} speaks {spoken}; data can be copied to and from Python "
@@ -172,7 +165,11 @@ class TransferVerbs(RunVerbs):
 
     def _answers(self, name: str, done: str, call: dict[str, Any]) -> list[dict[str, Any]]:
         """Let the remote kernel do one thing; returns what it answers."""
-        execution = self.start_scratch(_source(call), forget=True, expression=True)
+        execution = self._context.call_with_say(
+            lambda say: self._executions.start_scratch(
+                _source(call), say, forget=True, expression=True
+            )
+        )
         answers: list[dict[str, Any]] = []
         try:
             for event in execution:

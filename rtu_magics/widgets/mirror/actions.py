@@ -154,7 +154,7 @@ class MirrorActions:
         client = self.session.client
         if client.kernel_state not in READY_STATES:
             self.say("Starting the remote kernel …")
-            await self.session._launch(None)
+            await self.session.kernel.launch()
         self.session.last_touched = cell_id
         await client.new_delta_request(m.CellExecute(file_id=client.file_id, resource_id=cell_id))
 

@@ -14,15 +14,21 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ...errors import RTUError
-from ...session.execution.cursor import stream_text
-from ...session.execution.outputs import fetch_bundle, fetch_stream
+from ...session.events import OutputsCleared, OutputsUpdated
+from ...session.execution.outputs import (
+    OutputFold,
+    fetch_bundle,
+    fetch_collection,
+    fetch_stream,
+    stream_text,
+)
+from ...session.execution.run_outputs import OutputEvent
 from .cells import embedded_outputs
 from .outputs import MAX_ENTRY, View, bundle, entry_text, from_run, grow_stream
 
 if TYPE_CHECKING:
     from ...models import CodeCell, Output
     from ...session import Session
-    from ...session.events import OutputsUpdated
 
 __all__ = ["OutputBoard"]
 
@@ -34,16 +40,32 @@ PARALLEL = 4  # collections that are fetched at once
 AGAIN = 0.5  # seconds between two looks at a run that goes on
 
 
+def _fold() -> OutputFold[View]:
+    return OutputFold(from_run, grow_stream, _show_new)
+
+
+def _show_new(view: View, event: OutputsUpdated) -> None:
+    new = {"id": view["id"], "k": view["k"], **bundle(event.data, event.metadata, event.links)}
+    view.clear()  # the same object: what is to be sent of it may be waiting
+    view.update(new)
+
+
 class _Outputs:
-    """One cell's outputs; ``views`` is None while they are not known."""
+    """One cell's outputs: those that came with the notebook, or those of a run once known."""
 
-    __slots__ = ("collection_id", "dirty", "loading", "views")
+    __slots__ = ("collection_id", "dirty", "embedded", "fold", "loading")
 
-    def __init__(self, collection_id: UUID | None, views: list[View] | None) -> None:
+    def __init__(self, collection_id: UUID | None, embedded: list[View] | None = None) -> None:
         self.collection_id = collection_id
-        self.views = views
+        self.embedded = embedded
+        self.fold: OutputFold[View] | None = None
         self.loading = False
         self.dirty = False
+
+    @property
+    def views(self) -> list[View] | None:
+        """They; None while they are not known."""
+        return self.embedded if self.fold is None else list(self.fold)
 
 
 class OutputBoard:
@@ -96,8 +118,8 @@ class OutputBoard:
     def add(self, cell: CodeCell) -> None:
         """Begin with a cell as it is."""
         collection_id = _collection_of(cell)
-        views = embedded_outputs(cell) if collection_id is None else None
-        self._cells[cell.id] = _Outputs(collection_id, views)
+        embedded = embedded_outputs(cell) if collection_id is None else None
+        self._cells[cell.id] = _Outputs(collection_id, embedded)
         if collection_id is not None:
             self._collections[collection_id] = cell.id
 
@@ -111,57 +133,31 @@ class OutputBoard:
         """Outputs may have come unseen: those of runs are not known any more."""
         for cell in self._cells.values():
             if cell.collection_id is not None:
-                cell.views = None
+                cell.fold, cell.dirty = None, True
 
     def begin(self, cell_id: str, collection_id: UUID) -> None:
         """Begin a cell's new run, which has no outputs yet."""
         self.forget(cell_id)
-        self._cells[cell_id] = _Outputs(collection_id, [])
+        self._cells[cell_id] = found = _Outputs(collection_id)
+        found.fold = _fold()
         self._collections[collection_id] = cell_id
 
-    def replace(self, cell_id: str, outputs: Iterable[Output]) -> None:
-        """Make these a run's outputs."""
-        self._cells[cell_id].views = [from_run(output) for output in outputs]
-
-    def append(self, cell_id: str, output: Output) -> View | None:
-        """Add an output; returns it, or None if the others are not known yet."""
+    def take(self, cell_id: str, event: OutputEvent) -> list[View]:
+        """Take an event of a run; returns what it changed, nothing while the rest is not known."""
         cell = self._cells[cell_id]
-        if cell.views is None:
+        if isinstance(event, OutputsCleared):
+            cell.fold = cell.fold or _fold()
+        elif cell.fold is None:
             cell.dirty = True
-            return None
-        view = from_run(output)
-        if any(known["id"] == view["id"] for known in reversed(cell.views)):
-            return None
-        cell.views.append(view)
-        return view
-
-    def grow(self, cell_id: str, output: Output) -> tuple[View, str] | None:
-        """Let a stream go on; returns it and the new text."""
-        cell = self._cells[cell_id]
-        if cell.views is None:
-            cell.dirty = True
-            return None
-        wanted = str(output.id)
-        view = next((v for v in reversed(cell.views) if v["id"] == wanted), None)
-        if view is None:
-            return None
-        text = stream_text(output)
-        grow_stream(view, text)
-        return view, text
+        return [] if cell.fold is None else cell.fold.take(event)
 
     def update(self, event: OutputsUpdated) -> list[tuple[str, View]]:
         """Let outputs show something new; returns those that are known, with their cells."""
-        wanted = {str(output_id) for output_id in event.output_ids}
         found: list[tuple[str, View]] = []
         for cell_id, cell in self._cells.items():
-            for view in cell.views or ():
-                if view["id"] in wanted and "data" in view:
-                    new = {"id": view["id"], "k": view["k"]}
-                    new |= bundle(event.data, event.metadata, event.links)
-                    view.clear()  # the same object: what is to be sent of it may be waiting
-                    view.update(new)
-                    found.append((cell_id, view))
-            if cell.views is None:
+            if cell.fold is not None:
+                found += [(cell_id, view) for view in cell.fold.take(event)]
+            elif cell.embedded is None:
                 cell.dirty = True
         return found
 
@@ -187,8 +183,8 @@ class OutputBoard:
             cell = self._cells.get(cell_id)
             if cell is None:
                 continue
-            if cell.views is not None:
-                loaded(cell_id, cell.views)
+            if (views := cell.views) is not None:
+                loaded(cell_id, views)
             elif not cell.loading:
                 cell.loading = True
                 task = asyncio.get_running_loop().create_task(self._load(cell_id, cell, loaded))
@@ -201,15 +197,13 @@ class OutputBoard:
             while self._cells.get(cell_id) is cell and cell.collection_id is not None:
                 cell.dirty = False
                 async with self._limit:
-                    collection: Any = await self.session.api.get_output_collection(
-                        cell.collection_id
-                    )
-                    outputs = [await fetch_stream(self.session.api, o) for o in collection.outputs]
-                if self._cells.get(cell_id) is not cell:
-                    return
-                views = [from_run(output) for output in outputs]
+                    found = await fetch_collection(self.session.api, cell.collection_id)
+                if self._cells.get(cell_id) is not cell or cell.fold is not None:
+                    return  # an event has made it known meanwhile, or another run has begun
+                fold = _fold()
+                views = fold.replace(found.id, found.outputs)
                 if not cell.dirty:
-                    cell.views = views
+                    cell.fold = fold
                     loaded(cell_id, views)
                     return
                 # Shown as far as it goes, but more is on its way: not known for good yet.
@@ -218,8 +212,8 @@ class OutputBoard:
         except (RTUError, OSError) as exc:
             logger.debug("no output collection: %s", exc)
             if self._cells.get(cell_id) is cell:
-                cell.views = []
-                loaded(cell_id, cell.views)
+                cell.fold = _fold()
+                loaded(cell_id, [])
         finally:
             cell.loading = False
 

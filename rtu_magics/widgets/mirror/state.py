@@ -27,6 +27,7 @@ from ...session.events import (
     PeopleChanged,
     RoleChanged,
 )
+from ...session.execution.outputs import stream_text
 from .board import OutputBoard
 from .cells import (
     Clock,
@@ -306,15 +307,17 @@ class MirrorState:
         cell_id = self.board.cell_of(output.parent_collection_id)
         if cell_id is None or not self._shows(cell_id):
             return
+        changed = self.board.take(cell_id, event)
+        if not changed:
+            return
+        [view] = changed
         if isinstance(event, OutputAppended):
-            view = self.board.append(cell_id, output)
-            if view is not None and ("outs", cell_id) not in self._pending:
+            if ("outs", cell_id) not in self._pending:
                 self._pending.put(Whole("out+", cell_id, view), "out", cell_id, view["id"])
             return
-        grown = self.board.grow(cell_id, output)
-        if grown is None or self._goes_out_whole(cell_id, grown[0]):
+        if self._goes_out_whole(cell_id, view):
             return
-        view, text = grown
+        text = stream_text(output)
         more: Text | None = self._pending.get("txt", cell_id, view["id"])
         if more is not None:
             more.add(text)
@@ -330,7 +333,7 @@ class MirrorState:
     def _on_cleared(self, event: OutputsCleared) -> None:
         cell_id = self.board.cell_of(event.collection_id)
         if cell_id is not None and self._shows(cell_id):
-            self.board.replace(cell_id, event.outputs)
+            self.board.take(cell_id, event)
             self._whole_outputs(cell_id)
 
     def _on_updated(self, event: OutputsUpdated) -> None:

@@ -37,6 +37,7 @@ from ...session.events import (
     RoleChanged,
     UsageChanged,
 )
+from ...session.ops import files
 from ...session.ops.kernel import READY_STATES
 from ..comms import hear_at_once
 from ..standin import stand_in
@@ -222,12 +223,12 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
     async def _run_all(self) -> str:
         client = self.session.client
         if client.kernel_state not in READY_STATES:
-            await self.session._launch(None)
+            await self.session.kernel.launch()
         await client.new_delta_request(m.CellExecuteAll(file_id=client.file_id))
         return ""
 
     async def _session_id(self) -> Any:
-        status = await self.session._kernel_status()
+        status = await self.session.kernel.status()
         if status is None:
             raise KernelNotStarted("no remote kernel runs; Run all starts one")
         return status.session_id
@@ -241,7 +242,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
         return "the kernel restarts; its variables are gone"
 
     async def _save(self) -> str:
-        return f"saved {await self.session._save()}"
+        return f"saved {await files.save(self.session.context)}"
 
     # ------------------------------------------------------------------ showing and ending
 
