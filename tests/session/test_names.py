@@ -19,8 +19,8 @@ VERBS = """
 """
 
 ATTRIBUTES = """
-    api cell_states client connection culled_words edited_by file file_state file_trouble hub kernel_alive
-    kernel_culled kernel_ready kernel_session known_cells known_invites known_kernels
+    api cell_states client connection culled_words edited_by file file_state file_trouble hub
+    kernel_alive kernel_culled kernel_ready kernel_session known_cells known_invites known_kernels
     known_versions last_touched lease local_path name open opened_at own_kernel path people
     refused role root say seen server_ended server_url tell trust_outputs trusts_outputs
 """
