@@ -251,7 +251,7 @@ def state_directory(directory: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     if free < _ENOUGH_DISK:
         yield bad(
-            f"only {free // 2**20} MB are free in {place}", "make room, or serve another directory"
+            f"only {free // 2**20} MB are free in {place}", "free some, or serve another directory"
         )
     for name in ("rtu.db", "invite.key", "server.json"):
         path = state / name

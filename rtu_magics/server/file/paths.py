@@ -24,7 +24,7 @@ __all__ = ["LEADS_OUT", "BadPath", "Paths", "mimetype_of"]
 LEADS_OUT = "it leads out of the directory that is served"
 _MAX_PATH = 1024
 _LONGEST_NAME = 255  # bytes; of the file systems that are in use, none takes more
-_LONGEST_NEW_NAME = 200  # leaves room for what programs put before and after it
+_LONGEST_NEW_NAME = 200  # leaves what is needed for what programs put before and after it
 
 
 class BadPath(ValueError):

@@ -117,12 +117,12 @@ def split_bundle(
     """Split a bundle into what goes inline, the content to show, and links to the rest."""
     inline: dict[str, Any] = {}
     links: dict[str, str] = {}
-    room = 2 * limit
+    left = 2 * limit
     for mimetype, value in data.items():
         size = len(value) if isinstance(value, str) else len(mime_text(value))
-        if size <= limit and size <= room:
+        if size <= limit and size <= left:
             inline[mimetype] = value
-            room -= size
+            left -= size
         else:
             links[mimetype] = link(mimetype)
     content = bundle_content(data, link, max_inline=limit)
@@ -219,11 +219,11 @@ def _clip(text: str, limit: int) -> str:
 
 
 def _clip_lines(lines: list[str]) -> list[str]:
-    room, kept = _MAX_TRACEBACK, []
+    left, kept = _MAX_TRACEBACK, []
     for line in lines:
-        if len(line) > room:
-            kept.append(_clip(line, room))
+        if len(line) > left:
+            kept.append(_clip(line, left))
             break
-        room -= len(line)
+        left -= len(line)
         kept.append(line)
     return kept

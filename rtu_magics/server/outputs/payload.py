@@ -35,7 +35,7 @@ def bounded(payload: Any) -> list[dict[str, Any]]:
     ([{'source': 'own'}], [])
     """
     found: list[dict[str, Any]] = []
-    room = _MOST_ALL
+    left = _MOST_ALL
     for item in payload[:_MOST] if isinstance(payload, list) else ():
         if not isinstance(item, Mapping):
             continue
@@ -46,13 +46,13 @@ def bounded(payload: Any) -> list[dict[str, Any]]:
             kept["data"] = {}
             for mimetype in _PAGES:
                 if mimetype in data:
-                    text = _cut(data[mimetype], room)
-                    room -= len(text)
+                    text = _cut(data[mimetype], left)
+                    left -= len(text)
                     kept["data"][mimetype] = text
             kept["start"] = _number(item.get("start"))
         elif kept["source"] == "set_next_input":
-            kept["text"] = _cut(item.get("text", ""), room)
-            room -= len(kept["text"])
+            kept["text"] = _cut(item.get("text", ""), left)
+            left -= len(kept["text"])
             kept["replace"] = bool(item.get("replace"))
         elif kept["source"] in ("edit", "edit_magic"):
             kept["filename"] = str(item.get("filename", ""))[:1000]
@@ -61,9 +61,9 @@ def bounded(payload: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _cut(value: Any, room: int) -> str:
+def _cut(value: Any, left: int) -> str:
     text = "".join(map(str, value)) if isinstance(value, list) else str(value)
-    most = max(0, min(room, _MOST_TEXT))
+    most = max(0, min(left, _MOST_TEXT))
     return text if len(text) <= most else text[:most] + _CUT
 
 

@@ -57,7 +57,7 @@ class LongText:
         Characters that are shown before anything is left out.
     shown
         Returns all text so far, to begin the file with.
-    make_room
+    make_space
         Called before a file is begun.
     clock
         Seconds; for tests.
@@ -70,7 +70,7 @@ class LongText:
         limit: int,
         *,
         shown: Callable[[], Iterable[str]],
-        make_room: Callable[[], object] = lambda: None,
+        make_space: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._file: BinaryIO | None = None
@@ -78,9 +78,9 @@ class LongText:
         self._link = link
         self._limit = limit
         self._shown = shown
-        self._make_room = make_room
+        self._make_space = make_space
         self._clock = clock
-        self._room = limit
+        self._free = limit
         self._left_out = False
         self._tail: deque[tuple[str, str]] = deque()
         self._tail_size = self._hidden = 0
@@ -98,13 +98,13 @@ class LongText:
 
     def take(self, name: str, text: str) -> Texts:
         """Take a piece of a stream; returns what is to be shown now."""
-        if not self._left_out and len(text) <= self._room:
-            self._room -= len(text)
+        if not self._left_out and len(text) <= self._free:
+            self._free -= len(text)
             return [(name, text)]
         shown: Texts = []
         if not self._left_out:
             self._left_out, self._since = True, self._clock()
-            fits, self._room = self._room, 0
+            fits, self._free = self._free, 0
             self._open()
             self._write(text)
             if fits:
@@ -131,7 +131,7 @@ class LongText:
     def start_again(self) -> None:
         """Begin to count again: what was shown is cleared, or will be with the next output."""
         self._close()
-        self._room, self._left_out, self._size = self._limit, False, 0
+        self._free, self._left_out, self._size = self._limit, False, 0
 
     def _hide(self, name: str, text: str) -> None:
         self._hidden += len(text)
@@ -146,11 +146,11 @@ class LongText:
         if not self._hidden:
             return []
         kept: deque[tuple[str, str]] = deque()
-        room = most
-        while self._tail and room > 0:
+        left = most
+        while self._tail and left > 0:
             name, text = self._tail.pop()
-            kept.appendleft((name, text[-room:]))
-            room -= len(text)
+            kept.appendleft((name, text[-left:]))
+            left -= len(text)
         hidden = self._hidden - sum(len(text) for _, text in kept)
         if hidden and kept:
             # From the beginning of a line, if one begins soon.
@@ -178,7 +178,7 @@ class LongText:
         return f"[… {hidden:,} characters left out here; they could not be kept]"
 
     def _open(self) -> None:
-        self._make_room()
+        self._make_space()
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = self._path.open("wb", buffering=1 << 20)
@@ -251,7 +251,7 @@ class LongTexts:
         """Return the text of a run that begins."""
         path = self.path(collection_id)
         return LongText(
-            path, self._link(collection_id), self.limit, shown=shown, make_room=self.sweep
+            path, self._link(collection_id), self.limit, shown=shown, make_space=self.sweep
         )
 
     def remove(self, collection_id: UUID) -> None:

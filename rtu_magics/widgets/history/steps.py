@@ -180,7 +180,7 @@ def _ops(
 
 
 def _view(cell: Any) -> dict[str, Any]:
-    view, _ = cell_view(cell, None, Clock(), [], room=0)
+    view, _ = cell_view(cell, None, Clock(), [], left=0)
     return {**view, "n": None, "outs": []}
 
 

@@ -87,7 +87,7 @@ def embedded_outputs(cell: Any) -> list[View]:
 
 
 def cell_view(
-    cell: Any, state: CellState | None, clock: Clock, outputs: list[View] | None, *, room: int
+    cell: Any, state: CellState | None, clock: Clock, outputs: list[View] | None, *, left: int
 ) -> tuple[View, int]:
     """Return a cell, and how many characters it takes.
 
@@ -101,7 +101,7 @@ def cell_view(
         For the elapsed time.
     outputs
         Its outputs if they are known.
-    room
+    left
         Characters that its outputs may take; else they are left to be asked for.
     """
     view: View = {"id": cell.id, "type": type_of(cell), "src": cell.source}
@@ -123,7 +123,7 @@ def cell_view(
                 view["why"] = why
         view["n"] = count
         taken = 0 if outputs is None else size_of(outputs)
-        fits = outputs is not None and (taken <= SMALL or taken <= room)
+        fits = outputs is not None and (taken <= SMALL or taken <= left)
         view["outs"] = [dict(one) for one in outputs] if fits and outputs is not None else None
         size += taken if fits else 0
     else:

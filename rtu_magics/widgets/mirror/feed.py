@@ -117,12 +117,12 @@ class MirrorFeed:
                     self._drop_outdated()
                 self._add(self._queue, message)
             batch: list[Message] = []
-            room = TURN_CHARACTERS
+            left = TURN_CHARACTERS
             for queue in (self._queue, self._bulk):
-                while queue and (not batch or queue[0][1] <= room):
+                while queue and (not batch or queue[0][1] <= left):
                     message, length = queue.popleft()
                     batch.append(message)
-                    room -= length
+                    left -= length
             more = bool(self._queue or self._bulk)
         for message in batch:
             if self._closed:

@@ -50,7 +50,7 @@ __all__ = ["MirrorState"]
 
 FIRST_PART = 25_000  # characters of the first part of a snapshot: the first screenful soon
 PART = 42_000  # below what is sent at one time, also with its quotes and newlines escaped
-OUTPUT_ROOM = 400_000  # characters of outputs that a snapshot holds; the rest is asked for
+OUTPUT_SPACE = 400_000  # characters of outputs that a snapshot holds; the rest is asked for
 
 Message = dict[str, Any]
 
@@ -126,15 +126,15 @@ class MirrorState:
             self._connection = (session.connection, self._connection[1])
             self.board.reset([c for c in shown if isinstance(c, m.CodeCell)])
             parts: list[list[Any]] = [[]]
-            size, room = 0, OUTPUT_ROOM
+            size, left = 0, OUTPUT_SPACE
             for cell in shown:
                 known = self.board.outputs(cell.id) if cell.cell_type == "code" else []
                 view, taken = cell_view(
-                    cell, self._states.get(cell.id), self._clock, known, room=room
+                    cell, self._states.get(cell.id), self._clock, known, left=left
                 )
                 if cell.id in self._old:
                     view["old"] = True
-                room -= max(0, taken - len(cell.source))
+                left -= max(0, taken - len(cell.source))
                 if parts[-1] and size + taken > (FIRST_PART if len(parts) == 1 else PART):
                     parts.append([])
                     size = 0
@@ -252,7 +252,7 @@ class MirrorState:
             self.board.add(cell)
         state = self._states.get(cell_id)
         known = self.board.outputs(cell_id) if cell.cell_type == "code" else []
-        view, _ = cell_view(cell, state, self._clock, known, room=PART)
+        view, _ = cell_view(cell, state, self._clock, known, left=PART)
         self._pending.put(lambda: ["add", after, view])
 
     def _on_delete(self, cell_id: str) -> None:
