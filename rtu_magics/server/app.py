@@ -165,7 +165,7 @@ class RTUMagicsServer(ExtensionApp):
         self.service.notary = Notary(self.service.contents)
         self.leases = Leases(serverapp.stop)
         rooms = self.service.rooms
-        self.leases.hold = lambda: any(room.executor.runs.kept for room in rooms.values())
+        self.leases.hold = lambda: any(room.executor.executions.kept for room in rooms.values())
         scrub = [*self.settings.get("extra_log_scrub_param_keys", ()), "sig", "invite"]
         self.settings.update(rtu_service=self.service, extra_log_scrub_param_keys=scrub)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rtu_magics.server.outputs.encoding import STREAM_PIECE, pieces
 from rtu_magics.server.outputs.truncation import LongText, LongTexts, Texts, without_link
+from rtu_magics.server.outputs.wire_form import STREAM_PIECE, pieces
 from rtu_magics.server.wire.frames import LINK_BASE
 
 LIMIT = 20_000

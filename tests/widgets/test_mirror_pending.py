@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rtu_magics.widgets.mirror.backlog import Pending
 from rtu_magics.widgets.mirror.ops import Fixed
-from rtu_magics.widgets.mirror.pending import Pending
 
 
 def test_what_is_put_is_taken_once_in_order() -> None:

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...models import KERNEL_LOST_REASONS, EndReason
-from ..kernel.pending import KernelRun
+from ..kernel.asked import AskedRequest
 from ..kernel.request import ExecuteReply, retry_after
 from ..outputs.collection import LiveCollection
 from ..outputs.stream import Streamer
-from .executions import LiveRun
+from .executions import LiveExecution
 from .plan import MAY_FAIL, Plan, Target
 from .turn import CellEnd, CellTurn
 
-__all__ = ["NO_DATA_SOURCE", "SERVER_FAILED", "RunningCell"]
+__all__ = ["NO_DATA_SOURCE", "SERVER_FAILED", "CellExecution"]
 
 NO_DATA_SOURCE = "no data source is connected to this notebook"
 _EXPECTED = EndReason.EXPECTED_ERROR
@@ -28,7 +28,7 @@ SERVER_FAILED = CellEnd("the server failed to run the cell; see its log", EndRea
 
 
 @dataclass(slots=True)
-class RunningCell:
+class CellExecution:
     """A cell whose turn has come, with all that its run needs.
 
     Attributes
@@ -44,10 +44,10 @@ class RunningCell:
     """
 
     turn: CellTurn
-    live: LiveRun
+    live: LiveExecution
     collection: LiveCollection
     streamer: Streamer
-    run: KernelRun | None = None
+    run: AskedRequest | None = None
     stores: bool = False
 
     @property
@@ -60,7 +60,7 @@ class RunningCell:
         """The cell and its source."""
         return self.turn.target
 
-    async def reply(self, ask: Callable[[RunningCell], KernelRun]) -> ExecuteReply:
+    async def reply(self, ask: Callable[[CellExecution], AskedRequest]) -> ExecuteReply:
         """Wait for the kernel's answer, and ask again if it was not this cell's fault.
 
         A kernel refuses what waits there when a cell of another program has failed; some refuse

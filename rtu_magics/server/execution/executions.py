@@ -1,4 +1,4 @@
-"""The runs of one notebook: what became of each, who is attached to it, what it asks.
+"""The executions of one notebook: what became of each, who is attached to it, what it asks.
 
 The newest are kept in memory; older ones, and those before a restart of the server, are read off
 what they left in the store.
@@ -33,7 +33,7 @@ from ..wire.connection import Connection, broadcast
 from ..wire.frames import message
 from .plan import Plan
 
-__all__ = ["LiveRun", "Runs"]
+__all__ = ["Executions", "LiveExecution"]
 
 _KEPT = 200  # runs, beside those that have not ended
 _PAYLOADS_KEPT = 20  # payloads of cells, for who comes back or attaches
@@ -51,8 +51,8 @@ class _Question:
 
 
 @dataclass(slots=True, eq=False)
-class LiveRun:
-    """One run as the server knows it.
+class LiveExecution:
+    """One execution as the server knows it.
 
     Attributes
     ----------
@@ -122,8 +122,8 @@ class LiveRun:
         )
 
 
-class Runs:
-    """The runs of one notebook.
+class Executions:
+    """The executions of one notebook.
 
     Parameters
     ----------
@@ -142,17 +142,18 @@ class Runs:
     ) -> None:
         self._audience, self._kernel = audience, kernel
         self._collections, self._cell_states = collections, states
-        self._runs: OrderedDict[UUID, LiveRun] = OrderedDict()
-        self._ended: OrderedDict[UUID, LiveRun] = OrderedDict()  # of these, in the order of ends
+        self._runs: OrderedDict[UUID, LiveExecution] = OrderedDict()
+        # Of these, in the order of their ends.
+        self._ended: OrderedDict[UUID, LiveExecution] = OrderedDict()
         # Those who attached to a run before it was asked for, as its starter does.
         self._announced: OrderedDict[UUID, tuple[list[Connection], bool, bool]] = OrderedDict()
-        self._with_payload: deque[LiveRun] = deque()
+        self._with_payload: deque[LiveExecution] = deque()
 
-    def __iter__(self) -> Iterator[LiveRun]:
+    def __iter__(self) -> Iterator[LiveExecution]:
         """Iterate from the newest to the oldest."""
         return reversed(self._runs.values())
 
-    def get(self, execution_id: UUID) -> LiveRun | None:
+    def get(self, execution_id: UUID) -> LiveExecution | None:
         """Return a run that is in memory, or None."""
         return self._runs.get(execution_id)
 
@@ -181,12 +182,12 @@ class Runs:
         """Whether one goes on for which the server has to stay."""
         return any(run.keep and run.ended_at is None for run in self._runs.values())
 
-    def add(self, plan: Plan) -> LiveRun:
+    def add(self, plan: Plan) -> LiveExecution:
         """Begin to keep a run that was accepted."""
         announced, keep, asks = self._announced.pop(plan.execution_id, ([], False, False))
         # A scratch run is its starter's alone.
         attached = [c for c in announced if not plan.scratch or _is(c, plan.author)]
-        run = LiveRun(
+        run = LiveExecution(
             plan.execution_id,
             plan.author,
             tuple(target.cell_id for target in plan.targets),
@@ -199,7 +200,7 @@ class Runs:
         self._runs[run.execution_id] = run
         return run
 
-    def forget(self, run: LiveRun) -> None:
+    def forget(self, run: LiveExecution) -> None:
         """Keep a run no longer, nor what it put out if that was its starter's alone."""
         self._runs.pop(run.execution_id, None)
         self._ended.pop(run.execution_id, None)
@@ -256,12 +257,12 @@ class Runs:
         asyncio.get_running_loop().call_soon(self._put, run)  # after the reply to this request
         return True
 
-    def send(self, run: LiveRun, event: str, data: Any) -> None:
+    def send(self, run: LiveExecution, event: str, data: Any) -> None:
         """Send an event to those who are attached to a run and may still run cells."""
         listeners = [c for c in run.listeners if self._may_run(c)]
         broadcast(listeners, message(self._audience.channel, event, data))
 
-    def take_payload(self, run: LiveRun, cell_id: str, payload: Any) -> None:
+    def take_payload(self, run: LiveExecution, cell_id: str, payload: Any) -> None:
         """Pass on what a cell's reply asks of the front end that ran it."""
         kept = run.payloads[cell_id] = bounded(payload)
         self._with_payload.append(run)
@@ -277,7 +278,9 @@ class Runs:
 
     # Questions
 
-    def ask(self, run: LiveRun, cell_id: str, prompt: str, password: bool, answer: Answer) -> None:
+    def ask(
+        self, run: LiveExecution, cell_id: str, prompt: str, password: bool, answer: Answer
+    ) -> None:
         """Put a question of a running cell to whoever is attached, now or later.
 
         Parameters
@@ -307,7 +310,7 @@ class Runs:
 
         put()
 
-    def _put(self, run: LiveRun) -> None:
+    def _put(self, run: LiveExecution) -> None:
         """Send a run's question to the first that is attached, once."""
         question = run.question
         first = next((c for c in run.listeners if self._may_run(c)), None)
@@ -319,7 +322,7 @@ class Runs:
         person = connection.person
         return person is not None and authorise(person, Action.EXECUTE, self._audience.file_id)
 
-    def answer(self, connection: Connection, request_id: UUID, value: str) -> LiveRun | None:
+    def answer(self, connection: Connection, request_id: UUID, value: str) -> LiveExecution | None:
         """Hand an answer to the kernel; returns the run, None when nothing is asked any more."""
         for run in self._runs.values():
             question = run.question
@@ -333,7 +336,7 @@ class Runs:
         return None
 
     @staticmethod
-    def withdraw(run: LiveRun) -> None:
+    def withdraw(run: LiveExecution) -> None:
         """Forget the question of a cell that has ended."""
         run.question = None
 

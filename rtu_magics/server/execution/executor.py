@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import SquashError
 from ...models import SCRATCH_CELL, CellOutputCollectionReplace, CellState, EndReason
+from ..kernel.asked import AskedRequest
 from ..kernel.notebook_kernel import NotebookKernel
-from ..kernel.pending import KernelRun
 from ..kernel.request import ExecuteReply
 from ..limits.settings import Limits
 from ..notebook.chain import NotStored
@@ -31,9 +31,9 @@ from ..wire.connection import Connection, Outbox
 from ..wire.frames import Frame
 from ..wire.state_feed import StateFeed
 from . import events as ev
-from .cell import NO_DATA_SOURCE, SERVER_FAILED, RunningCell
+from .cell import NO_DATA_SOURCE, SERVER_FAILED, CellExecution
 from .deferred import Deferred
-from .executions import Runs
+from .executions import Executions
 from .late import LateOutputs
 from .plan import Plan, plan_of
 from .queue import ExecutionQueue, after_restart
@@ -61,7 +61,7 @@ class Executor:
     ----------
     states
         The state of every cell that has one, by cell id.
-    runs, late
+    executions, late
         The executions, whoever asked for them, and what those that are over still put out.
     """
 
@@ -77,10 +77,10 @@ class Executor:
         self._database, self._limits, self._outbox = collections.database, limits, outbox
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._running: RunningCell | None = None
+        self._running: CellExecution | None = None
         self._queue = ExecutionQueue(notebook.chain, self._load_states())
         self.late = LateOutputs(notebook, kernel)
-        self.runs = Runs(notebook, kernel, collections, lambda: self.states)
+        self.executions = Executions(notebook, kernel, collections, lambda: self.states)
         self.deferred = Deferred(notebook, self._database, lambda: self.states)
         self._feed = StateFeed(
             notebook.kernel_channel,
@@ -158,7 +158,7 @@ class Executor:
         """Queue what was planned; its delta, if it has one, has just been broadcast."""
         if not plan.targets:
             return
-        self.runs.add(plan)
+        self.executions.add(plan)
         idle = self._running is None and self._task is not None and not self._task.done()
         *first, told = self._queue.handle(ev.Accepted(plan, idle and self._kernel.ready))
         self._do(first)
@@ -209,7 +209,7 @@ class Executor:
 
     def answer(self, connection: Connection, request_id: UUID, value: str) -> bool:
         """Hand an answer to the cell that asked; whether it still waits for it."""
-        run = self.runs.answer(connection, request_id, value)
+        run = self.executions.answer(connection, request_id, value)
         if run is None or self._running is None or self._running.live is not run:
             return False
         self._do(self._queue.handle(ev.Executing()))
@@ -248,24 +248,24 @@ class Executor:
         """Send states: those of cells to everybody, that of a scratch run to who is attached."""
         shown = []
         for state in states:
-            self.runs.note([state])
+            self.executions.note([state])
             if state.cell_id != SCRATCH_CELL:
                 shown.append(state)
                 continue
-            live = self.runs.get(state.execution_id) if state.execution_id else None
+            live = self.executions.get(state.execution_id) if state.execution_id else None
             if live is not None:
-                self.runs.send(live, "run_state_event", state)
+                self.executions.send(live, "run_state_event", state)
         if shown:
             self._feed.changed(shown, author, more=more)
 
     def _withdraw_question(self, effect: ev.Withdraw) -> None:
         if self._running is not None and self._running.turn is effect.turn:
-            self.runs.withdraw(self._running.live)
+            self.executions.withdraw(self._running.live)
 
     def _forget(self, effect: ev.Forget) -> None:
-        live = self.runs.get(effect.execution_id)
+        live = self.executions.get(effect.execution_id)
         if live is not None:
-            self.runs.forget(live)
+            self.executions.forget(live)
 
     def _drop_state(self, effect: ev.DropState) -> None:
         try:
@@ -277,7 +277,7 @@ class Executor:
 
     def _ask_kernel(self, effect: ev.Ask) -> None:
         turn, plan = effect.turn, effect.turn.plan
-        live = self.runs.get(plan.execution_id) or self.runs.add(plan)
+        live = self.executions.get(plan.execution_id) or self.executions.add(plan)
         collection = LiveCollection(
             uuid4(),
             self._notebook.file_id,
@@ -287,9 +287,9 @@ class Executor:
             private_to=plan.author if plan.scratch else None,
         )
         collection.authors.add(plan.author)
-        send = partial(self.runs.send, live) if plan.scratch else self._notebook.send
+        send = partial(self.executions.send, live) if plan.scratch else self._notebook.send
         streamer = Streamer(self._notebook, self._collections, collection, send)
-        running = self._running = RunningCell(turn, live, collection, streamer)
+        running = self._running = CellExecution(turn, live, collection, streamer)
         try:
             self._ask(running)
         except Exception:
@@ -318,7 +318,7 @@ class Executor:
                 self._running = None
                 self._kernel.end_run()
 
-    async def _run_cell(self, running: RunningCell) -> None:
+    async def _run_cell(self, running: CellExecution) -> None:
         plan, collection = running.plan, running.collection
         self._kernel.begin_run()
         if running.run is None:
@@ -353,11 +353,11 @@ class Executor:
     def _end(self, end: CellEnd, execution_count: int | None = None) -> None:
         self._do(self._queue.handle(ev.Ended(end, execution_count, self._kernel.ready)))
 
-    def _ask(self, running: RunningCell) -> KernelRun:
+    def _ask(self, running: CellExecution) -> AskedRequest:
         """Ask the kernel to run the cell."""
         streamer = running.streamer
         if running.target.is_sql:
-            running.run = KernelRun.lost(NO_DATA_SOURCE, EndReason.NO_DATA_SOURCE)
+            running.run = AskedRequest.lost(NO_DATA_SOURCE, EndReason.NO_DATA_SOURCE)
             return running.run
 
         def take(message: Mapping[str, Any]) -> None:
@@ -368,7 +368,7 @@ class Executor:
             streamer.flush()
             self._do(self._queue.handle(ev.Executing(waiting=True)))
             answer = self._kernel.answer
-            self.runs.ask(running.live, running.target.cell_id, prompt, password, answer)
+            self.executions.ask(running.live, running.target.cell_id, prompt, password, answer)
 
         run = running.run = self._kernel.start_run(
             running.target.source,
@@ -380,12 +380,12 @@ class Executor:
             is_expression=running.target.is_expression,
             place=running.turn.place,
         )
-        run.on_payload = partial(self.runs.take_payload, running.live, running.target.cell_id)
+        run.on_payload = partial(self.executions.take_payload, running.live, running.target.cell_id)
         if not running.plan.scratch:
             run.on_reply = partial(self._store_early, running)
         return run
 
-    def _store_early(self, running: RunningCell, reply: ExecuteReply) -> None:
+    def _store_early(self, running: CellExecution, reply: ExecuteReply) -> None:
         """Store how a cell ended while its kernel is about to say that it is idle again."""
         turn = running.turn
         if reply.status != "ok" or turn.gone or not turn.shown:

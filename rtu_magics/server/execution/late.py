@@ -16,7 +16,7 @@ from ..kernel.notebook_kernel import NotebookKernel
 from ..outputs.collection import LiveCollection
 from ..outputs.stream import Streamer
 from ..ports import Log
-from .cell import RunningCell
+from .cell import CellExecution
 
 __all__ = ["LateOutputs"]
 
@@ -36,7 +36,7 @@ class LateOutputs:
         self._over: WeakSet[Streamer] = WeakSet()
         self._closed = False
 
-    def takes(self, running: RunningCell) -> bool:
+    def takes(self, running: CellExecution) -> bool:
         """Whether what the kernel puts out for a cell is to be shown."""
         if running.turn.gone or not running.streamer.over:
             return not running.turn.gone
@@ -45,7 +45,7 @@ class LateOutputs:
             running.plan.scratch or cell_id in self._notebook.chain.builder
         )
 
-    def ended(self, running: RunningCell) -> None:
+    def ended(self, running: CellExecution) -> None:
         """Keep what passes on the outputs of a run that is over."""
         running.streamer.stop()
         turn = running.turn

@@ -55,7 +55,7 @@ def attach_starter(data: NewDeltaRequestData, room: Room, connection: Connection
     """Attach whoever asks for cells to run, if they want that."""
     if data.attach is not None and isinstance(data.delta, CellExecuteDelta):
         asks = data.attach == "ask"
-        room.executor.runs.attach(connection, data.delta.id, data.attach == "keep", asks=asks)
+        room.executor.executions.attach(connection, data.delta.id, data.attach == "keep", asks=asks)
 
 
 def _refused(why: str) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _refused(why: str) -> dict[str, Any]:
 
 
 def _attach(request: AttachRequest, room: Room, connection: Connection) -> dict[str, Any]:
-    wanted, runs = request.data, room.executor.runs
+    wanted, runs = request.data, room.executor.executions
     if not runs.attach(connection, wanted.execution_id, wanted.keep):
         return _refused("a run without a cell is its starter's alone")
     run = runs.find(wanted.execution_id) if wanted.look else None
@@ -83,14 +83,14 @@ def _run_scratch(
     request: ScratchRequest, room: Room, connection: Connection, person: Person
 ) -> dict[str, Any]:
     wanted = request.data
-    known = room.executor.runs.get(wanted.execution_id)
+    known = room.executor.executions.get(wanted.execution_id)
     if known is None and not wanted.source.strip():
         return _refused("there is no code to run")
     full = room.executor.why_full(person.id) if known is None else ""
     if full:
         return _refused(full)
     if known is None:
-        room.executor.runs.attach(connection, wanted.execution_id, wanted.keep)
+        room.executor.executions.attach(connection, wanted.execution_id, wanted.keep)
         plan = scratch_plan(
             wanted.execution_id,
             room.file_id,
@@ -104,5 +104,5 @@ def _run_scratch(
     elif not (known.scratch and known.author == person.id):
         return _refused("another run has this id")
     else:  # it is asked for again, after a lost connection
-        room.executor.runs.attach(connection, wanted.execution_id, wanted.keep)
+        room.executor.executions.attach(connection, wanted.execution_id, wanted.keep)
     return {"success": True}

@@ -19,7 +19,7 @@ class FileRuns(FileHandler):
         """List the runs, the newest first; those without a cell only for who started them."""
         room = await self.room(file_id)
         async with self.reading():
-            self.answer(room.executor.runs.listed(self.person.id))
+            self.answer(room.executor.executions.listed(self.person.id))
 
 
 class _Cells(Model):

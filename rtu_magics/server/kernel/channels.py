@@ -17,11 +17,11 @@ from jupyter_core.utils import ensure_async
 
 from ...models import EndReason
 from ..outputs.router import OutputRouter
+from .asked import AskedRequest, OnMessage, OnQuestion
 from .client import client_of
 from .death import BEHIND_GATEWAY, cause_of_death, has_process
 from .gateway import ChannelsClient, behind_gateway, why_unreachable
 from .messages import EXPRESSION, getter, receive, value_in
-from .pending import KernelRun, OnMessage, OnQuestion
 from .request import KernelTraits
 
 __all__ = ["KernelLink"]
@@ -65,7 +65,7 @@ class KernelLink:
         on_status: Callable[[str], None],
         on_ready: Callable[[], None],
         on_dead: Callable[[str], None],
-        on_unanswerable: Callable[[KernelRun], None],
+        on_unanswerable: Callable[[AskedRequest], None],
         on_started_again: Callable[[], None],
     ) -> None:
         self._manager = manager
@@ -79,9 +79,9 @@ class KernelLink:
         self._heard = asyncio.Event()
         self._answered = asyncio.Event()
         self._ready = asyncio.Event()
-        self._run: KernelRun | None = None
+        self._run: AskedRequest | None = None
         self._outputs = OutputRouter()
-        self._later: tuple[str, KernelRun] | None = None
+        self._later: tuple[str, AskedRequest] | None = None
         self._question: Mapping[str, Any] = {}  # the header of what it asked last
         self._traits = KernelTraits()
         self._evaluations: dict[str, asyncio.Future[str | None]] = {}
@@ -115,7 +115,7 @@ class KernelLink:
         store_history: bool = True,
         is_expression: bool = False,
         place: str = "",
-    ) -> KernelRun:
+    ) -> AskedRequest:
         """Ask the kernel to run code; the run before has to have ended.
 
         Parameters
@@ -135,7 +135,7 @@ class KernelLink:
             Where it shows what it puts out, see `PastRequests.add`.
         """
         if not self.ready:
-            return KernelRun.lost(self._lost or "the kernel is not running", self._lost_reason)
+            return AskedRequest.lost(self._lost or "the kernel is not running", self._lost_reason)
         message_id = self._client.execute(
             "" if is_expression else code,
             user_expressions={EXPRESSION: code} if is_expression else None,
@@ -143,7 +143,7 @@ class KernelLink:
             allow_stdin=on_question is not None,
             stop_on_error=False,
         )
-        self._run = KernelRun(message_id, on_message, on_question, self._traits)
+        self._run = AskedRequest(message_id, on_message, on_question, self._traits)
         self._outputs.past.add(self._run, place)
         return self._run
 

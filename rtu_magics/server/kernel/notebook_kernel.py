@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ...models import EndReason, KernelDetails, KernelStateName, KernelStatusUpdate
+from .asked import AskedRequest, OnMessage, OnQuestion
 from .channels import KernelLink
 from .death import STILLBORN, cause_of_death
 from .gateway import GONE_FROM_GATEWAY, behind_gateway
-from .pending import KernelRun, OnMessage, OnQuestion
 from .sessions import KernelSessions, SessionInfo
 
 __all__ = ["KernelListener", "NotebookKernel"]
@@ -29,7 +29,7 @@ class KernelListener(Protocol):
         """The state changed."""
 
     def kernel_ready(self) -> None:
-        """Executions are taken now."""
+        """Requests are taken now."""
 
     def kernel_lost(self, cause: str, reason: str) -> None:
         """The kernel's memory is gone: nothing that was queued can run as it was meant."""
@@ -185,10 +185,10 @@ class NotebookKernel:
         store_history: bool = True,
         is_expression: bool = False,
         place: str = "",
-    ) -> KernelRun:
+    ) -> AskedRequest:
         """Ask the kernel to run code; see `KernelLink.start_run`."""
         if self._link is None:
-            return KernelRun.lost("the kernel is not running")
+            return AskedRequest.lost("the kernel is not running")
         return self._link.start_run(
             code,
             on_message,
@@ -378,7 +378,7 @@ class NotebookKernel:
             except Exception:
                 logger.debug("a dead kernel could not be cleaned up", exc_info=True)
 
-    async def _end_question(self, run: KernelRun) -> None:
+    async def _end_question(self, run: AskedRequest) -> None:
         link, info = self._link, self._info
         if link is not None and info is not None:
             await run.end_question(partial(self._sessions.interrupt, info.kernel_id), link.answer)

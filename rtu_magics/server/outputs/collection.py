@@ -26,7 +26,8 @@ from ...models import (
 )
 from ..store import AnyConnection, runs
 from ..wire.frames import LINK_BASE
-from .encoding import (
+from .truncation import without_link
+from .wire_form import (
     MAX_EVENT_INLINE,
     MAX_REST_INLINE,
     STORED_BASE,
@@ -39,7 +40,6 @@ from .encoding import (
     when,
     wire_output,
 )
-from .truncation import without_link
 
 __all__ = ["LiveCollection", "load_collection"]
 

@@ -20,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from ..kernel.pending import KernelRun
+from ..kernel.asked import AskedRequest
 
 __all__ = ["SUPERSEDED", "PastRequests"]
 
@@ -41,7 +41,7 @@ class PastRequests:
 
     def __init__(self, superseded: int = SUPERSEDED) -> None:
         self._most = superseded
-        self._by_id: dict[str, KernelRun] = {}
+        self._by_id: dict[str, AskedRequest] = {}
         self._latest: dict[str, str] = {}  # place → message id
         self._superseded: OrderedDict[str, None] = OrderedDict()
         self._dropped: str | None = None
@@ -49,7 +49,7 @@ class PastRequests:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def add(self, run: KernelRun, place: str) -> None:
+    def add(self, run: AskedRequest, place: str) -> None:
         """Note a request.
 
         Parameters
@@ -68,7 +68,7 @@ class PastRequests:
         self._latest[place] = run.message_id
         self._by_id[run.message_id] = run
 
-    def get(self, message_id: str | None) -> KernelRun | None:
+    def get(self, message_id: str | None) -> AskedRequest | None:
         """Return the request that an output's parent header names, or None."""
         return None if message_id is None else self._by_id.get(message_id)
 

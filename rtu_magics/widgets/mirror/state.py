@@ -28,6 +28,7 @@ from ...session.events import (
     RoleChanged,
 )
 from ...session.execution.outputs import stream_text
+from .backlog import Pending
 from .board import OutputBoard
 from .cells import (
     Clock,
@@ -41,7 +42,6 @@ from .cells import (
     type_of,
 )
 from .ops import Edit, Fixed, Op, Text, Whole, same_state
-from .pending import Pending
 
 if TYPE_CHECKING:
     from ...session import Session

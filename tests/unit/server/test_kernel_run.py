@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from rtu_magics.models import EndReason
-from rtu_magics.server.kernel.pending import KernelRun
+from rtu_magics.server.kernel.asked import AskedRequest
 
 DONE = {"content": {"status": "ok", "execution_count": 1}}
 
 
-def run_of() -> KernelRun:
-    return KernelRun("m", lambda message: None)
+def run_of() -> AskedRequest:
+    return AskedRequest("m", lambda message: None)
 
 
-def end(run: KernelRun) -> None:
+def end(run: AskedRequest) -> None:
     run.replied(DONE)
     run.status("idle")
 
@@ -25,7 +25,7 @@ def end(run: KernelRun) -> None:
 class Kernel:
     """What was done to it, and what an interrupt does there."""
 
-    def __init__(self, run: KernelRun, *, heeds: bool) -> None:
+    def __init__(self, run: AskedRequest, *, heeds: bool) -> None:
         self.run, self.heeds = run, heeds
         self.done: list[str] = []
 
@@ -50,7 +50,7 @@ class Kernel:
 async def test_a_question_is_ended_as_long_as_it_is_asked(
     monkeypatch: pytest.MonkeyPatch, ended: bool, heeds: bool, done: list[str]
 ) -> None:
-    monkeypatch.setattr("rtu_magics.server.kernel.pending._QUESTION_TIME", 0.05)
+    monkeypatch.setattr("rtu_magics.server.kernel.asked._QUESTION_TIME", 0.05)
     run = run_of()
     run.asked_nobody()
     if ended:

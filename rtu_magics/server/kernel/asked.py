@@ -14,7 +14,7 @@ from ...models import EndReason
 from .errors import clean_error
 from .request import ExecuteReply, KernelRequest, KernelTraits
 
-__all__ = ["ExecuteReply", "KernelRun", "OnMessage", "OnQuestion"]
+__all__ = ["AskedRequest", "ExecuteReply", "OnMessage", "OnQuestion"]
 
 _QUESTION_TIME = 2.0  # seconds that a kernel gets to take an interrupt instead of an answer
 
@@ -22,7 +22,7 @@ OnMessage = Callable[[Mapping[str, Any]], None]
 OnQuestion = Callable[[str, bool], None]
 
 
-class KernelRun:
+class AskedRequest:
     """One execution that the kernel has been asked for.
 
     Parameters
@@ -69,7 +69,7 @@ class KernelRun:
         self._request = KernelRequest(traits or KernelTraits())
 
     @classmethod
-    def lost(cls, cause: str, reason: str = EndReason.KERNEL_GONE) -> KernelRun:
+    def lost(cls, cause: str, reason: str = EndReason.KERNEL_GONE) -> AskedRequest:
         """Return the run of a kernel that is not there."""
         run = cls("", lambda message: None)
         run.lose(cause, reason)
