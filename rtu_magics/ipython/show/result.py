@@ -19,27 +19,34 @@ __all__ = ["RunResult"]
 
 
 class _Kept:
-    """One output; its text is joined when somebody looks: piece by piece would be quadratic."""
+    """One output; its text is joined when somebody looks: piece by piece would be quadratic.
+
+    Whoever looks may do so on another thread than the one that follows the run, which alone adds.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._more: list[str] = []
+        self._joined = (0, output)  # of how many pieces, and what they make
 
     def grow(self, text: str) -> None:
         self._more.append(text)
 
     def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         self._output = self._output.model_copy(update={"data": data, "metadata": metadata})
+        self._joined = (0, self._output)
 
     @property
     def output(self) -> Output:
+        pieces, (count, joined) = self._more[:], self._joined
         content = self._output.content
-        if self._more and content is not None:
-            text = "".join([content.raw or "", *self._more])
-            self._more.clear()
-            content = content.model_copy(update={"raw": text})
-            self._output = self._output.model_copy(update={"content": content})
-        return self._output
+        if len(pieces) == count or content is None:
+            return joined
+        text = "".join([content.raw or "", *pieces])
+        content = content.model_copy(update={"raw": text})
+        joined = self._output.model_copy(update={"content": content})
+        self._joined = (len(pieces), joined)
+        return joined
 
 
 class RunResult:
