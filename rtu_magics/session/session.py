@@ -298,8 +298,9 @@ class Session(Attributes):
         DeltaRejected
             The server refuses it.
         """
-        place: dict[str, Any] = {"after": after, "before": before, "first": first}
-        return self.call(self._cells.add(source, cell_type=cell_type, **place))
+        return self.call(
+            self._cells.add(source, after=after, before=before, first=first, cell_type=cell_type)
+        )
 
     def edit(self, ref: Ref, source: str) -> Cell:
         """Make `source` a cell's text, merged with what others changed since the user saw it.
@@ -380,10 +381,16 @@ class Session(Attributes):
         RTUError
             There is nothing to run, or the run would wait for itself.
         """
-        which: dict[str, Any] = {"run_all": run_all, "before": before, "after": after}
-        how: dict[str, Any] = {"asks": asks, "background": background}
         return self.context.call_with_say(
-            lambda say: self._executions.start(ref, say, **which, **how)
+            lambda say: self._executions.start(
+                ref,
+                say,
+                run_all=run_all,
+                before=before,
+                after=after,
+                asks=asks,
+                background=background,
+            )
         )
 
     def start_scratch(
@@ -413,10 +420,15 @@ class Session(Attributes):
         RTUError
             There is nothing to run, or the server refuses.
         """
-        how: dict[str, Any] = {"asks": asks, "background": background}
-        what: dict[str, Any] = {"forget": forget, "expression": expression}
         return self.context.call_with_say(
-            lambda say: self._executions.start_scratch(source, say, **how, **what)
+            lambda say: self._executions.start_scratch(
+                source,
+                say,
+                asks=asks,
+                background=background,
+                forget=forget,
+                expression=expression,
+            )
         )
 
     def attach(self, execution_id: UUID) -> Execution:
