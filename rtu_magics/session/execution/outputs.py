@@ -9,7 +9,8 @@ import base64
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from ...document import is_binary
@@ -113,7 +114,8 @@ async def fetch_stream(api: APIClient, output: Output) -> Output:
     return output.model_copy(update={"content": content.model_copy(update={"raw": text})})
 
 
-class _Item(NamedTuple, Generic[V]):
+@dataclass(frozen=True)
+class _Item(Generic[V]):
     collection_id: UUID
     displays: bool
     kept: V
