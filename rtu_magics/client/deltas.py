@@ -1,39 +1,56 @@
-"""One delta on its way: sent, accepted, squashed."""
+"""One delta on its way: made, sent, accepted, squashed.
+
+`new_delta_request` takes the client as its first argument, and is a method of `RTUClient`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from ..errors import DeltaRejected, NotPermitted
+from ..document import NotebookBuilder
 from ..models import (
     Attach,
+    BaseRTURequest,
     BaseRTUResponse,
-    DeltaRejectedResponse,
     FileDeltaBase,
-    InvalidDataResponse,
-    InvalidEventResponse,
-    NewDeltaReply,
     NewDeltaRequest,
     NewDeltaRequestData,
-    PermissionDeniedResponse,
 )
+from ..protocol import Pending
 from .callbacks import DeltaCallback
+from .follower import Follower
+from .manager import RTUManager
 
-if TYPE_CHECKING:
-    from .rtu import RTUClient
+__all__ = [
+    "DeltaClient",
+    "DeltaRequest",
+    "DeltaRequestCallbackManager",
+    "new_delta_request",
+    "request_delta",
+]
 
-__all__ = ["DeltaRequestCallbackManager"]
 
-_CAUSE_TIMEOUT = 5.0  # seconds between a bare "no" and the cause that should follow it
+class DeltaClient(Protocol):
+    """What a delta on its way needs of the client."""
+
+    file_id: UUID
+    file_channel: str
+    manager: RTUManager
+    follower: Follower
+
+    @property
+    def builder(self) -> NotebookBuilder:
+        """The notebook."""
+
+    def send(self, msg: BaseRTURequest) -> None:
+        """Send a request."""
 
 
-class DeltaRequestCallbackManager:
-    """Sends a delta when constructed, and knows what became of it.
-
-    `RTUClient.new_delta_request` is the way to use it.
+class DeltaRequest:
+    """One delta, and what became of it. Made, it does nothing yet: see `send`.
 
     Parameters
     ----------
@@ -41,8 +58,9 @@ class DeltaRequestCallbackManager:
         The client whose notebook it changes.
     delta
         The change.
-    on_squashed
-        Called with the delta at the moment in which it is squashed here, before anything later.
+    wait_for
+        For a delta that runs cells: makes the future of a cell, at the moment in which the delta
+        is squashed here, before anything later.
     attach
         What the run of the delta wants of this connection, see `models.NewDeltaRequestData`.
     outputs_of
@@ -50,6 +68,8 @@ class DeltaRequestCallbackManager:
 
     Attributes
     ----------
+    request
+        The message.
     result
         A future: the squashed delta, or why there is none.
     rtu_cb_ref
@@ -60,17 +80,15 @@ class DeltaRequestCallbackManager:
 
     def __init__(
         self,
-        client: RTUClient,
+        client: DeltaClient,
         delta: FileDeltaBase,
-        on_squashed: Callable[[FileDeltaBase], None] | None = None,
+        wait_for: Callable[[str], Any] | None = None,
         attach: Attach | None = None,
         outputs_of: UUID | None = None,
     ) -> None:
         self.client = client
         self.delta = delta
-        self.on_squashed = on_squashed
         self.result: asyncio.Future[FileDeltaBase] = asyncio.get_running_loop().create_future()
-        self._cause_timer: asyncio.TimerHandle | None = None
         # The types are right already, so nothing is validated a second time.
         fields: dict[str, Any] = {
             "delta": delta,
@@ -79,57 +97,54 @@ class DeltaRequestCallbackManager:
         }
         data = NewDeltaRequestData.model_construct(**fields)
         self.request = NewDeltaRequest(channel=client.file_channel, data=data)
-        client.in_flight.add(self.request.transaction_id, delta.id, self)
         self.delta_cb_ref = DeltaCallback(
             type(delta), self.delta_cb, delta_id=delta.id, at_once=True
         )
-        client.delta_callbacks.append(self.delta_cb_ref)
+        self._pending: Pending[DeltaRequest] = Pending(
+            self.request.transaction_id, delta.id, self, wait_for=wait_for
+        )
+
+    def send(self) -> None:
+        """Send it, and have news of it come here.
+
+        Raises
+        ------
+        ValueError
+            The delta is in flight already.
+        RTUError
+            The client was shut down, or has given up for the reason given.
+        """
+        follower = self.client.follower
+        follower.replica.requests.put(self._pending)
+        follower.delta_callbacks.append(self.delta_cb_ref)
         try:
-            client.send(self.request)
+            self.client.send(self.request)
         except BaseException:
             self.deregister_callbacks()
             raise
 
     def rtu_cb_ref(self) -> None:
         """Deregister `rtu_cb`."""
-        self.client.in_flight.settle(self.delta.id)
+        self.client.follower.replica.requests.settle(self.delta.id)
 
     def deregister_callbacks(self) -> None:
         """Take the delta off everything that waits for news of it."""
         self.rtu_cb_ref()
-        self.client.delta_callbacks.discard_id(self.delta.id)
-        if self._cause_timer is not None:
-            self._cause_timer.cancel()
-            self._cause_timer = None
+        self.client.follower.delta_callbacks.discard_id(self.delta.id)
 
     async def rtu_cb(self, msg: BaseRTUResponse) -> None:
         """Take a message of this request's transaction: anything but a yes fails the result."""
-        if isinstance(msg, NewDeltaReply):
-            if msg.data.success:
-                return
-            if msg.data.message:
-                self.fail(DeltaRejected(msg.data.message))
-            elif self._cause_timer is None and not self.result.done():
-                # The cause comes in a message of its own; if it does not, a plain no has to do.
-                self._cause_timer = self.result.get_loop().call_later(
-                    _CAUSE_TIMEOUT,
-                    self.fail,
-                    DeltaRejected("the server refused the change and gave no cause"),
-                )
-        elif isinstance(msg, DeltaRejectedResponse):
-            self.fail(DeltaRejected(msg.data.cause))
-        elif isinstance(msg, InvalidDataResponse | InvalidEventResponse):
-            self.fail(DeltaRejected(f"the server calls the change invalid: {msg.data.message}"))
-        elif isinstance(msg, PermissionDeniedResponse):
-            self.fail(NotPermitted(msg.data.message))
+        follower, now = self.client.follower, asyncio.get_running_loop().time()
+        follower.act(follower.replica.requests.judged(self._pending, msg, now))
 
     async def delta_cb(self, delta: FileDeltaBase) -> None:
         """Take the squashed delta, as the server completed it."""
-        if delta.id != self.delta.id:
-            return
+        if delta.id == self.delta.id:
+            self.settled(delta)
+
+    def settled(self, delta: FileDeltaBase) -> None:
+        """End the result with the squashed delta."""
         self.deregister_callbacks()
-        if self.on_squashed is not None:
-            self.on_squashed(delta)
         if not self.result.done():
             self.result.set_result(delta)
 
@@ -139,3 +154,78 @@ class DeltaRequestCallbackManager:
         if not self.result.done():
             self.result.set_exception(exc)
             self.result.exception()  # nobody has to be waiting any more
+
+
+class DeltaRequestCallbackManager(DeltaRequest):
+    """A `DeltaRequest` that is sent as it is made, for those who know it so.
+
+    `RTUClient.new_delta_request` is the way to send a delta.
+    """
+
+    def __init__(self, client: DeltaClient, delta: FileDeltaBase) -> None:
+        super().__init__(client, delta)
+        self.send()
+
+
+async def request_delta(
+    client: DeltaClient,
+    delta: FileDeltaBase,
+    *,
+    wait_for: Callable[[str], Any] | None = None,
+    timeout: float | None = None,
+    attach: Attach | None = None,
+    outputs_of: UUID | None = None,
+) -> FileDeltaBase:
+    """Send a delta; return it once it is squashed, see `new_delta_request`."""
+    client.manager.step_aside()
+    request = DeltaRequest(client, delta, wait_for, attach, outputs_of)
+    request.send()
+    try:
+        await client.manager.flush()
+        if timeout is None:
+            return await request.result
+        return await asyncio.wait_for(request.result, timeout)
+    except asyncio.TimeoutError:
+        raise TimeoutError(
+            f"no answer to the change within {timeout:g} s: it may still be applied, look at "
+            "the notebook before you try again"
+        ) from None
+    finally:
+        if not request.result.done() or request.result.cancelled():
+            request.deregister_callbacks()
+
+
+async def new_delta_request(
+    client: DeltaClient,
+    delta: FileDeltaBase,
+    *,
+    timeout: float | None = None,
+    attach: Attach | None = None,
+) -> FileDeltaBase:
+    """Send a delta; return it, as the server completed it, once it is squashed here.
+
+    It survives a lost connection: after a reconnect it is found in what was missed, or sent
+    again under the same id.
+
+    Parameters
+    ----------
+    delta
+        The change.
+    timeout
+        Seconds to wait at most; None to wait for as long as the client lives.
+    attach
+        For a delta that runs cells: ``ask`` if this client answers what they ask, ``keep`` if
+        the server has to stay for the run. Only our server knows it.
+
+    Raises
+    ------
+    DeltaRejected
+        The server refuses it, calls it invalid or does not permit it.
+    InconsistentState
+        The server took it, but it cannot be squashed here.
+    ClientClosed
+        The client was shut down meanwhile.
+    TimeoutError
+        No answer in time; the server may still apply it.
+    """
+    return await request_delta(client, delta, timeout=timeout, attach=attach)

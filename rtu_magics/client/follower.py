@@ -1,375 +1,352 @@
-"""Following one notebook: subscribe, squash what comes in the chain's order, come back in step."""
+"""The shell around a `Replica`: brings it what happens, and does what it wants done."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
-from uuid import UUID
 
-from ..document import NotebookBuilder
-from ..errors import ConnectionLost, InconsistentState, PermissionDenied, RTUError, SubscribeTimeout
+from ..errors import ClientClosed, ConnectionLost, RTUError
 from ..models import (
     BaseRTURequest,
-    FileStateData,
-    FileStateEvent,
+    BaseRTUResponse,
+    FileDeltaBase,
     FileSubscribeReply,
-    FileSubscribeRequest,
     FileUnsubscribeRequest,
-    InconsistentStateEvent,
     NewDeltaEvent,
-    PermissionDeniedResponse,
-    RemoveUserFileSubscriptionEvent,
-    RoleChangedEvent,
-    UpdateUserFileSubscriptionEvent,
-    UpdateUserFileSubscriptionEventData,
+    NewDeltaReply,
 )
-from ..protocol import Subscription, SubscriptionState
-from .callbacks import Lane
-from .connection import ConnectOptions
-from .replica import SquashingClient
+from ..protocol import Replica
+from ..protocol import effects as fx
+from .callbacks import DeltaCallbacks, Lane, in_worker
+from .hooks import Application, is_idle, one_line
+from .manager import RTUManager
+from .notices import ConnectionState, Waiters
+from .tasks import SideTasks, guard
 
-__all__ = ["FollowingClient", "ReloadHook"]
+__all__ = ["Follower"]
 
 logger = logging.getLogger(__name__)
 
-ReloadHook = Callable[[], Awaitable[tuple[UUID, NotebookBuilder]]]
-"""Loads the notebook anew: its current version's id, and a builder that holds that version."""
+# What an application may override on the way of a delta, and may make wait.
+_DELTA_HOOKS = frozenset(
+    {
+        "apply_delta",
+        "failed_to_squash_delta",
+        "post_queue_delta",
+        "pre_apply_delta",
+        "queue_or_apply_delta",
+        "replay_unapplied_deltas",
+    }
+)
 
-_RELOAD_PAUSE = 0.5  # seconds between attempts to load the notebook, doubled each time
 
+class Follower:
+    """Keeps one copy of a notebook in step over a connection.
 
-class FollowingClient(SquashingClient):
-    """A copy of one notebook that follows the server's; part of `RTUClient`."""
+    Parameters
+    ----------
+    application
+        Whose hooks are called on the way.
+    original
+        The class whose hooks do what they do by default: one that overrides none of those of a
+        delta has its deltas squashed as they arrive, without a turn of the loop.
+    replica
+        Decides; every effect it wants goes through `act` or `run`.
+    give_up
+        Ends the client for good.
 
-    def __init__(
+    Attributes
+    ----------
+    gate
+        Set while deltas are applied as they come.
+    ready, idle
+        Whoever waits for the notebook, and for the kernel to be idle.
+    delta_callbacks
+        The registered delta callbacks.
+    hooks
+        Coroutine functions by message class, in the place of the replica: they bring it what they
+        let through.
+    timeout_task
+        Waits for the answer to the subscription, None when nothing waits.
+    """
+
+    def __init__(  # noqa: PLR0917  the parts of one client
         self,
-        rtu_url: str,
-        jwt: str,
-        file_id: UUID,
-        file_version_id: UUID,
-        builder: NotebookBuilder,
-        *,
-        options: ConnectOptions,
-        reload_hook: ReloadHook | None,
-        gap_timeout: float,
+        application: Application,
+        original: type,
+        replica: Replica[Any, Any],
+        manager: RTUManager,
+        connection: ConnectionState,
+        tasks: SideTasks,
+        give_up: Callable[[Exception], None],
     ) -> None:
-        super().__init__(rtu_url, jwt, file_id, builder, options)
-        self.file_version_id = file_version_id
-        self.reload_hook = reload_hook
-        self.gap_timeout = gap_timeout
-        self.role: str | None = None
-        self.file_state: FileStateData | None = None
-        self.people: dict[UUID, UpdateUserFileSubscriptionEventData] = {}
-        self.deltas_to_apply_event = asyncio.Event()
-        self.file_subscribe_timeout_task: asyncio.Task[None] | None = None
-        self._subscription = Subscription()
-        self._gap_timer: asyncio.TimerHandle | None = None
-        self._resynced_at: UUID | None = None
-        self._reload_task: asyncio.Task[None] | None = None
-        self._subscribed_lane: Lane[FileSubscribeReply] = Lane(self._call_on_file_subscribe)
-        self._handlers |= {
-            FileSubscribeReply: self._on_subscribe_reply,
-            NewDeltaEvent: self._on_new_delta_event,
-            InconsistentStateEvent: self._on_inconsistent_state,
-            PermissionDeniedResponse: self._on_permission_denied,
-            RoleChangedEvent: self._on_role_changed,
-            FileStateEvent: self._on_file_state,
-            UpdateUserFileSubscriptionEvent: self._on_person,
-            RemoveUserFileSubscriptionEvent: self._on_person_gone,
+        self.replica = replica
+        self.gate = asyncio.Event()
+        self.ready, self.idle = Waiters(), Waiters()
+        self.delta_callbacks = DeltaCallbacks()
+        self.hooks: dict[type, Callable[[Any], Awaitable[None]]] = {}
+        self.timeout_task: asyncio.Task[None] | None = None
+        self._application = application
+        self._manager = manager
+        self._tasks = tasks
+        self._subscribed: Lane[FileSubscribeReply] = Lane(self._on_file_subscribe)
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_original = all(
+            getattr(type(application), name) is getattr(original, name) for name in _DELTA_HOOKS
+        )
+        self._acts: dict[type, Callable[[Any], object]] = {
+            fx.Settle: lambda effect: effect.owner.settled(effect.delta),
+            fx.Fail: lambda effect: effect.owner.fail(effect.error),
+            fx.Finish: lambda effect: _finish(effect.wait, effect.cell),
+            fx.Lose: lambda effect: _lose(effect.wait, effect.error),
+            fx.Idle: lambda effect: self.idle.wake(effect.error),
+            fx.Gate: lambda effect: self.gate.set() if effect.open else self.gate.clear(),
+            fx.Timeout: self._time_subscription,
+            fx.Submit: lambda effect: self._submit(effect.pending.owner.request),
+            fx.Say: lambda effect: connection.say(effect.state, effect.detail),
+            fx.NotReady: lambda effect: self.ready.wake(effect.error),
+            fx.Live: self._live,
+            fx.Wake: self._wake,
+            fx.Reload: lambda effect: self._tasks.start(self._reload(effect.at)),
+            fx.Resubscribe: lambda effect: self._tasks.start(self._resubscribe()),
+            fx.GiveUp: lambda effect: give_up(effect.error),
+        }
+        self._steps: dict[type, Callable[[Any], Awaitable[None]]] = {
+            fx.Send: lambda effect: manager.send_now(effect.request),
+            fx.Subscribe: lambda effect: application.send_file_subscribe(),
+            fx.Queued: self._queued,
+            fx.Replay: lambda effect: application.replay_unapplied_deltas(),
+            fx.CatchUp: lambda effect: self.replay(),
+            fx.Follow: lambda effect: self.run(replica.followed(_now())),
+            fx.SquashFailed: lambda effect: guard(
+                application.failed_to_squash_delta(effect.delta, effect.error)
+            ),
         }
 
-    # What it is
+    # Effects
 
-    @property
-    def is_live(self) -> bool:
-        """Whether the notebook is caught up and follows the server's."""
-        return self._subscription.state is SubscriptionState.LIVE
+    def act(self, effects: fx.Effects) -> None:
+        """Carry out effects that take no time."""
+        for effect in effects:
+            self._acts[type(effect)](effect)
+
+    async def run(self, effects: fx.Effects) -> None:
+        """Carry out effects, some of which may wait."""
+        for effect in effects:
+            act = self._acts.get(type(effect))
+            if act is not None:
+                act(effect)
+            else:
+                await self._steps[type(effect)](effect)
+
+    def _time_subscription(self, effect: fx.Timeout) -> None:
+        task, self.timeout_task = self.timeout_task, None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+        if effect.on:
+            self.timeout_task = self._tasks.start(self._wait_for_answer())
+
+    async def _wait_for_answer(self) -> None:
+        try:
+            await self._application.on_file_subscribe_timeout()
+        except Exception as exc:
+            self.act(self.replica.contact.not_ready(exc))
+
+    def _live(self, effect: fx.Live) -> None:
+        self.ready.wake()
+        # Beside the reader: an application may well edit the notebook as soon as it is there.
+        self._subscribed.call(effect.reply)
+
+    async def _on_file_subscribe(self, msg: FileSubscribeReply) -> None:
+        await self._application.on_file_subscribe(msg)
+
+    def _wake(self, effect: fx.Wake) -> None:
+        if self._timer is not None:
+            if self._timer.when() <= effect.at:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(effect.at, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.act(self.replica.tick(_now()))
+
+    async def _reload(self, at: float) -> None:
+        await asyncio.sleep(at - _now())
+        hook = self._application.reload_hook
+        try:
+            if hook is None:
+                raise RTUError("there is no way to load it any more")
+            version_id, builder = await hook()
+        except Exception as exc:
+            logger.warning("loading notebook %s anew failed: %s", self.replica.file_id, exc)
+            self.act(self.replica.reload_failed(exc, _now()))
+        else:
+            self.act(self.replica.reloaded(version_id, builder))
+
+    async def _resubscribe(self) -> None:
+        if not self._manager.slot.is_authenticated:
+            return  # the next connection will
+        try:
+            await self._manager.send_now(FileUnsubscribeRequest(channel=self.replica.channel))
+            await self._application.send_file_subscribe()
+        except ConnectionLost:
+            pass
 
     # Messages
 
-    def send(self, msg: BaseRTURequest) -> None:
-        """Queue a request; it goes out once the connection is authenticated.
+    def check_open(self) -> None:
+        """Raise why the client has ended, if it has."""
+        error = self.replica.error
+        if isinstance(error, ClientClosed):
+            raise ClientClosed("this client was shut down: connect again")
+        if error is not None:
+            raise error
 
-        A delta that this client keeps in flight goes out once the notebook is caught up, so that
-        deltas keep their order across a reconnect.
+    def send(self, msg: BaseRTURequest) -> None:
+        """Send a request once the connection is authenticated, a delta once the notebook is there.
 
         Raises
         ------
         RTUError
             The client was shut down, or has given up for the reason given.
         """
-        pending = self.in_flight.by_transaction(msg.transaction_id)
-        if pending is None or self._failure is not None or self._closed:
-            super().send(msg)
-        elif self.is_live:
-            self._send_pending(pending)
+        self.check_open()
+        pending = self.replica.requests.by_transaction(msg.transaction_id)
+        if pending is None:
+            self._manager.send(msg)
+        elif self.replica.submit(pending):
+            self._submit(msg)
 
-    # What the connection tells
+    def _submit(self, msg: BaseRTURequest) -> None:
+        # Bound to this connection: on the next one it goes out again, once, after catching up.
+        self._manager.send(msg, only_on=self._manager.slot)
 
-    async def disconnect_hook(self, *args: Any, **kwargs: Any) -> None:
-        """Run on the loss of a connection: the subscription went with it."""
-        self._subscription.ended()
-        self.deltas_to_apply_event.clear()
-        self._stop_subscribe_timeout()
-        await super().disconnect_hook(*args, **kwargs)
-
-    async def _authenticated(self) -> None:
-        if self._reload_task is None:
-            await self.send_file_subscribe()
-
-    def _lanes(self) -> list[Lane[Any]]:
-        return [*super()._lanes(), self._subscribed_lane]
-
-    def _settle_everything(self, exc: RTUError) -> None:
-        self._subscription.ended()
-        self._stop_subscribe_timeout()
-        if self._gap_timer is not None:
-            self._gap_timer.cancel()
-        super()._settle_everything(exc)
-
-    # Hooks
-
-    async def on_file_subscribe(self, msg: FileSubscribeReply) -> None:
-        """For the application: the notebook is caught up."""
-
-    # Subscribing
-
-    async def send_file_subscribe(self) -> None:
-        """Ask to follow the notebook: from the delta applied last, or else from the version.
-
-        Goes out before everything queued, and starts the timeout.
-
-        Raises
-        ------
-        ConnectionLost
-            No connection is open.
-        """
-        data = Subscription.starting_point(self.file_version_id, self.builder.last_applied_delta_id)
-        request = FileSubscribeRequest(channel=self.file_channel, data=data)
-        self.deltas_to_apply_event.clear()
-        self._chain.clear()
-        self._subscription.requested(request.transaction_id)
-        self._stop_subscribe_timeout()
-        self.file_subscribe_timeout_task = self._aside(self._time_subscription())
-        await self.manager.send_now(request)
-
-    async def _time_subscription(self) -> None:
-        try:
-            await self.on_file_subscribe_timeout()
-        except Exception as exc:
-            self._not_ready(exc)
-
-    async def on_file_subscribe_timeout(self) -> None:
-        """Wait for `file_subscribe_timeout` seconds, then act on it; cancelled by the reply.
-
-        An override replaces all of it. By default whoever waits for the client to be ready gets a
-        `SubscribeTimeout`, and the connection is made anew.
-        """
-        await asyncio.sleep(self.file_subscribe_timeout)
-        self._not_ready(
-            SubscribeTimeout(
-                f"the server did not answer the subscription to notebook {self.file_id} within "
-                f"{self.file_subscribe_timeout:g} s: try again"
-            )
-        )
-        logger.warning("no answer to the subscription to notebook %s", self.file_id)
-        await self.manager.drop_connection()
-
-    def _stop_subscribe_timeout(self) -> None:
-        task = self.file_subscribe_timeout_task
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-        self.file_subscribe_timeout_task = None
-
-    async def _on_subscribe_reply(self, msg: FileSubscribeReply) -> None:
-        data = msg.data
-        if not self._subscription.awaits(msg.transaction_id):
-            return
-        if not data.success:
-            self._fail(PermissionDenied(f"the server refuses notebook {self.file_id}"))
-            return
-        self.role = data.role
-        self.file_state = data.file_state
-        self.people = {one.user_id: one for one in data.user_subscriptions if one.subscribed}
-        self._take_states(msg)
-        applied = False
-        for delta in data.deltas_to_apply:
-            if not self._chain.knows(delta.id):
-                await self.apply_delta(delta)
-                applied = True
-                if self._halted:
-                    return
-        if not applied and data.latest_delta_id is not None:
-            self.builder.last_applied_delta_id = data.latest_delta_id
-        if not self._subscription.awaits(msg.transaction_id):
-            return  # the connection was lost while hooks of the application ran
-        self.deltas_to_apply_event.set()
-        self._subscription.accepted(asyncio.get_running_loop().time())
-        await self.replay_unapplied_deltas()
-        if self._halted or not self.is_live:
-            return
-        self._stop_subscribe_timeout()
-        self._caught_up(msg)
-        self._was_live = True
-        for pending in self.in_flight:
-            self._send_pending(pending)
-        self._set_state("live")
-        self._wake_ready()
-        # Beside the reader: an application may well edit the notebook as soon as it is there.
-        self._subscribed_lane.call(msg)
-
-    async def _on_person(self, msg: UpdateUserFileSubscriptionEvent) -> None:
-        if msg.data.subscribed:
-            self.people[msg.data.user_id] = msg.data
+    def unsent(self, msg: BaseRTURequest, exc: Exception) -> None:
+        """Hear of a request that cannot be serialised."""
+        pending = self.replica.requests.by_transaction(msg.transaction_id)
+        if pending is None:
+            logger.error("a %s could not be sent: %s", msg.event, one_line(exc))
         else:
-            self.people.pop(msg.data.user_id, None)
+            error = RTUError(f"the change cannot be written as JSON: {one_line(exc)}")
+            self.act(self.replica.requests.failed(pending, error))
 
-    async def _on_person_gone(self, msg: RemoveUserFileSubscriptionEvent) -> None:
-        self.people.pop(msg.data.user_id, None)
+    def handles_directly(self, msg: BaseRTUResponse) -> bool:
+        """Return whether nothing that `receive` does with a message waits."""
+        kind = type(msg)
+        if kind is NewDeltaReply:
+            return True
+        if kind is not NewDeltaEvent or self.replica.order.applying:
+            return False
+        # None of the application's hooks has anything to do, and nobody else waits for this delta.
+        own = self.delta_callbacks.for_id(msg.data.id)
+        return (own is None or own.at_once) and self._is_plain()
 
-    async def _call_on_file_subscribe(self, msg: FileSubscribeReply) -> None:
-        await self.on_file_subscribe(msg)
+    def _is_plain(self) -> bool:
+        return self._is_original and _DELTA_HOOKS.isdisjoint(vars(self._application))
 
-    def _take_states(self, msg: FileSubscribeReply) -> None:
-        """Take kernel and cell states from the reply (subclasses)."""
+    async def receive(self, msg: BaseRTUResponse) -> None:
+        """Take a message of the server."""
+        hook = self.hooks.get(type(msg))
+        if hook is not None:
+            if msg.channel in self.replica.channels:
+                await hook(msg)
+            return
+        effects = self.replica.receive(msg, _now())
+        if effects is fx.OFFER:
+            if self._is_plain():
+                await self.queue_or_apply(msg.data)
+            else:
+                await self._application.queue_or_apply_delta(msg.data)
+        elif effects:
+            await self.run(effects)
 
-    def _caught_up(self, msg: FileSubscribeReply) -> None:
-        """Act on what the catch-up has settled (subclasses)."""
-
-    async def _on_permission_denied(self, msg: PermissionDeniedResponse) -> None:
-        if self._subscription.awaits(msg.transaction_id):
-            self._fail(PermissionDenied(msg.data.message))
-
-    async def _on_role_changed(self, msg: RoleChangedEvent) -> None:
-        self.role = msg.data.role
-        if self.role is None:  # the server has ended the subscription
-            self._fail(PermissionDenied(msg.data.message))
-
-    async def _on_file_state(self, msg: FileStateEvent) -> None:
-        self.file_state = msg.data
+    def tell(self, msg: BaseRTUResponse) -> None:
+        """Have the state of kernel, cells and people changed by a message."""
+        self.act(self.replica.state.told(msg, self.replica.builder))
 
     # The chain
 
-    @property
-    def _halted(self) -> bool:
-        return self._reload_task is not None or super()._halted
+    async def queue_or_apply(self, delta: FileDeltaBase) -> None:
+        """Squash a delta if it is the chain's next, and all that then can be; else let it wait."""
+        effects = self.replica.queue(delta, _now())
+        if effects is fx.REPLAY and self._is_plain():
+            await self.replay()
+        elif effects:
+            await self.run(effects)
 
-    async def _on_new_delta_event(self, msg: NewDeltaEvent) -> None:
-        delta = msg.data
-        if self._subscription.state is SubscriptionState.IDLE:
-            return  # what follows after the next subscription starts from there
-        if not self.deltas_to_apply_event.is_set():
-            if self._chain.add(delta, asyncio.get_running_loop().time()):
-                await self._guard(self.post_queue_delta(delta))
-            return
-        pending = self.in_flight.by_delta(delta.id)
-        if pending is not None and (
-            self._chain.applied(delta.id)
-            or (
-                pending.predates_reload
-                and delta.parent_delta_id != self.builder.last_applied_delta_id
-            )
-        ):
-            # The server's answer to a retry, for a delta that we have: applied, or as part of the
-            # version we loaded, since new ones come in the order of the chain.
-            await pending.owner.delta_cb(delta)
-            return
-        await self.queue_or_apply_delta(delta)
+    async def _queued(self, effect: fx.Queued) -> None:
+        hook = self._application.post_queue_delta
+        if not is_idle(hook):
+            await guard(hook(effect.delta))
 
-    # Out of step
-
-    def _something_waits(self) -> None:
-        if self._chain.forked:
-            self._check_gap()
-        elif self._gap_timer is None:
-            loop = asyncio.get_running_loop()
-            self._gap_timer = loop.call_later(self.gap_timeout, self._check_gap)
-
-    def _check_gap(self) -> None:
-        if self._gap_timer is not None:
-            self._gap_timer.cancel()
-            self._gap_timer = None
-        if self._halted or not self.is_live:
-            return
-        loop = asyncio.get_running_loop()
-        gap = self._chain.gap(loop.time())
-        if gap is None:
-            return
-        if gap < self.gap_timeout * 0.99:
-            self._gap_timer = loop.call_later(self.gap_timeout - gap, self._check_gap)
-            return
-        head = self.builder.last_applied_delta_id
-        if head is not None and head == self._resynced_at:
-            self._lose_step("changes of the notebook are missing, and asking again did not help")
-            return
-        self._resynced_at = head
-        logger.warning("%d deltas wait for one that never came: asking again", len(self._chain))
-        self._set_state("reconnecting", "a change of the notebook is missing: asking for it again")
-        self._subscription.ended()
-        self._aside(self._resubscribe())
-
-    async def _resubscribe(self) -> None:
-        """Subscribe anew on the present connection; without one, the next will."""
-        if not self.manager.slot.is_authenticated:
-            return
+    async def replay(self) -> None:
+        """Squash everything that has become applicable."""
+        replica, order = self.replica, self.replica.order
+        if order.applying:
+            return  # whoever is at it goes on until nothing is left
+        order.applying = True
+        apply = self.apply if self._is_plain() else self._application.apply_delta
         try:
-            await self.manager.send_now(FileUnsubscribeRequest(channel=self.file_channel))
-            await self.send_file_subscribe()
-        except ConnectionLost:
-            pass
+            while (delta := replica.next_delta()) is not None:
+                await apply(delta)
+        finally:
+            order.applying = False
+        if replica.catching_up:
+            await self.run(replica.caught_up(_now()))
 
-    async def _on_inconsistent_state(self, msg: InconsistentStateEvent) -> None:
-        if self._subscription.state is not SubscriptionState.IDLE:
-            self._lose_step(f"the server says: {msg.data.message}", told=self.is_live)
+    async def apply(self, delta: FileDeltaBase) -> None:
+        """Squash one delta, with the hook before it and the callbacks after it.
 
-    def _lose_step(self, reason: str, *, told: bool = False) -> None:
-        """Stop following, and load the notebook anew; `told`: the server asks for it."""
-        if self._halted or not self.manager.is_running:
-            return
-        now = asyncio.get_running_loop().time()
-        # A server that says so again and again is asked no more often than this.
-        pause = _RELOAD_PAUSE if told and self._subscription.live_for(now) < 1 else 0.0
-        self._subscription.ended()
-        self.deltas_to_apply_event.clear()
-        self._stop_subscribe_timeout()
-        if self.reload_hook is None:
-            self._fail(InconsistentState(f"{reason}: connect again to load the notebook anew"))
-        elif not self._subscription.may_reload(now, told=told):
-            self._fail(
-                InconsistentState(
-                    f"{reason}; loading the notebook anew did not help: connect again, "
-                    "and if that fails too, restart the server"
-                )
-            )
-        else:
-            self._set_state("reconnecting", f"{reason}; loading the notebook anew")
-            self._reload_task = self._aside(self._reload(reason, self.reload_hook, pause))
+        Called by the application itself, it returns when the callbacks have run. Within the client
+        they run beside the reader.
+        """
+        replica, hook = self.replica, self._application.pre_apply_delta
+        if not is_idle(hook):
+            builder = replica.builder
+            await guard(hook(delta))
+            if builder is not replica.builder:
+                return  # the notebook was loaded anew while the hook ran
+        effects = replica.squash(delta, _now())
+        if effects:
+            await self.run(effects)
+            if type(effects[0]) is fx.SquashFailed:
+                return
+        own = self.delta_callbacks.for_id(delta.id)
+        if own is not None:
+            await own.fn(delta)  # type: ignore[misc]
+        running = self.delta_callbacks.dispatch(delta)
+        if running and not in_worker.get():
+            await asyncio.wait(running)
 
-    async def _reload(self, reason: str, hook: ReloadHook, pause: float) -> None:
-        await asyncio.sleep(pause)
-        pause = _RELOAD_PAUSE
-        while True:
-            try:
-                version_id, builder = await hook()
-                break
-            except Exception as exc:
-                now = asyncio.get_running_loop().time()
-                logger.warning("loading notebook %s anew failed: %s", self.file_id, exc)
-                if not self._subscription.may_reload(now):
-                    self._reload_task = None
-                    self._fail(InconsistentState(f"{reason}; loading it anew failed: {exc}"))
-                    return
-                await asyncio.sleep(pause)
-                pause *= 2
-        self.file_version_id, self.builder = version_id, builder
-        self._chain.clear(forget=True)
-        self._resynced_at = None
-        self.in_flight.reloaded()
-        self._reloaded()
-        self._reload_task = None
-        await self._resubscribe()
+    # The end
 
-    def _reloaded(self) -> None:
-        """Act on a new copy of the notebook (subclasses)."""
+    def close(self, error: RTUError) -> None:
+        """End everything that waits."""
+        self.act(self.replica.close(error))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def lanes(self) -> Iterator[Lane[Any]]:
+        """Iterate over whatever runs callbacks."""
+        yield self._subscribed
+        for callback in self.delta_callbacks:
+            yield callback.lane
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _finish(future: asyncio.Future[Any], cell: Any) -> None:
+    if not future.done():
+        future.set_result(cell)
+
+
+def _lose(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # nobody has to be waiting for every cell of a run

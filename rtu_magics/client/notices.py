@@ -1,74 +1,81 @@
-"""What a client tells its application: how the connection is, and when the notebook is there."""
+"""What a client tells its application: how the connection is, and that something is there."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["TellingClient"]
+from .tasks import SideTasks
+
+__all__ = ["ConnectionState", "Waiters"]
 
 logger = logging.getLogger(__name__)
 
 
-class TellingClient:
-    """Keeps the connection's state and whoever wants to hear of it; part of `RTUClient`."""
+class Waiters:
+    """Whoever waits for one thing to come true."""
 
     def __init__(self) -> None:
-        self.connection_state = "connecting"
-        self._state_detail = ""
-        self._state_callbacks: dict[object, Callable[[str, str], Any]] = {}
-        self._ready_waiters: set[asyncio.Future[None]] = set()
-        self._side_tasks: set[asyncio.Task[Any]] = set()
+        self._futures: set[asyncio.Future[None]] = set()
 
-    def register_connection_callback(self, fn: Callable[[str, str], Any]) -> Callable[[], None]:
-        """Call ``fn(state, detail)`` at every change of the connection's state.
+    def wake(self, exc: Exception | None = None) -> None:
+        """End every wait, with an error if there is one."""
+        for future in self._futures:
+            if not future.done():
+                if exc is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(exc)
 
-        Parameters
-        ----------
-        fn
-            A plain function that does not block. `state` is ``connecting``, ``live``,
-            ``reconnecting`` or ``closed``; `detail` says why, in one line, or is empty.
+    async def wait(self, timeout: float | None) -> None:
+        """Return at the next `wake`, or raise what it was given.
 
-        Returns
-        -------
-        A function that deregisters.
+        Raises
+        ------
+        TimeoutError
+            It took longer than `timeout`, in seconds; ``asyncio.TimeoutError`` on Python 3.10.
         """
-        token = object()
-        self._state_callbacks[token] = fn
-        return lambda: self._state_callbacks.pop(token, None) and None
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._futures.add(future)
+        try:
+            await asyncio.wait_for(future, timeout)
+        finally:
+            self._futures.discard(future)
 
-    def _set_state(self, state: str, detail: str = "") -> None:
-        if (state, detail) == (self.connection_state, self._state_detail):
+
+class ConnectionState:
+    """The state of a connection, and whoever wants to hear of it.
+
+    Attributes
+    ----------
+    state, detail
+        ``connecting``, ``live``, ``reconnecting`` or ``closed``, and why, in one line.
+    """
+
+    def __init__(self, tasks: SideTasks) -> None:
+        self.state = "connecting"
+        self.detail = ""
+        self._tasks = tasks
+        self._callbacks: dict[object, Callable[[str, str], Any]] = {}
+
+    def register(self, fn: Callable[[str, str], Any]) -> Callable[[], None]:
+        """Call ``fn(state, detail)`` at every change; return what deregisters it."""
+        token = object()
+        self._callbacks[token] = fn
+        return lambda: self._callbacks.pop(token, None) and None
+
+    def say(self, state: str, detail: str = "") -> None:
+        """Take a state, and tell it if it is another."""
+        if (state, detail) == (self.state, self.detail):
             return
-        self.connection_state, self._state_detail = state, detail
-        for fn in list(self._state_callbacks.values()):
+        self.state, self.detail = state, detail
+        for fn in list(self._callbacks.values()):
             try:
                 result = fn(state, detail)
                 if inspect.iscoroutine(result):
-                    self._aside(result)
+                    self._tasks.start(result)
             except Exception:
                 logger.exception("a connection callback raised")
-
-    def _wake_ready(self, exc: Exception | None = None) -> None:
-        for waiter in self._ready_waiters:
-            if not waiter.done():
-                if exc is None:
-                    waiter.set_result(None)
-                else:
-                    waiter.set_exception(exc)
-
-    def _aside(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(coroutine)
-        self._side_tasks.add(task)
-        task.add_done_callback(self._side_tasks.discard)
-        return task
-
-    async def _guard(self, coroutine: Awaitable[None]) -> None:
-        """Await a hook of the application; what it raises is logged and stops nothing."""
-        try:
-            await coroutine
-        except Exception:
-            logger.exception("a hook of the application raised")

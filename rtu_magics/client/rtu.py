@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Literal
+import logging
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from ..document import NotebookBuilder
+from ..errors import SubscribeTimeout
 from ..models import (
-    Attach,
-    CellContentsReplace,
-    CellContentsReplaceProperties,
-    CellContentsUpdate,
-    CellContentsUpdateProperties,
-    CellMetadataReplace,
-    CellMetadataReplaceProperties,
-    CellMetadataUpdate,
-    CellMetadataUpdateProperties,
-    CodeCell,
+    AuthenticateReply,
+    BaseRTURequest,
+    BulkCellStateUpdateResponse,
+    CellState,
     FileDeltaBase,
-    MarkdownCell,
-    NBCellsAdd,
-    NBCellsAddProperties,
-    NBCellsDelete,
-    NBCellsDeleteProperties,
-    NBCellsMove,
-    NBCellsMoveProperties,
-    RawCell,
+    FileStateData,
+    FileSubscribeReply,
+    KernelStatusUpdate,
+    KernelStatusUpdateResponse,
+    UpdateUserFileSubscriptionEventData,
+    kernel_channel,
 )
-from ..models.notebook import random_result_name
-from ..protocol import Backoff
+from ..protocol import Backoff, Replica
 from ..transport import Connect
-from .connection import ConnectOptions
-from .deltas import DeltaRequestCallbackManager
-from .executions import ExecutingClient
-from .follower import ReloadHook
+from . import cells, deltas, executions, registrations
+from .callbacks import DeltaCallbacks
+from .deltas import DeltaRequest
+from .executions import CellFuture
+from .follower import Follower
+from .forward import Forward
+from .hooks import ReloadHook, does_nothing
+from .lifetime import Lifetime
+from .login import Login
+from .manager import RTUManager
+from .notices import ConnectionState
+from .tasks import SideTasks
 
 __all__ = ["RTUClient"]
 
-Cell = CodeCell | MarkdownCell | RawCell
+logger = logging.getLogger(__name__)
 
 
-class RTUClient(ExecutingClient):
+class RTUClient:
     """A live copy of one remote notebook.
+
+    What it decides is a `Replica`, without sockets and clocks; `follower` is the shell around it.
 
     Parameters
     ----------
@@ -69,33 +72,6 @@ class RTUClient(ExecutingClient):
     gap_timeout
         Seconds that later deltas wait for a missing one before the client asks again.
 
-    Attributes
-    ----------
-    manager
-        The `RTUManager`: the connection.
-    builder
-        The notebook.
-    user_id, rtu_session_id
-        Who we are, and the id of the connection; None until known.
-    role
-        What we may do with the notebook, if the server says so.
-    file_state
-        What keeps the notebook from its file, as the server last told it; None if it never did.
-    people
-        Who has the notebook open, and the cell that each is in, by user id.
-    connection_state
-        ``connecting``, ``live``, ``reconnecting`` or ``closed``.
-    kernel_state, kernel_status
-        The kernel's state, and all that is known of it.
-    cell_states, cell_state_details
-        The states of the cells by cell id, and all that is known of them.
-    delta_callbacks
-        The registered delta callbacks.
-    deltas_to_apply_event
-        Set while deltas are applied as they come.
-    in_flight
-        The deltas sent and not settled.
-
     Examples
     --------
     ::
@@ -106,6 +82,46 @@ class RTUClient(ExecutingClient):
         cell = await client.add_cell("1 + 1")
         await client.shutdown()
     """
+
+    builder = Forward[NotebookBuilder]("_replica", "builder", "The notebook.")
+    file_version_id = Forward[UUID]("_replica", "version_id", "The version it was loaded from.")
+    gap_timeout = Forward[float]("_replica.order", "gap_timeout", "How long deltas wait.")
+    unapplied_deltas = Forward[Sequence[FileDeltaBase]](
+        "_replica.order", "chain", "The deltas that wait for their parents, in order of arrival."
+    )
+    in_flight = Forward[Any]("_replica", "requests", "The deltas sent and not settled.")
+    kernel_state = Forward[str]("_replica.state", "kernel_state", "The kernel's state.")
+    kernel_status = Forward[KernelStatusUpdate | None](
+        "_replica.state", "kernel_status", "All that is known of the kernel."
+    )
+    cell_states = Forward[dict[str, str]]("_replica.state", "cell_states", "States by cell id.")
+    cell_state_details = Forward[dict[str, CellState]](
+        "_replica.state", "cell_state_details", "All that is known of them, by cell id."
+    )
+    people = Forward[dict[UUID, UpdateUserFileSubscriptionEventData]](
+        "_replica.state", "people", "Who has it open, and the cell each is in, by user id."
+    )
+    role = Forward[str | None](
+        "_replica.state", "role", "What we may do with the notebook, if the server says so."
+    )
+    file_state = Forward[FileStateData | None](
+        "_replica.state", "file_state", "What keeps the notebook from its file, if that was told."
+    )
+    connection_state = Forward[str](
+        "connection", "state", "``connecting``, ``live``, ``reconnecting`` or ``closed``."
+    )
+    deltas_to_apply_event = Forward[asyncio.Event](
+        "follower", "gate", "Set while deltas are applied as they come."
+    )
+    delta_callbacks = Forward[DeltaCallbacks](
+        "follower", "delta_callbacks", "The registered delta callbacks."
+    )
+    file_subscribe_timeout_task = Forward[asyncio.Task[None] | None](
+        "follower", "timeout_task", "Waits for the answer to the subscription."
+    )
+    file_subcribe_timeout = Forward[float](
+        "", "file_subscribe_timeout", "An alias, misspelt like the name people know."
+    )
 
     def __init__(  # noqa: PLR0917  the signature is given
         self,
@@ -122,254 +138,250 @@ class RTUClient(ExecutingClient):
         backoff: Backoff | None = None,
         gap_timeout: float = 5.0,
     ) -> None:
-        super().__init__(
-            rtu_url,
-            jwt,
-            file_id,
-            file_version_id,
-            builder,
-            options=ConnectOptions(rtu_client_type, file_subscribe_timeout, connect, backoff),
-            reload_hook=reload_hook,
-            gap_timeout=gap_timeout,
+        if not isinstance(builder, NotebookBuilder):
+            raise TypeError("builder has to be a NotebookBuilder that holds the version to follow")
+        self.jwt = jwt
+        self.file_id = file_id
+        self.rtu_client_type = rtu_client_type
+        self.file_subscribe_timeout = file_subscribe_timeout
+        self.user_id: UUID | None = None
+        self.rtu_session_id: str | None = None
+        self.user_name: str | None = None  # what somebody with an owner's token wants to be called
+        self.file_channel = f"files/{file_id}"
+        self._replica: Replica[DeltaRequest, CellFuture] = Replica(
+            file_id, file_version_id, builder, gap_timeout=gap_timeout
         )
+        self.reload_hook = reload_hook
+        tasks = SideTasks()
+        self.connection = ConnectionState(tasks)
+        self.manager = manager = RTUManager(rtu_url, connect=connect, backoff=backoff)
+        self.follower = follower = Follower(
+            self, RTUClient, self._replica, manager, self.connection, tasks, self._give_up
+        )
+        self._login = Login(self, manager, follower, tasks)
+        self._lifetime = Lifetime(manager, follower, self._login, self.connection, tasks)
+        follower.hooks[AuthenticateReply] = self._login.take
+        follower.hooks[KernelStatusUpdateResponse] = self.on_kernel_status_update
+        follower.hooks[BulkCellStateUpdateResponse] = self.on_bulk_cell_state_update
+        manager.connect_hook = self.connect_hook
+        manager.auth_hook = self.auth_hook
+        manager.disconnect_hook = self.disconnect_hook
+        manager.context_hook = self.context_hook
+        manager.receive_hook = follower.receive
+        manager.direct_hook = follower.handles_directly
+        manager.failure_hook = lambda exc: follower.act(self._replica.contact.attempt_failed(exc))
+        manager.unsent_hook = follower.unsent
+
+    # What it is
+
+    @property
+    def reload_hook(self) -> ReloadHook | None:
+        """Loads the notebook anew when this copy can no longer follow."""
+        return self._reload_hook
+
+    @reload_hook.setter
+    def reload_hook(self, hook: ReloadHook | None) -> None:
+        self._reload_hook = hook
+        self._replica.reloads.possible = hook is not None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the notebook is caught up and follows the server's."""
+        return self._replica.is_live
+
+    @property
+    def cell_ids(self) -> list[str]:
+        """The ids of the cells, in the notebook's order."""
+        return self._replica.builder.cell_ids
+
+    @property
+    def kernel_pod_name(self) -> str:
+        """The kernels channel of this file."""
+        return kernel_channel(self.file_id)
+
+    # Life
+
+    async def initialize(
+        self,
+        queue_size: int = 0,
+        inbound_workers: int = 1,
+        outbound_workers: int = 1,
+        poll_workers: int = 1,
+    ) -> None:
+        """Start the workers and return; connecting, authenticating, subscribing follow.
+
+        Parameters
+        ----------
+        queue_size
+            How many messages each queue holds; 0 for any number.
+        inbound_workers, outbound_workers, poll_workers
+            How many tasks handle, send and read messages.
+        """
+        self._replica.running = True
+        await self.manager.initialize(queue_size, inbound_workers, outbound_workers, poll_workers)
+
+    async def wait_ready(self, timeout: float | None = None) -> None:
+        """Return once the notebook is caught up.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait at most; None for as long as it takes.
+
+        Raises
+        ------
+        AuthenticationFailed, PermissionDenied, InconsistentState
+            The server says no, or this copy cannot follow it.
+        ConnectFailed, ConnectionLost, SubscribeTimeout
+            The first connection failed. The client goes on trying until it is shut down.
+        ClientClosed
+            It was shut down.
+        """
+        if self.is_live:
+            return
+        self.follower.check_open()
+        self.manager.step_aside()
+        try:
+            await self.follower.ready.wait(timeout)
+        except asyncio.TimeoutError:
+            raise SubscribeTimeout(
+                f"the notebook was not ready within {timeout:g} s: is the server busy? Try again"
+            ) from None
+
+    async def shutdown(self, now: bool = False) -> None:
+        """End every task; everything that still waits ends with `ClientClosed`.
+
+        Parameters
+        ----------
+        now
+            Don't wait until the queues are drained and the callbacks have run.
+        """
+        await self._lifetime.shutdown(now=now)
+
+    def _give_up(self, error: Any) -> None:
+        self._lifetime.give_up(error)
+
+    # Messages and callbacks
+
+    def send(self, msg: BaseRTURequest) -> None:
+        """Queue a request; it goes out once the connection is authenticated.
+
+        A delta that this client keeps in flight goes out once the notebook is caught up, so that
+        deltas keep their order across a reconnect.
+
+        Raises
+        ------
+        RTUError
+            The client was shut down, or has given up for the reason given.
+        """
+        self.follower.send(msg)
+
+    register_rtu_event_callback = registrations.register_rtu_event_callback
+    register_transaction_id_callback = registrations.register_transaction_id_callback
+    register_delta_callback = registrations.register_delta_callback
+    register_connection_callback = registrations.register_connection_callback
+
+    # Hooks of the connection
+
+    @does_nothing
+    async def context_hook(self) -> None:
+        """Run at every iteration of a worker, to bind context variables."""
+
+    async def connect_hook(self, *args: Any, **kwargs: Any) -> None:
+        """Run when a connection is open; sets `rtu_session_id`."""
+        self._replica.contact.connected()
+        connection = self.manager.slot.connection
+        self.rtu_session_id = connection.headers.get("rtu_session_id") if connection else None
+
+    async def auth_hook(self, *args: Any, **kwargs: Any) -> None:
+        """Run after `connect_hook`; sends the authenticate request over the new connection."""
+        await self._login.ask()
+
+    async def disconnect_hook(self, *args: Any, **kwargs: Any) -> None:
+        """Run on the loss of a connection, before the next attempt; clears `rtu_session_id`."""
+        self.rtu_session_id = None
+        self._login.stop()
+        self.follower.act(self._replica.disconnected())
+
+    async def on_auth(self, msg: AuthenticateReply) -> None:
+        """For the application: the server's answer, good or bad, before the subscribe request."""
+
+    # Hooks of the subscription
+
+    async def send_file_subscribe(self) -> None:
+        """Ask to follow the notebook: from the delta applied last, or else from the version.
+
+        Goes out before everything queued, and starts the timeout.
+
+        Raises
+        ------
+        ConnectionLost
+            No connection is open.
+        """
+        await self.follower.run(self._replica.subscribe())
+
+    async def on_file_subscribe_timeout(self) -> None:
+        """Wait for `file_subscribe_timeout` seconds, then act on it; cancelled by the reply.
+
+        An override replaces all of it. By default whoever waits for the client to be ready gets a
+        `SubscribeTimeout`, and the connection is made anew.
+        """
+        await asyncio.sleep(self.file_subscribe_timeout)
+        self.follower.act(self._replica.unanswered(self.file_subscribe_timeout))
+        logger.warning("no answer to the subscription to notebook %s", self.file_id)
+        await self.manager.drop_connection()
+
+    async def on_file_subscribe(self, msg: FileSubscribeReply) -> None:
+        """For the application: the notebook is caught up."""
+
+    async def on_kernel_status_update(self, msg: KernelStatusUpdateResponse) -> None:
+        """Keep the kernel's state; an override calls this one."""
+        self.follower.tell(msg)
+
+    async def on_bulk_cell_state_update(self, msg: BulkCellStateUpdateResponse) -> None:
+        """Keep the cells' states and resolve what they end; an override calls this one."""
+        self.follower.tell(msg)
+
+    # Hooks on the way of a delta
+
+    async def queue_or_apply_delta(self, delta: FileDeltaBase) -> None:
+        """Squash a delta if it is the chain's next, and all that then can be; else let it wait."""
+        await self.follower.queue_or_apply(delta)
+
+    @does_nothing
+    async def post_queue_delta(self, delta: FileDeltaBase) -> None:
+        """For the application: this delta waits for its parent."""
+
+    @does_nothing
+    async def pre_apply_delta(self, delta: FileDeltaBase) -> None:
+        """For the application: this delta is squashed next."""
+
+    async def apply_delta(self, delta: FileDeltaBase) -> None:
+        """Squash one delta, with the hook before it and the callbacks after it.
+
+        Called by the application itself, it returns when the callbacks have run. Within the client
+        they run beside the reader.
+        """
+        await self.follower.apply(delta)
+
+    async def failed_to_squash_delta(self, delta: FileDeltaBase, exc: Exception) -> None:
+        """For the application: this delta cannot be squashed; the notebook is loaded anew."""
+
+    async def replay_unapplied_deltas(self) -> None:
+        """Squash everything that has become applicable."""
+        await self.follower.replay()
 
     # Deltas
 
-    async def new_delta_request(
-        self,
-        delta: FileDeltaBase,
-        *,
-        timeout: float | None = None,
-        attach: Attach | None = None,
-    ) -> FileDeltaBase:
-        """Send a delta; return it, as the server completed it, once it is squashed here.
+    new_delta_request = deltas.new_delta_request
+    add_cell = cells.add_cell
+    delete_cell = cells.delete_cell
+    move_cell = cells.move_cell
+    update_cell_content = cells.update_cell_content
+    replace_cell_content = cells.replace_cell_content
+    change_cell_type = cells.change_cell_type
 
-        It survives a lost connection: after a reconnect it is found in what was missed, or sent
-        again under the same id.
+    # Runs
 
-        Parameters
-        ----------
-        delta
-            The change.
-        timeout
-            Seconds to wait at most; None to wait for as long as the client lives.
-        attach
-            For a delta that runs cells: ``ask`` if this client answers what they ask, ``keep`` if
-            the server has to stay for the run. Only our server knows it.
-
-        Raises
-        ------
-        DeltaRejected
-            The server refuses it, calls it invalid or does not permit it.
-        InconsistentState
-            The server took it, but it cannot be squashed here.
-        ClientClosed
-            The client was shut down meanwhile.
-        TimeoutError
-            No answer in time; the server may still apply it.
-        """
-        return await self._request(delta, timeout=timeout, attach=attach)
-
-    async def _request(
-        self,
-        delta: FileDeltaBase,
-        on_squashed: Callable[[FileDeltaBase], None] | None = None,
-        timeout: float | None = None,
-        attach: Attach | None = None,
-        outputs_of: UUID | None = None,
-    ) -> FileDeltaBase:
-        self.manager.step_aside()
-        request = DeltaRequestCallbackManager(self, delta, on_squashed, attach, outputs_of)
-        try:
-            await self.manager.flush()
-            if timeout is None:
-                return await request.result
-            return await asyncio.wait_for(request.result, timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutError(
-                f"no answer to the change within {timeout:g} s: it may still be applied, look at "
-                "the notebook before you try again"
-            ) from None
-        finally:
-            if not request.result.done() or request.result.cancelled():
-                request.deregister_callbacks()
-
-    async def add_cell(
-        self,
-        source: str = "",
-        cell: Cell | None = None,
-        before_id: str | None = None,
-        after_id: str | None = None,
-        *,
-        outputs_of: UUID | None = None,
-    ) -> Cell:
-        """Add a cell, at the end by default; return the squashed cell.
-
-        Parameters
-        ----------
-        source
-            The source of a new code cell; ignored when `cell` is given.
-        cell
-            The cell to add; it is copied.
-        before_id, after_id
-            The cell before or after which it goes.
-        outputs_of
-            An output collection of this notebook that the cell gets a copy of.
-
-        Raises
-        ------
-        ValueError
-            Both `before_id` and `after_id` are given.
-        CellNotFound
-            The notebook has no such cell.
-        DeltaRejected
-            The server refused.
-        """
-        if before_id is not None and after_id is not None:
-            raise ValueError("give before_id or after_id, not both")
-        cell = CodeCell(source=source) if cell is None else cell.model_copy(deep=True)
-        if before_id is not None:
-            # On the wire there is only "after": other clients drop the other one.
-            index = self.builder.index_of(before_id)
-            after_id = self.builder.nb.cells[index - 1].id if index else None
-        elif after_id is not None:
-            self.builder.cell(after_id)
-        elif cells := self.builder.nb.cells:
-            after_id = cells[-1].id
-        properties = NBCellsAddProperties(id=cell.id, cell=cell, after_id=after_id)
-        added = NBCellsAdd(file_id=self.file_id, properties=properties)
-        await self._request(added, outputs_of=outputs_of)
-        return self.builder.cell(cell.id)
-
-    async def delete_cell(self, cell_id: str) -> FileDeltaBase:
-        """Delete a cell; return the delta.
-
-        Raises
-        ------
-        CellNotFound, DeltaRejected
-            There is no such cell; the server refused.
-        """
-        self.builder.cell(cell_id)
-        properties = NBCellsDeleteProperties(id=cell_id)
-        return await self._request(NBCellsDelete(file_id=self.file_id, properties=properties))
-
-    async def move_cell(
-        self, cell_id: str, after_id: str | None = None, before_id: str | None = None
-    ) -> FileDeltaBase:
-        """Move a cell after or before another, to the top without either; return the delta.
-
-        Raises
-        ------
-        ValueError
-            Both are given, or the cell itself.
-        CellNotFound, DeltaRejected
-            There is no such cell; the server refused.
-        """
-        if after_id is not None and before_id is not None:
-            raise ValueError("give before_id or after_id, not both")
-        self.builder.cell(cell_id)
-        if cell_id in (after_id, before_id):
-            raise ValueError("a cell cannot be moved after or before itself: name another cell")
-        if before_id is not None:
-            others = [other for other in self.cell_ids if other != cell_id]
-            self.builder.cell(before_id)
-            index = others.index(before_id)
-            after_id = others[index - 1] if index else None
-        elif after_id is not None:
-            self.builder.cell(after_id)
-        properties = NBCellsMoveProperties(id=cell_id, after_id=after_id)
-        return await self._request(NBCellsMove(file_id=self.file_id, properties=properties))
-
-    async def update_cell_content(self, cell_id: str, patch: str) -> Cell:
-        """Patch a cell's source; return the squashed cell.
-
-        Parameters
-        ----------
-        cell_id
-            The cell.
-        patch
-            A patch in diff-match-patch's text format; see `rtu_magics.document.make_patch`.
-
-        Raises
-        ------
-        CellNotFound, DeltaRejected
-            There is no such cell; the patch does not apply.
-        """
-        self.builder.cell(cell_id)
-        delta = CellContentsUpdate(
-            file_id=self.file_id,
-            resource_id=cell_id,
-            properties=CellContentsUpdateProperties(patch=patch),
-        )
-        await self._request(delta)
-        return self.builder.cell(cell_id)
-
-    async def replace_cell_content(self, cell_id: str, source: str) -> Cell:
-        """Replace a cell's source; return the squashed cell.
-
-        Raises
-        ------
-        CellNotFound, DeltaRejected
-            There is no such cell; the server refused.
-        """
-        self.builder.cell(cell_id)
-        delta = CellContentsReplace(
-            file_id=self.file_id,
-            resource_id=cell_id,
-            properties=CellContentsReplaceProperties(source=source),
-        )
-        await self._request(delta)
-        return self.builder.cell(cell_id)
-
-    async def change_cell_type(
-        self,
-        cell_id: str,
-        cell_type: Literal["code", "markdown", "sql"],
-        code_language: str = "python",
-        db_connection: str = "@noteable",
-        assign_results_to: str | None = None,
-    ) -> Cell:
-        """Change a cell's type; return the squashed cell.
-
-        Parameters
-        ----------
-        cell_id
-            The cell.
-        cell_type
-            ``code``, ``markdown`` or ``sql``.
-        code_language
-            The language of a code cell.
-        db_connection, assign_results_to
-            For SQL: the data source, and the variable that takes the result (``df_`` and four
-            random letters by default).
-
-        Raises
-        ------
-        ValueError
-            No such type.
-        CellNotFound, DeltaRejected
-            There is no such cell; the server refused.
-        """
-        languages = {"code": code_language, "markdown": "markdown", "sql": "sql"}
-        if cell_type not in languages:
-            raise ValueError(f"no cell type {cell_type!r}: use code, markdown or sql")
-        self.builder.cell(cell_id)
-        properties = CellMetadataReplaceProperties(
-            type="markdown" if cell_type == "markdown" else "code", language=languages[cell_type]
-        )
-        await self._request(
-            CellMetadataReplace(file_id=self.file_id, resource_id=cell_id, properties=properties)
-        )
-        if cell_type == "sql":
-            # Key by key: what else stands beside them (the output collection's id) stays.
-            await self._set_metadata(cell_id, "db_connection", db_connection)
-            await self._set_metadata(
-                cell_id, "assign_results_to", assign_results_to or random_result_name()
-            )
-        return self.builder.cell(cell_id)
-
-    async def _set_metadata(self, cell_id: str, key: str, value: Any) -> None:
-        properties = CellMetadataUpdateProperties(path=["noteable", key], value=value)
-        await self._request(
-            CellMetadataUpdate(file_id=self.file_id, resource_id=cell_id, properties=properties)
-        )
+    queue_execution = executions.queue_execution
+    wait_for_kernel_idle = executions.wait_for_kernel_idle

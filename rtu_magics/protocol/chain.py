@@ -125,6 +125,13 @@ class DeltaChain(Sequence[FileDeltaBase]):
         self._gap_since = None
         return delta
 
+    def discard(self, delta: FileDeltaBase) -> None:
+        """Take a delta out if it waits here; it is not known then."""
+        if delta.id.int in self._waiting_ids:
+            self._waiting_ids.discard(delta.id.int)
+            for parent in [p for p, waits in self._waiting.items() if waits.id == delta.id]:
+                del self._waiting[parent]
+
     def remember(self, delta_id: UUID) -> None:
         """Note a delta that was applied without passing through here."""
         self._known[delta_id.int] = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 __all__ = ["InFlight", "Pending"]
@@ -26,6 +26,10 @@ class Pending(Generic[T]):
         How often it was handed to a connection.
     predates_reload
         It was sent before the notebook was loaded anew: the new copy may contain it already.
+    wait_for
+        For an execute delta whose cells are waited for: makes what stands for the wait for a cell.
+    refused_until
+        The server said a bare "no"; the cause should follow until this time.
     """
 
     transaction_id: UUID
@@ -33,6 +37,8 @@ class Pending(Generic[T]):
     owner: T
     sends: int = 0
     predates_reload: bool = False
+    wait_for: Callable[[str], Any] | None = None
+    refused_until: float | None = None
 
 
 class InFlight(Generic[T]):
@@ -55,6 +61,12 @@ class InFlight(Generic[T]):
         return iter(list(self._by_delta.values()))
 
     def add(self, transaction_id: UUID, delta_id: UUID, owner: T) -> Pending[T]:
+        """Remember a request; see `put`."""
+        pending = Pending(transaction_id, delta_id, owner)
+        self.put(pending)
+        return pending
+
+    def put(self, pending: Pending[T]) -> None:
         """Remember a request.
 
         Raises
@@ -62,12 +74,10 @@ class InFlight(Generic[T]):
         ValueError
             One with this delta id or transaction id is in flight already.
         """
-        delta_key, transaction_key = delta_id.int, transaction_id.int
+        delta_key, transaction_key = pending.delta_id.int, pending.transaction_id.int
         if delta_key in self._by_delta or transaction_key in self._by_transaction:
-            raise ValueError(f"delta {delta_id} is in flight already; wait for its result")
-        pending = Pending(transaction_id, delta_id, owner)
+            raise ValueError(f"delta {pending.delta_id} is in flight already; wait for its result")
         self._by_delta[delta_key] = self._by_transaction[transaction_key] = pending
-        return pending
 
     def by_delta(self, delta_id: UUID) -> Pending[T] | None:
         """Return the request with this delta."""

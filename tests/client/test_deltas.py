@@ -49,7 +49,7 @@ async def test_a_rejection_brings_its_cause(world):
 
 
 async def test_a_bare_no_does_not_hang(world, monkeypatch):
-    monkeypatch.setattr("rtu_magics.client.deltas._CAUSE_TIMEOUT", 0.05)
+    monkeypatch.setattr("rtu_magics.protocol.requests.CAUSE_TIMEOUT", 0.05)
     client = await world.ready()
     world.server.ignore = {NewDeltaRequest}
 

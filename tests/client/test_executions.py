@@ -173,7 +173,7 @@ async def test_a_refused_execution_leaves_nothing_behind(running):
     world.server.on_request = refuse
     with pytest.raises(DeltaRejected, match="viewers read"):
         await client.queue_execution("a")
-    assert len(client._ledger) == 0
+    assert len(client.follower.replica.state.waits) == 0
 
 
 async def test_a_cancelled_future_is_forgotten(running):
@@ -181,7 +181,7 @@ async def test_a_cancelled_future_is_forgotten(running):
     (future,) = await client.queue_execution("a")
     future.cancel()
     await asyncio.sleep(0)
-    assert len(client._ledger) == 0
+    assert len(client.follower.replica.state.waits) == 0
 
 
 async def test_the_execution_id_can_be_chosen(running):

@@ -172,7 +172,7 @@ async def test_nothing_more_is_applied_once_out_of_step(world, until):
 
 
 async def test_a_reload_that_fails_is_tried_again(world, until, monkeypatch):
-    monkeypatch.setattr("rtu_magics.client.follower._RELOAD_PAUSE", 0.01)
+    monkeypatch.setattr("rtu_magics.protocol.reload.RELOAD_PAUSE", 0.01)
     calls = []
 
     async def hook():
@@ -187,7 +187,7 @@ async def test_a_reload_that_fails_is_tried_again(world, until, monkeypatch):
 
 
 async def test_one_that_always_fails_ends_it(world, monkeypatch):
-    monkeypatch.setattr("rtu_magics.client.follower._RELOAD_PAUSE", 0.01)
+    monkeypatch.setattr("rtu_magics.protocol.reload.RELOAD_PAUSE", 0.01)
 
     async def hook():
         raise OSError("no network")

@@ -8,6 +8,7 @@ def test_the_public_names():
         "ExecutionLedger",
         "InFlight",
         "Pending",
+        "Replica",
         "Subscription",
         "SubscriptionState",
         "is_position",
