@@ -7,16 +7,19 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from ..errors import ClientClosed, ConnectFailed, ConnectionLost, TransportError
+from ..models import BaseRTURequest, BaseRTUResponse
 from ..protocol import Backoff
 from ..transport import Connect, Connection, QuickConnection
-from .callbacks import in_worker
-from .receiver import HandlingManager
-from .sender import Hook
-from .slot import Slot, follow_future
+from .callbacks import MessageCallbacks, in_worker
+from .messagelog import MessageLog
+from .receiver import Inbox, parsed
+from .sender import Hook, Outbox
+from .slot import Line, Slot, follow_future
 
 __all__ = ["RTUManager"]
 
@@ -26,7 +29,7 @@ _DRAIN_TIMEOUT = 5.0  # seconds that an orderly shutdown waits for the queues
 _SETTLE_TIMEOUT = 1.0  # seconds that a lost connection waits for what it had brought
 
 
-class RTUManager(HandlingManager):
+class RTUManager:
     """The websocket side of a client: connects, reconnects, queues in both directions.
 
     Parameters
@@ -55,6 +58,10 @@ class RTUManager(HandlingManager):
         Function called with the `TransportError` of an attempt that made no connection.
     unsent_hook
         Function called with a message that could not be serialised, and the exception.
+    callbacks
+        The registered callbacks, by message class and transaction.
+    outbox, inbox
+        The two halves: what is to be sent, and what is to be handled.
     reconnections
         How many connections were made after the first.
     retry_at
@@ -64,21 +71,34 @@ class RTUManager(HandlingManager):
     def __init__(
         self, ws_url: str, *, connect: Connect | None = None, backoff: Backoff | None = None
     ) -> None:
-        super().__init__()
         self.ws_url = ws_url
         self.backoff = backoff or Backoff()
         self.init_hook: Hook | None = None
         self.connect_hook: Hook | None = None
         self.auth_hook: Hook | None = None
         self.disconnect_hook: Hook | None = None
+        self.context_hook: Hook | None = None
+        self.receive_hook: Callable[[BaseRTUResponse], Awaitable[None]] | None = None
+        self.direct_hook: Callable[[BaseRTUResponse], bool] | None = None
         self.failure_hook: Callable[[TransportError], None] | None = None
+        self.unsent_hook: Callable[[BaseRTURequest, Exception], None] | None = None
+        self.callbacks = MessageCallbacks()
         self.reconnections = 0
         self.retry_at: float | None = None
         self._connect = connect
         self._connections = 0
         self._down = asyncio.Event()
+        self._log = MessageLog(logger)
+        self._line = Line()
+        self.outbox = Outbox(self, self._line, self._log)
+        self.inbox = Inbox(self, self._line, self._log)
 
     # What callers use
+
+    @property
+    def slot(self) -> Slot:
+        """The present connection, or the attempt to make one."""
+        return self._line.slot
 
     @property
     def unauth_ws(self) -> asyncio.Future[Connection]:
@@ -93,7 +113,7 @@ class RTUManager(HandlingManager):
     @property
     def is_running(self) -> bool:
         """Whether the workers run."""
-        return bool(self._tasks) and not self._closing
+        return bool(self._line.tasks) and not self._line.closing
 
     async def initialize(
         self,
@@ -119,20 +139,20 @@ class RTUManager(HandlingManager):
             It was shut down; make a new one.
         """
         del poll_workers
-        if self._closing:
+        if self._line.closing:
             raise ClientClosed("this client was shut down: make a new one")
-        if self._tasks:
+        if self._line.tasks:
             return
         if queue_size:
-            self._inbound = asyncio.Queue(queue_size)
-            self._outbound = asyncio.Queue(queue_size)
+            self.inbox.queue = asyncio.Queue(queue_size)
+            self.outbox.queue = asyncio.Queue(queue_size)
         if self.init_hook is not None:
             await self.init_hook(self)
         for _ in range(max(1, outbound_workers)):
-            self._spawn(self._send_forever())
+            self._line.spawn(self.outbox.work())
         for _ in range(max(1, inbound_workers)):
-            self.add_inbound_worker()
-        self._spawn(self._stay_connected())
+            self.inbox.add_worker()
+        self._line.spawn(self._stay_connected())
 
     async def shutdown(self, now: bool = False) -> None:
         """End every task and the connection; a second call waits for the first.
@@ -142,21 +162,21 @@ class RTUManager(HandlingManager):
         now
             Don't wait for what is queued.
         """
-        if self._closing:
+        if self._line.closing:
             await self._down.wait()
             return
-        self._closing = True
+        self._line.closing = True
         slot = self.slot
         if not now and slot.is_authenticated and not slot.ended.is_set():
-            for queue in (self._outbound, self._inbound):
+            for queue in (self.outbox.queue, self.inbox.queue):
                 try:
                     await asyncio.wait_for(queue.join(), _DRAIN_TIMEOUT)
                 except asyncio.TimeoutError:
                     logger.warning("shutting down with %d messages unsent or unread", queue.qsize())
         # A worker or callback may be what calls this: it must not cancel or await itself.
-        self._stopped = True
+        self._line.stopped = True
         me = asyncio.current_task()
-        mine = [task for task in self._tasks if task is not me]
+        mine = [task for task in self._line.tasks if task is not me]
         mine += [t for lane in self.callbacks.lanes() if (t := lane.cancel()) is not None]
         for task in mine:
             task.cancel()
@@ -170,6 +190,74 @@ class RTUManager(HandlingManager):
         """Close the present connection, as if it had been lost: the next is made after a delay."""
         if (connection := self.slot.connection) is not None:
             await self._close(connection)
+
+    # Messages
+
+    def register_callback(
+        self,
+        fn: Callable[[Any], Any],
+        on_predicate: Callable[[str, Any], bool] | None = None,
+    ) -> Callable[[], None]:
+        """Call `fn` with every message for which ``on_predicate(topic, message)`` is true.
+
+        The topic is always ``""``. Returns a function that deregisters. A predicate is asked about
+        every message: prefer the client's registrations by event class or transaction id.
+        """
+        return self.callbacks.on_predicate(on_predicate or (lambda topic, message: True), fn)
+
+    def send(self, message: BaseRTURequest, *, only_on: Slot | None = None) -> None:
+        """Queue a message; it goes out once a connection is authenticated.
+
+        Parameters
+        ----------
+        message
+            The request.
+        only_on
+            Drop the message when this connection is no longer the present one.
+
+        Raises
+        ------
+        ClientClosed
+            The manager was shut down.
+        """
+        self.outbox.send(message, only_on=only_on)
+
+    async def flush(self) -> None:
+        """Send what is queued from the caller's own task, if nothing stands in the way."""
+        await self.outbox.flush()
+
+    async def send_now(self, message: BaseRTURequest) -> None:
+        """Send a message over the open connection, before everything queued, authenticated or not.
+
+        Raises
+        ------
+        ConnectionLost
+            No connection is open.
+        """
+        await self.outbox.send_now(message)
+
+    def step_aside(self) -> None:
+        """Let somebody else read on, if the caller is the task that handles what arrives."""
+        self.inbox.step_aside()
+
+    def outbound_message_hook(self, contents: BaseRTURequest) -> str:
+        """Serialise one message."""
+        return contents.model_dump_json()
+
+    def inbound_message_hook(self, contents: str | bytes) -> BaseRTUResponse:
+        """Parse one message; never raises.
+
+        A known event whose data do not fit, and a message that is no RTU at all, become a plain
+        `BaseRTUResponse` (event ``unreadable`` in the latter case) and one log line per event.
+        """
+        return parsed(contents, self._log)
+
+    async def on_exception(self, exc: BaseException) -> None:
+        """Hear of what went wrong in a worker or with the connection; logs it."""
+        if isinstance(exc, TransportError):
+            logger.info("%s: %s", type(exc).__name__, exc)
+        else:
+            logger.error("an RTU worker caught %r", exc, exc_info=exc)
 
     # The connection
 
@@ -188,7 +276,7 @@ class RTUManager(HandlingManager):
     async def _stay_connected(self) -> None:
         in_worker.set(True)
         loop = asyncio.get_running_loop()
-        while not self._stopped:
+        while not self._line.stopped:
             slot = self.slot
             try:
                 connection = await self._open()
@@ -220,7 +308,7 @@ class RTUManager(HandlingManager):
         slot.unauth.set_result(connection)
         if isinstance(connection, QuickConnection):
             slot.quick = connection
-            connection.deliver_to(partial(self._take, slot))
+            connection.deliver_to(partial(self.inbox.take, slot))
         self._connections += 1
         self.reconnections = self._connections - 1
         reason: Exception
@@ -231,7 +319,7 @@ class RTUManager(HandlingManager):
                 await self.auth_hook(self)
             elif not slot.authed.done():
                 slot.authed.set_result(connection)
-            put, recv = self._inbound.put, connection.recv
+            put, recv = self.inbox.queue.put, connection.recv
             while True:
                 await put((slot, self.inbound_message_hook(await recv())))
         except ConnectionLost as exc:
@@ -242,10 +330,10 @@ class RTUManager(HandlingManager):
         await self._close(connection)
         # What it brought before it ended still counts: an error message, for one.
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._inbound.join(), _SETTLE_TIMEOUT)
+            await asyncio.wait_for(self.inbox.queue.join(), _SETTLE_TIMEOUT)
         authenticated = slot.is_authenticated
-        if not self._closing:
-            self._current = Slot()
+        if not self._line.closing:
+            self._line.current = Slot()
         slot.end(reason)
         # Nothing is awaited between the change of slots and this hook, so nobody sees one half.
         if self.disconnect_hook is not None:

@@ -3,43 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Protocol
 
-from ..errors import ClientClosed, ConnectionLost, TransportError
+from ..errors import ClientClosed, ConnectionLost
 from ..models import BaseRTURequest
 from .callbacks import in_worker
 from .hooks import is_idle
 from .messagelog import MessageLog
-from .slot import Slot
+from .slot import Line, Slot
 
-__all__ = ["Hook", "SendingManager"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Hook", "Outbox", "Outward", "in_no_context"]
 
 Hook = Callable[..., Awaitable[None]]
 
 
-class SendingManager:
-    """Sends messages in order, each once a connection is authenticated; part of `RTUManager`."""
+def in_no_context(hook: Hook | None) -> bool:
+    """Return whether the application's `context_hook` has nothing to do."""
+    return hook is None or is_idle(hook)
 
-    def __init__(self) -> None:
-        self.context_hook: Hook | None = None
-        self.unsent_hook: Callable[[BaseRTURequest, Exception], None] | None = None
-        self._current: Slot | None = None
-        self._outbound: asyncio.Queue[tuple[BaseRTURequest, Slot | None]] = asyncio.Queue()
-        self._sending = 0  # messages in the hands of workers
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closing = False
-        self._log = MessageLog(logger)
 
-    @property
-    def slot(self) -> Slot:
-        """The present connection, or the attempt to make one."""
-        if self._current is None:
-            self._current = Slot()
-        return self._current
+class Outward(Protocol):
+    """What sending asks of the manager, because people assign or override it."""
+
+    context_hook: Hook | None
+    unsent_hook: Callable[[BaseRTURequest, Exception], None] | None
+
+    def outbound_message_hook(self, contents: BaseRTURequest) -> str:
+        """Serialise one message."""
+
+    async def on_exception(self, exc: BaseException) -> None:
+        """Hear of what went wrong."""
+
+
+class Outbox:
+    """The sending half of a manager."""
+
+    def __init__(self, manager: Outward, line: Line, log: MessageLog) -> None:
+        self.queue: asyncio.Queue[tuple[BaseRTURequest, Slot | None]] = asyncio.Queue()
+        self._manager = manager
+        self._line = line
+        self._log = log
+        self._busy = 0  # messages in the hands of workers
 
     def send(self, message: BaseRTURequest, *, only_on: Slot | None = None) -> None:
         """Queue a message; it goes out once a connection is authenticated.
@@ -56,34 +61,30 @@ class SendingManager:
         ClientClosed
             The manager was shut down.
         """
-        if self._closing:
+        if self._line.closing:
             raise ClientClosed("the connection was shut down: connect again")
         if not self._send_at_once(message, only_on):
-            self._outbound.put_nowait((message, only_on))
+            self.queue.put_nowait((message, only_on))
 
     def _send_at_once(self, message: BaseRTURequest, only_on: Slot | None) -> bool:
         """Send a message without a worker, if nothing stands in the way; return whether."""
-        slot = self._current
+        slot = self._line.current
         if (
-            self._sending
+            self._busy
             or slot is None
             or slot.quick is None
             or not slot.authed.done()
             or (only_on is not None and only_on is not slot)
-            or not self._outbound.empty()
-            or not self._in_no_context()
+            or not self.queue.empty()
+            or not in_no_context(self._manager.context_hook)
         ):
             return False
         try:
-            text = self.outbound_message_hook(message)
+            text = self._manager.outbound_message_hook(message)
         except Exception:
             return False  # the worker meets it again, and knows what to do
         self._log.trace("sent", message)
         return slot.quick.send_now(text)
-
-    def _in_no_context(self) -> bool:
-        """Return whether the application's `context_hook` has nothing to do."""
-        return self.context_hook is None or is_idle(self.context_hook)
 
     async def flush(self) -> None:
         """Send what is queued from the caller's own task, if nothing stands in the way.
@@ -91,7 +92,7 @@ class SendingManager:
         It saves whoever waits for an answer one turn of the loop. What cannot go out at once stays
         for the workers.
         """
-        while not (self._sending or self._outbound.empty()) and self.slot.is_authenticated:
+        while not (self._busy or self.queue.empty()) and self._line.slot.is_authenticated:
             await self._send_next()
 
     async def send_now(self, message: BaseRTURequest) -> None:
@@ -102,62 +103,46 @@ class SendingManager:
         ConnectionLost
             No connection is open.
         """
-        connection = self.slot.connection
+        connection = self._line.slot.connection
         if connection is None:
             raise ConnectionLost("not connected")
         self._log.trace("sent", message)
-        await connection.send(self.outbound_message_hook(message))
+        await connection.send(self._manager.outbound_message_hook(message))
 
-    def outbound_message_hook(self, contents: BaseRTURequest) -> str:
-        """Serialise one message."""
-        return contents.model_dump_json()
-
-    async def on_exception(self, exc: BaseException) -> None:
-        """Hear of what went wrong in a worker or with the connection; logs it."""
-        if isinstance(exc, TransportError):
-            logger.info("%s: %s", type(exc).__name__, exc)
-        else:
-            logger.error("an RTU worker caught %r", exc, exc_info=exc)
-
-    def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _send_forever(self) -> None:
+    async def work(self) -> None:
+        """Send what is queued, for ever."""
         in_worker.set(True)
         while True:
             await self._send_next()
 
     async def _send_next(self) -> None:
-        message, only_on = await self._outbound.get()
-        self._sending += 1
+        message, only_on = await self.queue.get()
+        self._busy += 1
         try:
-            if self.context_hook is not None:
-                await self.context_hook()
+            if self._manager.context_hook is not None:
+                await self._manager.context_hook()
             await self._send(message, only_on)
         except Exception as exc:
-            await self.on_exception(exc)
+            await self._manager.on_exception(exc)
         finally:
-            self._sending -= 1
-            self._outbound.task_done()
+            self._busy -= 1
+            self.queue.task_done()
 
     async def _send(self, message: BaseRTURequest, only_on: Slot | None) -> None:
         text: str | None = None
-        while only_on is None or only_on is self._current:
-            slot = self.slot
+        while only_on is None or only_on is self._line.current:
+            slot = self._line.slot
             try:
                 connection = await (
                     slot.authed if slot.authed.done() else asyncio.shield(slot.authed)
                 )
                 if text is None:
                     try:
-                        text = self.outbound_message_hook(message)
+                        text = self._manager.outbound_message_hook(message)
                     except Exception as exc:
-                        if self.unsent_hook is None:
+                        if self._manager.unsent_hook is None:
                             raise
-                        self.unsent_hook(message, exc)
+                        self._manager.unsent_hook(message, exc)
                         return
                 self._log.trace("sent", message)
                 await connection.send(text)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from ..transport import Connection, QuickConnection
 
-__all__ = ["Slot", "follow_future"]
+__all__ = ["Line", "Slot", "follow_future"]
 
 
 class Slot:
@@ -48,6 +50,40 @@ class Slot:
                 future.exception()  # nobody has to be waiting: no "never retrieved" in the log
         self.quick = None
         self.ended.set()
+
+
+class Line:
+    """What the halves of a manager share: the present connection, and the tasks that serve it.
+
+    Attributes
+    ----------
+    current
+        The present slot, None until somebody asks for one.
+    tasks
+        The workers.
+    closing, stopped
+        Nothing is taken any more; the workers end.
+    """
+
+    def __init__(self) -> None:
+        self.current: Slot | None = None
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.closing = False
+        self.stopped = False
+
+    @property
+    def slot(self) -> Slot:
+        """The present connection, or the attempt to make one."""
+        if self.current is None:
+            self.current = Slot()
+        return self.current
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a worker until it ends or the manager does."""
+        task = asyncio.create_task(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
 
 
 def follow_future(inner: asyncio.Future[Connection]) -> asyncio.Future[Connection]:

@@ -233,7 +233,7 @@ async def test_bounded_queues_and_several_workers(network, until):
     await manager.initialize(queue_size=8, inbound_workers=3, outbound_workers=2, poll_workers=2)
     await manager.initialize()  # again changes nothing
     for _ in range(40):
-        while manager._outbound.full():
+        while manager.outbox.queue.full():
             await asyncio.sleep(0.001)
         manager.send(PingRequest())
     await until(lambda: len(seen) == 40)
