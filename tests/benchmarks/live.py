@@ -22,6 +22,7 @@ from rtu_magics.client import APIClient, RTUClient
 from rtu_magics.models import CellContentsReplace
 
 from ..helpers.server import RunningServer, running_server
+from .workloads import notebook
 
 
 @contextlib.contextmanager
@@ -118,8 +119,10 @@ def remote_magics() -> Iterator[tuple[Callable[..., None], Processor]]:
                     shell.run_cell_magic(name, rest, cell)
             assert shown.getvalue() or not name.startswith("rtu_exec"), f"{line} showed nothing"
 
+        path = Path(root) / "n.ipynb"
+        path.write_text(json.dumps(notebook(0)), "utf-8")
         magic("load_ext rtu_magics")
-        magic(f"rtu_connect {Path(root) / 'n.ipynb'} --new")
+        magic(f"rtu_connect {path}")
         server = json.loads((Path(root) / ".rtu_magics" / "server.json").read_text("utf-8"))
         try:
             yield magic, Processor(server["pid"])
