@@ -6,7 +6,6 @@ revokes all there is, half a word must not be enough. Pure: names in, a name out
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = ["meant"]
@@ -36,5 +35,7 @@ def meant(word: str, known: Iterable[str]) -> str | None:
     begin = [option for bare, option in long.items() if name and bare.startswith(name)]
     if begin:
         return begin[0]
-    close = difflib.get_close_matches(name, long, n=1)
+    from difflib import get_close_matches  # loading the extension needs none of it
+
+    close = get_close_matches(name, long, n=1)
     return long[close[0]] if close else None

@@ -296,8 +296,9 @@ class Context:
         """
         if self.trust_outputs is not None:
             return self.trust_outputs
-        local = self.known.local_path is not None
-        return usual_trust(self.api.authorization_token, self.known.role, local=local)
+        # Asked for every output.
+        known = self.known
+        return usual_trust(self.api.authorization_token, known.role, local=known.root is not None)
 
     def positions(self) -> Positions:
         """Return where the cells stand now; from any thread."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any
 
@@ -132,6 +131,8 @@ class HelpMagics(MagicsBase):
             return f"there is no {name}, it is written {self._marks(bare)}; %rtu_help lists all"
         # Without what all of them begin with, which would make all of them alike.
         words = [one.removeprefix("rtu_") for one in ours]
-        close = difflib.get_close_matches(bare.removeprefix("rtu_"), words, n=1)
+        from difflib import get_close_matches
+
+        close = get_close_matches(bare.removeprefix("rtu_"), words, n=1)
         meant = f"; did you mean {self._marks(f'rtu_{close[0]}')}?" if close else ";"
         return f"there is no {name}{meant} %rtu_help lists all"
