@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -65,6 +65,8 @@ class DeltaRequest:
         What the run of the delta wants of this connection, see `models.NewDeltaRequestData`.
     outputs_of
         For a new cell: the output collection that it gets a copy of.
+    waiting
+        For a delta that runs cells: the kernels that wait for them.
 
     Attributes
     ----------
@@ -85,6 +87,8 @@ class DeltaRequest:
         wait_for: Callable[[str], Any] | None = None,
         attach: Attach | None = None,
         outputs_of: UUID | None = None,
+        *,
+        waiting: Sequence[str] = (),
     ) -> None:
         self.client = client
         self.delta = delta
@@ -94,6 +98,7 @@ class DeltaRequest:
             "delta": delta,
             "output_collection_id_to_copy": outputs_of,
             "attach": attach,
+            "waiting": list(waiting),
         }
         data = NewDeltaRequestData.model_construct(**fields)
         self.request = NewDeltaRequest(channel=client.file_channel, data=data)
@@ -175,10 +180,11 @@ async def request_delta(
     timeout: float | None = None,
     attach: Attach | None = None,
     outputs_of: UUID | None = None,
+    waiting: Sequence[str] = (),
 ) -> FileDeltaBase:
     """Send a delta; return it once it is squashed, see `new_delta_request`."""
     client.manager.step_aside()
-    request = DeltaRequest(client, delta, wait_for, attach, outputs_of)
+    request = DeltaRequest(client, delta, wait_for, attach, outputs_of, waiting=waiting)
     request.send()
     try:
         await client.manager.flush()
@@ -201,6 +207,7 @@ async def new_delta_request(
     *,
     timeout: float | None = None,
     attach: Attach | None = None,
+    waiting: Sequence[str] = (),
 ) -> FileDeltaBase:
     """Send a delta; return it, as the server completed it, once it is squashed here.
 
@@ -216,6 +223,9 @@ async def new_delta_request(
     attach
         For a delta that runs cells: ``ask`` if this client answers what they ask, ``keep`` if
         the server has to stay for the run. Only our server knows it.
+    waiting
+        For a delta that runs cells: the ids of the kernels that wait for them. Our server refuses
+        what would make kernels wait for one another.
 
     Raises
     ------
@@ -228,4 +238,4 @@ async def new_delta_request(
     TimeoutError
         No answer in time; the server may still apply it.
     """
-    return await request_delta(client, delta, timeout=timeout, attach=attach)
+    return await request_delta(client, delta, timeout=timeout, attach=attach, waiting=waiting)

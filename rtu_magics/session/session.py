@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from .. import models as m
+from ..client.own_kernel import waiting_kernels
 from ..foreign import shown
 from .attributes import Attributes
 from .changes import Change
@@ -35,6 +36,11 @@ __all__ = ["Session"]
 
 T = TypeVar("T")
 Ref = str | int
+
+
+def _waiting(background: bool) -> list[str]:
+    """Return the kernels that will wait for a run; on the thread that asks for it."""
+    return [] if background else waiting_kernels()
 
 
 class Session(Attributes):
@@ -381,6 +387,7 @@ class Session(Attributes):
         RTUError
             There is nothing to run, or the run would wait for itself.
         """
+        waiting = _waiting(background)
         return self.context.call_with_say(
             lambda say: self._executions.start(
                 ref,
@@ -390,6 +397,7 @@ class Session(Attributes):
                 after=after,
                 asks=asks,
                 background=background,
+                waiting=waiting,
             )
         )
 
@@ -420,12 +428,14 @@ class Session(Attributes):
         RTUError
             There is nothing to run, or the server refuses.
         """
+        waiting = _waiting(background)
         return self.context.call_with_say(
             lambda say: self._executions.start_scratch(
                 source,
                 say,
                 asks=asks,
                 background=background,
+                waiting=waiting,
                 forget=forget,
                 expression=expression,
             )

@@ -65,9 +65,10 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
         '{"cells": [{"cell_type": "code", "id": "one", "source": "1", "metadata": {}, "outputs": '
         '[], "execution_count": null}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
     )
-    (root / "other.ipynb").write_text(
-        '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
-    )
+    for name in ("other", "third"):
+        (root / f"{name}.ipynb").write_text(
+            '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+        )
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=secret"]
     env = {k: v for k, v in os.environ.items() if not k.startswith("RTU_")}
@@ -128,3 +129,34 @@ def test_by_its_address_and_by_an_invitation(own: Own) -> None:
     own.run("%rtu_connect {link} -s guest --no-widget")
     said = own.run("%rtu_exec one -s guest")
     assert "KernelError: me.ipynb runs on this very kernel" in said
+
+
+def _connect(*names: str) -> str:
+    lines = [f"%rtu_connect {name}.ipynb -s {name} --no-widget" for name in names]
+    return "\n".join(["%load_ext rtu_magics", *lines])
+
+
+def _remote(name: str, code: str, flags: str = "--scratch") -> str:
+    """Return code that runs code in the kernel of a notebook and waits for it."""
+    return f"get_ipython().run_cell_magic('rtu_exec', '-s {name} {flags}', {code!r})"
+
+
+def test_kernels_that_would_wait_for_one_another_say_so(own: Own) -> None:
+    own.run(_connect("other", "third"))
+    own.run(_remote("other", _connect("me", "third")))
+    own.run(_remote("third", _connect("me", "other")))
+    circle = "this notebook's kernel waits for the kernel that asks"
+    for code in (
+        _remote("other", _remote("me", "1")),
+        _remote("other", _remote("me", "1", "")),
+        _remote("other", _remote("third", _remote("me", "1"))),
+        _remote("other", _remote("third", _remote("other", "1"))),
+    ):
+        said = own.run(code)
+        assert circle in said, said
+        assert "rtu_magics/" not in said
+    # Where nobody waits it is no circle.
+    assert "3" in own.run(_remote("other", _remote("third", "print(3)")))
+    said = own.run(_remote("other", _remote("me", "print(4)", "--scratch --bg -o later")))
+    assert circle not in said
+    assert "True" in own.run(_remote("other", "print(later.wait(30))"))

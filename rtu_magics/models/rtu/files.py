@@ -155,6 +155,9 @@ class FileUnsubscribeReply(BaseRTUResponse):
     data: BooleanReplyData
 
 
+MOST_WAITING = 32
+"""Kernels that wait for one another."""
+
 Attach = Literal["ask", "keep", "look"]
 
 
@@ -163,12 +166,15 @@ class NewDeltaRequestData(Model):
 
     ``attach`` is our addition, for a delta that runs cells: this connection answers their questions
     (``ask``), or a server that ends with its last client waits for the run (``keep``), see
-    `AttachRequestData`.
+    `AttachRequestData`. So is ``waiting``: the kernels that do nothing else until it has ended.
     """
 
     delta: FileDelta
     output_collection_id_to_copy: UUID | None = None
     attach: Attach | None = Field(default=None, exclude_if=lambda v: v is None)
+    waiting: list[str] = Field(
+        default_factory=list, exclude_if=lambda v: not v, max_length=MOST_WAITING
+    )
 
 
 class NewDeltaRequest(BaseRTURequest):

@@ -14,6 +14,7 @@ from ..base import Model
 from ..kernels import CellState
 from ..runs import Run
 from .base import BaseRTURequest, BaseRTUResponse, BooleanReplyData
+from .files import MOST_WAITING
 
 __all__ = [
     "AttachReply",
@@ -113,7 +114,8 @@ class ScratchRequestData(Model):
     ``asks`` says whether it may ask for input, ``keep`` is that of `AttachRequestData`, ``forget``
     says that neither it nor its outputs are kept once it has ended. The asker is attached.
     ``expression`` says that it is one expression: an IPython kernel evaluates that without taking
-    the text apart as it does a cell's, which takes long if much data stands in it.
+    the text apart as it does a cell's, which takes long if much data stands in it. ``waiting`` is
+    that of `NewDeltaRequestData`.
     """
 
     execution_id: UUID
@@ -122,6 +124,9 @@ class ScratchRequestData(Model):
     keep: bool = False
     forget: bool = False
     expression: bool = False
+    waiting: list[str] = Field(
+        default_factory=list, exclude_if=lambda v: not v, max_length=MOST_WAITING
+    )
 
 
 class ScratchRequest(BaseRTURequest):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -62,6 +62,8 @@ class LiveExecution:
         Whether its cells may ask for input: somebody was attached from the start.
     keep
         Whether a server that nobody needs any more waits for it.
+    waiting
+        The kernels that wait for it.
     """
 
     execution_id: UUID
@@ -74,6 +76,7 @@ class LiveExecution:
     payloads: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     attached: list[Connection] = field(default_factory=list)
     keep: bool = False
+    waiting: tuple[str, ...] = ()
     created_at: float = field(default_factory=time.time)
     started_at: float | None = None
     ended_at: float | None = None
@@ -147,6 +150,7 @@ class Executions:
         self._ended: OrderedDict[UUID, LiveExecution] = OrderedDict()
         # Those who attached to a run before it was asked for, as its starter does.
         self._announced: OrderedDict[UUID, tuple[list[Connection], bool, bool]] = OrderedDict()
+        self._waiting: OrderedDict[UUID, tuple[str, ...]] = OrderedDict()  # for runs to come
         self._with_payload: deque[LiveExecution] = deque()
 
     def __iter__(self) -> Iterator[LiveExecution]:
@@ -196,6 +200,7 @@ class Executions:
             {state.cell_id: state for state in plan.states()},
             attached=attached,
             keep=keep,
+            waiting=self._waiting.pop(plan.execution_id, ()),
         )
         self._runs[run.execution_id] = run
         return run
@@ -220,6 +225,22 @@ class Executions:
                 self._ended[run.execution_id] = run
         while len(self._ended) > _KEPT:
             self.forget(next(iter(self._ended.values())))
+
+    # Waiting
+
+    def is_waited_for(self, execution_id: UUID, waiting: Sequence[str]) -> None:
+        """Note which kernels wait for a run to come."""
+        self._waiting[execution_id] = tuple(waiting)
+        while len(self._waiting) > _ANNOUNCED:
+            self._waiting.popitem(last=False)
+
+    def waited_for(self) -> Iterator[tuple[str, str]]:
+        """Yield which kernel waits for this notebook's kernel."""
+        kernel_id = self._kernel.kernel_id
+        if kernel_id is not None:
+            for run in self._runs.values():
+                if run.waiting and run.ended_at is None:
+                    yield from ((one, kernel_id) for one in run.waiting)
 
     # Attaching
 

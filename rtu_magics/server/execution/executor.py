@@ -379,6 +379,7 @@ class Executor:
             store_history=not running.plan.scratch,
             is_expression=running.target.is_expression,
             place=running.turn.place,
+            waiting=running.live.waiting,
         )
         run.on_payload = partial(self.executions.take_payload, running.live, running.target.cell_id)
         if not running.plan.scratch:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from ...models import (
     AttachRequest,
@@ -13,10 +15,16 @@ from ...models import (
 )
 from ..access.people import Person
 from ..execution.plan import scratch_plan
+from ..execution.waits import circle
 from ..room import Room
 from ..wire.connection import Connection
 
-__all__ = ["RunRequest", "answer_to", "attach_starter"]
+__all__ = ["RunRequest", "answer_to", "attach_starter", "why_circle"]
+
+_CIRCLE = (
+    "this notebook's kernel waits for the kernel that asks, so both would wait for ever; run it in "
+    "the background (--bg), or from a notebook that nobody waits for"
+)
 
 RunRequest = AttachRequest | InputReplyRequest | ScratchRequest
 
@@ -49,6 +57,19 @@ def answer_to(
     else:
         data = _run_scratch(request, room, connection, person)
     return _REPLIES[type(request)], data
+
+
+def why_circle(room: Room, execution_id: UUID, waiting: Sequence[str]) -> str:
+    """Note which kernels will wait for a run; returns why they must not, "" if they may."""
+    runs, kernel_id = room.executor.executions, room.kernel.kernel_id
+    if not waiting or runs.get(execution_id) is not None:
+        return ""
+    rooms = room.service.rooms.values()
+    waits = (pair for one in rooms for pair in one.executor.executions.waited_for())
+    if kernel_id is not None and circle(kernel_id, waiting, waits):
+        return _CIRCLE
+    runs.is_waited_for(execution_id, waiting)
+    return ""
 
 
 def attach_starter(data: NewDeltaRequestData, room: Room, connection: Connection) -> None:
@@ -87,6 +108,7 @@ def _run_scratch(
     if known is None and not wanted.source.strip():
         return _refused("there is no code to run")
     full = room.executor.why_full(person.id) if known is None else ""
+    full = full or why_circle(room, wanted.execution_id, wanted.waiting)
     if full:
         return _refused(full)
     if known is None:

@@ -47,7 +47,7 @@ from ..wire.frames import error_frame, has_constants, message
 from ..wire.links import without_secrets
 from ..wire.outside_view import base_of
 from .answers import refuse, refuse_unread, say_invalid
-from .run_requests import RunRequest, answer_to, attach_starter
+from .run_requests import RunRequest, answer_to, attach_starter, why_circle
 
 __all__ = ["PROTOCOL", "RTUWebSocket", "base_of"]
 
@@ -345,6 +345,10 @@ class RTUWebSocket(WebSocketHandler, JupyterHandler):
     def _submit(self, request: NewDeltaRequest, person: Person, room: Room) -> None:
         if self._may(room, request, person, needed_for(request.data.delta)):
             delta = request.data.delta
+            circle = why_circle(room, delta.id, request.data.waiting)
+            if circle:
+                refuse(self._connection, request, circle)
+                return
             attach_starter(request.data, room, self._connection)
             room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
             copy_outputs(room, self.service.collections, request.data, person)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -18,7 +18,7 @@ from jupyter_core.utils import ensure_async
 from ...models import EndReason
 from ..outputs.router import OutputRouter
 from .asked import AskedRequest, OnMessage, OnQuestion
-from .client import client_of
+from .client import ask, client_of
 from .death import BEHIND_GATEWAY, cause_of_death, has_process
 from .gateway import ChannelsClient, behind_gateway, why_unreachable
 from .messages import EXPRESSION, getter, receive, value_in
@@ -115,6 +115,7 @@ class KernelLink:
         store_history: bool = True,
         is_expression: bool = False,
         place: str = "",
+        waiting: Sequence[str] = (),
     ) -> AskedRequest:
         """Ask the kernel to run code; the run before has to have ended.
 
@@ -131,14 +132,16 @@ class KernelLink:
             Whether it counts, and stands in the kernel's history.
         is_expression
             Whether it is an expression to evaluate; its value is not shown.
-        place
-            Where it shows what it puts out, see `PastRequests.add`.
+        place, waiting
+            Where it shows what it puts out, see `PastRequests.add`; the kernels that wait for it.
         """
         if not self.ready:
             return AskedRequest.lost(self._lost or "the kernel is not running", self._lost_reason)
-        message_id = self._client.execute(
+        message_id = ask(
+            self._client,
             "" if is_expression else code,
-            user_expressions={EXPRESSION: code} if is_expression else None,
+            waiting,
+            user_expressions={EXPRESSION: code} if is_expression else {},
             store_history=store_history,
             allow_stdin=on_question is not None,
             stop_on_error=False,

@@ -11,6 +11,7 @@ Jupyter's own differs in two points:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
 
-__all__ = ["AttentiveChannel", "client_of"]
+__all__ = ["AttentiveChannel", "ask", "client_of"]
 
 
 class AttentiveChannel(AsyncZMQSocketChannel):
@@ -30,6 +31,29 @@ class AttentiveChannel(AsyncZMQSocketChannel):
         super().send(msg)
         assert self.socket is not None
         self.socket.get(zmq.EVENTS)
+
+
+def ask(client: Any, code: str, waiting: Sequence[str], **content: Any) -> str:
+    """Ask a kernel to run code, and tell it who waits for that; returns the request's id.
+
+    Parameters
+    ----------
+    client
+        Any of Jupyter's.
+    code
+        What to run.
+    waiting
+        The kernels that wait for it: a session in this kernel hands them on (``rtu_waiting`` in the
+        metadata of the request).
+    content
+        The rest of an ``execute_request`` in the Jupyter messaging protocol.
+    """
+    whole = {"code": code, "silent": False, "user_expressions": {}, **content}
+    metadata = {"rtu_waiting": list(waiting)} if waiting else {}
+    message = client.session.msg("execute_request", whole, metadata=metadata)
+    client.shell_channel.send(message)
+    message_id: str = message["header"]["msg_id"]
+    return message_id
 
 
 def client_of(manager: Any) -> Any:

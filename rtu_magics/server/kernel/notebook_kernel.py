@@ -77,6 +77,11 @@ class NotebookKernel:
         return None if self._info is None else self._info.session_id
 
     @property
+    def kernel_id(self) -> str | None:
+        """The kernel's id, None when none is alive."""
+        return None if self._info is None else self._info.kernel_id
+
+    @property
     def ready(self) -> bool:
         """Whether executions are taken."""
         return self._link is not None and self._link.ready
@@ -177,26 +182,12 @@ class NotebookKernel:
     # Used by the executor
 
     def start_run(
-        self,
-        code: str,
-        on_message: OnMessage,
-        on_question: OnQuestion | None = None,
-        *,
-        store_history: bool = True,
-        is_expression: bool = False,
-        place: str = "",
+        self, code: str, on_message: OnMessage, on_question: OnQuestion | None = None, **how: Any
     ) -> AskedRequest:
         """Ask the kernel to run code; see `KernelLink.start_run`."""
         if self._link is None:
             return AskedRequest.lost("the kernel is not running")
-        return self._link.start_run(
-            code,
-            on_message,
-            on_question,
-            store_history=store_history,
-            is_expression=is_expression,
-            place=place,
-        )
+        return self._link.start_run(code, on_message, on_question, **how)
 
     def forget(self, place: str) -> None:
         """Take nothing more for a place; see `KernelLink.forget`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from ... import models as m
@@ -55,8 +56,12 @@ class Executions:
         after: Ref | None = None,
         asks: bool = False,
         background: bool = False,
+        waiting: Sequence[str] = (),
     ) -> Execution:
-        """Start a run; returns it as soon as the server has accepted it."""
+        """Start a run; returns it as soon as the server has accepted it.
+
+        ``waiting`` are the kernels that wait for it.
+        """
         if not self._kernel.ready:  # what is wrong with the request comes before a kernel starts
             await self._delta(ref, run_all, before, after)
         await self._kernel.ensure(say)
@@ -65,7 +70,7 @@ class Executions:
         follower = self._follow(delta.id, delta=delta, keep=background)
         try:
             attach: m.Attach = "keep" if background else "ask" if asks else "look"
-            await self._client.new_delta_request(delta, attach=attach)
+            await self._client.new_delta_request(delta, attach=attach, waiting=waiting)
         except BaseException:
             follower.let_go()
             raise
@@ -80,8 +85,9 @@ class Executions:
         background: bool = False,
         forget: bool = False,
         expression: bool = False,
+        waiting: Sequence[str] = (),
     ) -> Execution:
-        """Run code in the notebook's kernel without a cell."""
+        """Run code in the notebook's kernel without a cell; ``waiting`` as in `start`."""
         if not source.strip():
             raise RTUError("there is no code to run")
         await self._kernel.ensure(say)
@@ -93,6 +99,7 @@ class Executions:
             keep=background,
             forget=forget,
             expression=expression,
+            waiting=list(waiting),
         )
         try:
             follower.accepted((m.SCRATCH_CELL,))

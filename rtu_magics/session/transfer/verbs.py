@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from ...client.own_kernel import waiting_kernels
 from ...errors import RTUError
 from ..context import Context, Say
 from ..events import OutputAppended
@@ -165,9 +166,10 @@ class Transfer:
 
     def _answers(self, name: str, done: str, call: dict[str, Any]) -> list[dict[str, Any]]:
         """Let the remote kernel do one thing; returns what it answers."""
+        waiting = waiting_kernels()
         execution = self._context.call_with_say(
             lambda say: self._executions.start_scratch(
-                _source(call), say, forget=True, expression=True
+                _source(call), say, forget=True, expression=True, waiting=waiting
             )
         )
         answers: list[dict[str, Any]] = []
