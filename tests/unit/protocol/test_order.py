@@ -8,7 +8,7 @@ import pytest
 from rtu_magics.errors import InconsistentState
 from rtu_magics.protocol import effects as fx
 
-from .world import Shell, add, event, replace, reply
+from .world import Shell, add, event, inconsistent, replace, reply
 
 
 @pytest.fixture
@@ -116,6 +116,12 @@ class TestAGap:
         for source in ("one", "other"):
             shell.receive(event(replace(source).model_copy(update={"parent_delta_id": parent})))
         assert fx.Resubscribe() in shell.log
+        shell.receive(shell.server.answer(shell.subscription))
+        assert len(shell.replica.order.chain) == 0
+        (delta,) = accept(shell, "x")
+        shell.receive(event(delta), event(delta))  # a duplicate is no fork
+        assert shell.kinds().count(fx.Resubscribe) == 1
+        assert shell.in_step
 
 
 class TestHooksThatWait:
@@ -160,6 +166,22 @@ class TestHooksThatWait:
         assert not shell.replica.is_live
         shell.let_go()
         assert shell.in_step
+
+    def test_a_catch_up_is_not_through_while_a_delta_is_in_hand(self, shell):
+        (delta,) = accept(shell, "x")
+        shell.held.add(delta.id)
+        shell.receive(event(delta))
+        shell.lose()
+        shell.connect()
+        shell.receive(reply(shell.subscription, [], delta.id))
+        assert shell.replica.caught_up(shell.now) == ()
+
+    def test_out_of_step_meanwhile_nothing_follows(self, shell):
+        first, second = accept(shell, "x", "y")
+        shell.held.add(first.id)
+        shell.receive(event(first), event(second), inconsistent())
+        shell.let_go()
+        assert shell.source() == "x"
 
     def test_the_notebook_is_loaded_anew_meanwhile(self, shell):
         (delta,) = accept(shell, "x")
