@@ -4,7 +4,7 @@ from collections import deque
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rtu_magics import models as m
 from rtu_magics.errors import ClientClosed, DeltaRejected, RTUError
@@ -16,6 +16,7 @@ from .world import (
     Server,
     Shell,
     add,
+    delete,
     event,
     execute,
     inconsistent,
@@ -53,6 +54,14 @@ class ReplicaMachine(RuleBasedStateMachine):
 
     # The connection
 
+    @initialize(live=st.booleans())
+    def begin(self, live):
+        if live:
+            self.connect()
+            self.look()
+            self.answer_subscription()
+            self.deliver_all()
+
     @precondition(lambda self: not self.shell.connected)
     @rule()
     def connect(self):
@@ -86,6 +95,11 @@ class ReplicaMachine(RuleBasedStateMachine):
     def somebody_adds(self):
         self.broadcast(self.server.accept(add(f"n{next(self.numbers)}", "0")))
 
+    @rule(cell_id=st.sampled_from(["a", "b"]))
+    def somebody_deletes(self, cell_id):
+        if cell_id in self.server.builder:
+            self.broadcast(self.server.accept(delete(cell_id)))
+
     @precondition(lambda self: self.inbox)
     @rule(accepts=st.booleans(), mute=st.booleans())
     def take_request(self, accepts, mute):
@@ -96,7 +110,7 @@ class ReplicaMachine(RuleBasedStateMachine):
         )
         if stored is not None:
             self.wire += [yes, event(stored, pending.transaction_id)]
-        elif accepts and pending.owner not in self.refused:
+        elif accepts and self.can_take(pending):
             completed = self.server.accept(self.mine[pending.owner])
             self.accepted[completed.id] = completed
             if not mute:
@@ -110,6 +124,10 @@ class ReplicaMachine(RuleBasedStateMachine):
                     transaction_id=pending.transaction_id, channel=CHANNEL, data=data
                 )
             )
+
+    def can_take(self, pending):
+        cell_id = self.mine[pending.owner].resource_id
+        return pending.owner not in self.refused and cell_id in self.server.builder
 
     @rule()
     def save_version(self):
@@ -125,10 +143,18 @@ class ReplicaMachine(RuleBasedStateMachine):
             self.subscribed = False
             self.wire.append(inconsistent())
 
+    @precondition(lambda self: self.subscribed)
+    @rule()
+    def ask_for_a_reload(self):
+        """The server loses track of this subscriber, and the chain goes on."""
+        self.subscribed = False
+        self.wire.append(inconsistent())
+
     @rule(pick=st.integers(min_value=0))
     def a_cell_finishes(self, pick):
         if self.executed:
-            told = state("a", OK, self.executed[pick % len(self.executed)])
+            delta_id = self.executed[pick % len(self.executed)]
+            told = state(self.mine[delta_id].resource_id, OK, delta_id)
             self.server.states = [told]
             if self.subscribed:
                 self.wire.append(states(told, partial=True))
@@ -143,6 +169,11 @@ class ReplicaMachine(RuleBasedStateMachine):
     @rule()
     def deliver(self):
         self.shell.receive(self.wire.popleft())
+
+    @rule()
+    def deliver_all(self):
+        while self.wire:
+            self.deliver()
 
     @precondition(lambda self: self.wire)
     @rule()
@@ -172,9 +203,9 @@ class ReplicaMachine(RuleBasedStateMachine):
     def edit(self, cell_id):
         self.submit(replace(str(next(self.numbers)), cell_id))
 
-    @rule()
-    def run_cell(self):
-        delta = execute("a")
+    @rule(cell_id=st.sampled_from(["a", "b"]))
+    def run_cell(self, cell_id):
+        delta = execute(cell_id)
         self.executed.append(delta.id)
         self.submit(delta, wait=True)
 
@@ -183,10 +214,12 @@ class ReplicaMachine(RuleBasedStateMachine):
         self.mine[delta.id] = delta
         self.shell.edit(delta, wait=wait)
 
-    @precondition(lambda self: self.shell.replica.order.chain and not self.shell.held)
+    @precondition(lambda self: self.wire and not self.shell.held)
     @rule()
     def hold_the_next(self):
-        self.shell.held.add(self.shell.replica.order.chain[0].id)
+        """The hook of a delta under way will wait."""
+        if isinstance(self.wire[0], m.NewDeltaEvent):
+            self.shell.held.add(self.wire[0].data.id)
 
     @precondition(lambda self: self.shell.sleeping)
     @rule()
@@ -225,6 +258,12 @@ class ReplicaMachine(RuleBasedStateMachine):
                 assert delta_id in self.refused
             elif not isinstance(result, RTUError):
                 assert delta_id in self.accepted
+
+    @invariant()
+    def nobody_waits_for_a_cell_that_has_gone(self):
+        replica = self.shell.replica
+        if replica.is_live and not replica.catching_up:
+            assert all(cell_id in replica.builder for cell_id in replica.state.waits.cell_ids)
 
     @invariant()
     def a_copy_of_the_head_is_the_heads(self):
@@ -267,9 +306,8 @@ class ReplicaMachine(RuleBasedStateMachine):
                 assert (delta_id in self.refused) == isinstance(
                     shell.results[delta_id], DeltaRejected
                 )
-            for run in dict.fromkeys(wait[0] for wait in shell.tokens):
-                if self.subscribed:
-                    shell.receive(states(state("a", OK, run), partial=True))
+            for run, cell_id in shell.tokens:
+                shell.receive(states(state(cell_id, OK, run), partial=True))
             assert set(shell.ends) == set(shell.tokens)
         shell.run(replica.close(ClientClosed("closed")))
         assert set(shell.results) == set(self.mine or ())
@@ -278,4 +316,4 @@ class ReplicaMachine(RuleBasedStateMachine):
 
 
 TestMachine = ReplicaMachine.TestCase
-TestMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
