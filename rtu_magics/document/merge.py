@@ -39,7 +39,7 @@ def make_patch(old: str, new: str) -> str:
     library.Diff_Timeout = _DIFF_SECONDS
     patch = str(library.patch_toText(library.patch_make(old, new)))
     try:
-        if apply_patch(old, patch) == new:
+        if apply_patch(old, patch, bounded=True) == new:
             return patch
     except PatchFailed:
         pass

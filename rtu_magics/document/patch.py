@@ -41,8 +41,8 @@ _ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+").sub
 _STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 _MANY_ESCAPES = 200
 _unescaped: dict[str, str] = {}  # "%0A" → "\n", …: the same few come again and again
-_MOST_LINES = 100_000  # of a patch; line ends of the text are escaped in it
-_MOST_HUNKS = 20_000
+_MOST_LINES = 20_000  # of a patch; line ends of the text are escaped in it
+_MOST_HUNKS = 4_000
 _PASSES = 50  # over the text, for hunks that are out of order
 _MARGIN = 4  # Patch_Margin of diff-match-patch: the context that it wants around a change
 

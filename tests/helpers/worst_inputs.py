@@ -28,7 +28,7 @@ AT_ONCE = 48  # reads of one person; the server does two of them at a time
 _EVENT = 880_000  # characters; with what stands around them just below what one event may hold
 _DEEPEST = 95
 _FRAME = 4_000_000  # bytes, of a request that is no change
-_VALUES = 499_000  # in one message
+_VALUES = 99_000  # in one message
 _UPLOAD = 100 * 1024 * 1024
 _LONG = 900_000
 _WHOLE_LOG = f"?limit={CELLS + CHANGES}"
@@ -80,9 +80,9 @@ def _delta(kind: str, *inputs: tuple[str | None, Any]) -> Item:
 
 
 def _patch(old: Callable[[str], str]) -> str:
-    """Return a patch with a hunk for every 50th place of the long text."""
+    """Return a patch with a hunk for every 101st place of the long text."""
     hunks = []
-    for at in range(0, len(LONG_TEXT) - 60, 50):
+    for at in range(0, len(LONG_TEXT) - 60, 101):  # below what one patch may hold
         piece = old(LONG_TEXT[at : at + 24])
         span = f"{at + 1},24"
         hunks.append(
@@ -113,7 +113,7 @@ def _deep(leaf: Any = 1) -> Any:
     return leaf
 
 
-_WIDE = {f"key{number}": [number, {"x": None}] for number in range(24_000)}
+_WIDE = {f"key{number}": [number, {"x": None}] for number in range(2_400)}
 _BROAD = {f"key{number}": "\x01" * 100 for number in range(1_200)}  # six characters each in JSON
 
 

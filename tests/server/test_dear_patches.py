@@ -25,8 +25,8 @@ def _not_quite(place: int) -> str:
     ("patch", "words"),
     [
         ("".join(map(_not_quite, range(0, 15_000, 50))), "changed too much"),
-        ("@@ -1 +1 @@\n" * 60_000, "more than 20000 hunks; replace the text"),
-        ("@@ -1,0 +1,0 @@\n" + "+\n" * 200_000, "more than 100000 lines; replace the text"),
+        ("@@ -1 +1 @@\n" * 6_000, "more than 4000 hunks; replace the text"),
+        ("@@ -1,0 +1,0 @@\n" + "+\n" * 200_000, "more than 20000 lines; replace the text"),
         ("@@ -1,4 +1,4 @@\n%zz\n", "not a text patch"),
     ],
     ids=["searched for", "headers", "empty lines", "no patch"],

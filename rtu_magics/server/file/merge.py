@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Set
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -90,14 +91,34 @@ def name_cells(
     known = {cell.id for cell in base.cells} | room_ids
     free = [cell for cell in base.cells if cell.id not in used]
     strange = [cell for cell in notebook.cells if cell.id not in used or cell.id not in known]
-    matcher = difflib.SequenceMatcher(
-        None, [_shape(c) for c in free], [_shape(c) for c in strange], autojunk=False
-    )
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag == "equal" or (tag == "replace" and i2 - i1 == j2 - j1):
-            for old, new in zip(free[i1:i2], strange[j1:j2], strict=True):
-                if tag == "equal" or new.id not in used or _alike(old.source, new.source):
-                    new.id = old.id
+    for old, new, same in _pairs(free, strange):
+        if same or new.id not in used or _alike(old.source, new.source):
+            new.id = old.id
+
+
+def _pairs(old: Sequence[BaseCell], new: Sequence[Cell]) -> Iterator[tuple[BaseCell, Cell, bool]]:
+    """Yield cells that may be the same, and whether they look it; both rise from pair to pair.
+
+    The n-th cell with some text is taken for the n-th with that text, as far as their order allows;
+    as many others in between, on both sides, for one another. However many cells are alike, that
+    takes as long as sorting them.
+    """
+    places: dict[tuple[str, str], deque[int]] = defaultdict(deque)
+    for at, cell in enumerate(old):
+        places[_shape(cell)].append(at)
+    same = [
+        (places[_shape(cell)].popleft(), at)
+        for at, cell in enumerate(new)
+        if places.get(_shape(cell))
+    ]
+    staying = _longest_rising([at for at, _ in same])
+    i = j = 0
+    for old_at, new_at in (*(pair for pair in same if pair[0] in staying), (len(old), len(new))):
+        if old_at - i == new_at - j:
+            yield from ((*pair, False) for pair in zip(old[i:old_at], new[j:new_at], strict=True))
+        if old_at < len(old):
+            yield old[old_at], new[new_at], True
+        i, j = old_at + 1, new_at + 1
 
 
 def _shape(cell: BaseCell | Cell) -> tuple[str, str]:
