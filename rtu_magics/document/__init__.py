@@ -19,6 +19,7 @@ from .outputs import (
 from .patch import apply_patch
 from .plain import still_cell
 from .repair import ABSENT
+from .rising import longest_rising
 from .targets import targets_of
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "best_mimetype",
     "bundle_content",
     "is_binary",
+    "longest_rising",
     "make_patch",
     "merge_text",
     "mime_text",

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import difflib
 import json
-from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from ...document import ABSENT, ORIGINAL, NotebookBuilder, merge_text, unnamed_parts
+from ...document import ABSENT, ORIGINAL, NotebookBuilder, longest_rising, merge_text, unnamed_parts
 from ...errors import PatchFailed, SquashError
 from ...models import CodeCell, FileDeltaAdapter, FileDeltaBase, MarkdownCell, Notebook, RawCell
 from .format import BaseCell, DiskBase, file_metadata, outputs_key
@@ -111,7 +110,7 @@ def _pairs(old: Sequence[BaseCell], new: Sequence[Cell]) -> Iterator[tuple[BaseC
         for at, cell in enumerate(new)
         if places.get(_shape(cell))
     ]
-    staying = _longest_rising([at for at, _ in same])
+    staying = longest_rising([at for at, _ in same])
     i = j = 0
     for old_at, new_at in (*(pair for pair in same if pair[0] in staying), (len(old), len(new))):
         if old_at - i == new_at - j:
@@ -308,31 +307,9 @@ def _put_moves(
         return
     ranks = {cell_id: at for at, cell_id in enumerate(wanted)}
     present = [cell_id for cell_id in trial.cell_ids if cell_id in ranks]
-    staying = _longest_rising([ranks[cell_id] for cell_id in present])
+    staying = longest_rising([ranks[cell_id] for cell_id in present])
     previous: str | None = None
     for cell_id in wanted:
         if ranks[cell_id] not in staying:
             put("nb_cells", "move", {"id": cell_id, "after_id": previous})
         previous = cell_id
-
-
-def _longest_rising(numbers: list[int]) -> set[int]:
-    """Return the members of a longest rising subsequence."""
-    tails: list[int] = []
-    ends: list[int] = []
-    before: list[int] = [-1] * len(numbers)
-    for at, number in enumerate(numbers):
-        place = bisect_left(tails, number)
-        before[at] = ends[place - 1] if place else -1
-        if place == len(tails):
-            tails.append(number)
-            ends.append(at)
-        else:
-            tails[place] = number
-            ends[place] = at
-    found: set[int] = set()
-    at = ends[-1] if ends else -1
-    while at >= 0:
-        found.add(numbers[at])
-        at = before[at]
-    return found
