@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -51,11 +52,13 @@ class Collections:
         )
         self._by_id: dict[UUID, LiveCollection] = {}
         self._latest: dict[tuple[UUID, str], UUID] = {}
+        # Those of earlier runs that may still put something out: a second copy would miss it.
+        self._alive: WeakValueDictionary[UUID, LiveCollection] = WeakValueDictionary()
         self._displays_loaded: set[UUID] = set()  # of these notebooks
 
     def put(self, collection: LiveCollection) -> None:
         """Keep the collection of a cell's new run in memory; the one before leaves it."""
-        self._by_id[collection.id] = collection
+        self._by_id[collection.id] = self._alive[collection.id] = collection
         if collection.cell_id is not None:
             key = (collection.file_id, collection.cell_id)
             before = self._latest.get(key)
@@ -69,7 +72,10 @@ class Collections:
         found = self._by_id.get(collection_id)
         if found is not None:
             return found
+        alive = self._alive.get(collection_id)
         with self.database.transaction() as connection:
+            if alive is not None and runs.get_collection(connection, collection_id) is not None:
+                return alive
             return load_collection(connection, collection_id, self.link)
 
     def of_cell(self, collection_id: str, file_id: UUID) -> LiveCollection | None:
@@ -144,6 +150,7 @@ class Collections:
     def drop(self, collection_id: UUID) -> None:
         """Drop one collection from memory; one that is private is gone with that."""
         self._by_id.pop(collection_id, None)
+        self._alive.pop(collection_id, None)
         self.long_texts.remove(collection_id)
 
     def forget(self, file_id: UUID) -> None:
