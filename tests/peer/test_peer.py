@@ -118,6 +118,23 @@ def test_two_of_the_third_party_client_edit_and_run_at_once(tmp_path: Path, peer
     assert loud["outputs"][-1]["data"] == {"text/plain": ["42"]}
 
 
+@pytest.mark.timeout(700)
+def test_outputs_that_come_after_the_end_of_their_cell(tmp_path: Path, peer: str) -> None:
+    with serving("--json", cwd=tmp_path) as process:
+        seen = drive(peer, "late_script.py", ready_line(process))
+    assert seen["outputs"] == {
+        "text": ["early\nlate\n", "'late display'"],
+        "clears": ["instead\n"],
+        "after": ["after\n"],
+    }
+    assert seen["mine"] == ["early\n", "late\n", "'late display'"]
+    assert seen["cleared"]
+    assert set(seen["states"].values()) == {OK}
+    on_disk = json.loads(next(tmp_path.rglob("late.ipynb")).read_text())["cells"]
+    assert [output["output_type"] for output in on_disk[0]["outputs"]] == ["stream", "display_data"]
+    assert on_disk[1]["outputs"][0]["text"] == ["instead\n"]
+
+
 async def as_we_see_it(server: dict[str, Any], file_id: str) -> list[list[Any]]:
     """Return the cells as our own client has them that joins last."""
     async with APIClient(server["token"], server["api_url"]) as api:

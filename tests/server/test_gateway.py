@@ -355,3 +355,57 @@ async def test_a_kernel_that_its_gateway_ended_is_told_to_who_was_there_and_who_
         assert (await later.finished("c2"))["state"] == "finished_with_no_error"
         reply = await later.subscribe(from_version_id=later.version_id)
         assert reply["data"]["kernel_culled"] is None
+
+
+LATE = """import asyncio, os
+from IPython.display import display
+async def work():
+    while not os.path.exists({gate!r}): await asyncio.sleep(0.02)
+    print("late")
+    handle.update("late too")
+    print("late in the end", flush=True)
+    await asyncio.sleep(1)  # Jupyter drops what comes just when somebody connects again
+    open({gate!r} + ".done", "w").close()
+task = asyncio.get_running_loop().create_task(work())
+handle = display("shown", display_id=True)
+print("early")"""
+
+
+@pytest.mark.parametrize("how", ["connected", "while nobody listens"])
+async def test_what_comes_after_the_end_of_a_cell(pair, write_notebook, tmp_path, how):
+    server, gate = pair.server, tmp_path / "gate"
+    name = f"late {how}.ipynb"
+    path = write_notebook(server.root / name, LATE.format(gate=str(gate)), "'other'")
+    file_id = await open_notebook(server, name)
+    async with follow(server, file_id) as client:
+        session = (await launch(server, client))["id"]
+        run_id = await client.execute("c1")
+        assert (await client.finished("c1"))["state"] == "finished_with_no_error"
+        await client.execute("c2")
+        await client.finished("c2")
+        if how == "connected":
+            gate.touch()
+        else:
+            pair.wire.cut()
+            await asyncio.wait_for(pair.nobody_listens(), 20)
+            gate.touch()
+            while not (tmp_path / "gate.done").exists():
+                await asyncio.sleep(0.01)
+            pair.wire.mend()
+        await printed(client, "late in the end")
+        collection = next(
+            m["data"]["properties"]["output_collection_id"]
+            for m in client.log
+            if m["event"] == "new_delta_event"
+            and m["data"]["resource_id"] == "c1"
+            and m["data"]["delta_type"] == "cell_output_collection"
+        )
+        found = await get(server, f"/outputs/collection/{collection}")
+        assert found["execution_id"] == run_id
+        raw = [output["content"]["raw"] for output in found["outputs"]]
+        assert raw == ["'late too'", "early\nlate\nlate in the end\n"]
+        while "late in the end" not in path.read_text():
+            await asyncio.sleep(0.05)
+        await client.execute("c2")
+        assert (await client.finished("c2"))["state"] == "finished_with_no_error"
+        assert (await call(server, "DELETE", f"/v1/sessions/{session}")).status_code < 300

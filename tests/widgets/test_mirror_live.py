@@ -223,3 +223,66 @@ def test_a_cell_that_runs_again_ends_the_mirror_it_showed(
         assert mirrors(session) == [one, two, elsewhere, again]
         again.show()
         assert mirrors(session) == [elsewhere, again]
+
+
+LATE = """
+import asyncio, os
+from IPython.display import clear_output, display
+async def work():
+    while not os.path.exists("{gate}"): await asyncio.sleep(0.02)
+    {do}
+task = asyncio.get_running_loop().create_task(work())
+handle = display("shown", display_id=True)
+print("early")
+"""
+
+
+def seen(session: Session, cell_id: str) -> list[str]:
+    """What a cell shows, as who joins now and asks for it sees it."""
+    reader = Reader(session)
+    try:
+        cells = reader.wait(lambda m: m["cells"] if m["t"] == "snapshot" else None)
+        outputs = next(cell for cell in cells if cell["id"] == cell_id)["outs"]
+        if outputs is None:
+            reader.do("need", cells=[cell_id])
+            outputs = reader.op("outs", cell_id)[2]
+    finally:
+        reader.close()
+    return [o["text"] if "text" in o else o["data"].get("text/plain", "") for o in outputs]
+
+
+@pytest.mark.parametrize(
+    ("do", "whole"),
+    [
+        ("print('late')", ["'shown'", "early\nlate\n"]),
+        ("display('late')", ["'shown'", "early\n", "'late'"]),
+        ("handle.update('late')", ["'late'", "early\n"]),
+        ("clear_output(); print('late')", ["late\n"]),
+        ("clear_output(wait=True); display('late')", ["'late'"]),
+    ],
+)
+def test_what_comes_after_the_end_of_a_run(
+    session: Session, reader: Reader, tmp_path: Path, do: str, whole: list[str]
+) -> None:
+    gate = tmp_path / "gate"
+    cell = session.add(LATE.replace("{gate}", str(gate)).replace("{do}", do))
+    reader.op("add")
+    reader.do("run", cell=cell.id)
+    reader.op("st", cell.id, "finished_with_no_error")
+    gate.touch()
+    reader.wait(lambda m: "late" in json.dumps(m.get("ops", ())))
+    assert seen(session, cell.id) == whole
+
+
+def test_what_comes_late_of_a_run_that_another_has_followed(
+    session: Session, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    cell = session.add(LATE.replace("{gate}", str(gate)).replace("{do}", "print('late')"))
+    session.run(cell.id)
+    session.edit(cell.id, f"print('again'); open({str(gate)!r}, 'w').close()")
+    session.run(cell.id)
+    other = session.add("import asyncio\nawait asyncio.sleep(0.3)\nprint('other')")
+    session.run(other.id)
+    assert seen(session, cell.id) == ["again\n"]
+    assert seen(session, other.id) == ["other\n"]
