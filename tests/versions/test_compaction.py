@@ -14,12 +14,12 @@ from sqlalchemy import func, select
 
 from rtu_magics.server.notebook import chain as chains
 from rtu_magics.server.notebook import history
-from rtu_magics.server.notebook import retention as compaction
 from rtu_magics.server.notebook.chain import Chain, HistoryGone
 from rtu_magics.server.store import Database, runs, schema
 from rtu_magics.server.store import compaction as queries
 from rtu_magics.server.store import deltas as delta_queries
 from rtu_magics.server.store import files as file_queries
+from rtu_magics.server.upkeep import retention as compaction
 from rtu_magics.server.upkeep.retention import compact, versions_to_drop
 
 from .chains import AUTHOR, a_chain, grow, run_cell
@@ -258,6 +258,9 @@ def test_an_older_database(tmp_path):
         old.execute("ALTER TABLE rtu_versions DROP COLUMN collection_ids")
         old.execute("ALTER TABLE rtu_cell_states DROP COLUMN reason")
         old.execute("ALTER TABLE rtu_cell_states DROP COLUMN source_digest")
+        old.execute("ALTER TABLE rtu_collections DROP COLUMN authors")
+        old.execute("ALTER TABLE rtu_disk_bases DROP COLUMN next_hash")
+        old.execute("ALTER TABLE rtu_disk_bases DROP COLUMN next_body")
         old.execute("DROP TABLE rtu_spent_deltas")
         old.execute("UPDATE rtu_meta SET value = '2' WHERE key = 'schema_version'")
     old.execute("PRAGMA auto_vacuum=0")
