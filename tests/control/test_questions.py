@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from ..helpers.rtu import NotebookClient, follow, get, open_notebook
+from ..helpers.rtu import NotebookClient, call, follow, get, open_notebook
 from ..helpers.server import RunningServer
 from ..server.test_execution import launch
 
@@ -178,8 +178,6 @@ async def test_the_next_in_line_is_asked_when_the_first_goes(shared_server, writ
 
 
 async def test_interrupt_ends_the_question(shared_server, write_notebook):
-    from ..helpers.rtu import call
-
     write_notebook(shared_server.root / "stop.ipynb", ASK, "1 + 1")
     file_id = await open_notebook(shared_server, "stop.ipynb")
     async with started(shared_server, file_id) as me:
@@ -197,8 +195,6 @@ async def test_interrupt_ends_the_question(shared_server, write_notebook):
 
 async def test_interrupt_right_behind_the_beginning(shared_server, write_notebook):
     """A kernel that has been asked and has not begun yet would ignore it."""
-    from ..helpers.rtu import call
-
     write_notebook(shared_server.root / "early.ipynb", "import time; time.sleep(60)")
     file_id = await open_notebook(shared_server, "early.ipynb")
     async with started(shared_server, file_id) as me:
@@ -239,3 +235,78 @@ async def test_unknown_questions_and_long_answers(shared_server, write_notebook)
         assert "1,000,000" in (await answer(me, str(uuid4()), "x" * 1_000_001))["message"]
         attached = await attach(me, str(uuid4()), look=True)
         assert attached == {"success": True, "run": None}
+
+
+async def end_by(server: RunningServer, client: NotebookClient, how: str) -> None:
+    session = (await get(server, f"/v1/files/{client.file_id}/session"))["session_id"]
+    if how == "delete":
+        await client.change("nb_cells", "delete", {"id": "c1"})
+    elif how == "shutdown":
+        assert (await call(server, "DELETE", f"/v1/sessions/{session}")).status_code < 300
+    else:
+        found = await call(server, "POST", f"/v1/sessions/{session}/{how}")
+        assert found.status_code < 300
+
+
+AGAIN = """while True:
+    try: input()
+    except EOFError: pass"""
+ENDS = {
+    "restart": ("restarted", "the kernel was restarted"),
+    "shutdown": ("kernel_gone", "the kernel was shut down"),
+    "delete": ("deleted", "the cell was deleted"),
+    "interrupt": ("interrupted", "KeyboardInterrupt"),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize(
+    "source", [ASK, "while True:\n    try: input()\n    except EOFError: pass"]
+)
+async def test_somebody_else_ends_a_question(shared_server, write_notebook, how, source):
+    name = f"{uuid4().hex}.ipynb"
+    write_notebook(shared_server.root / name, source, "print('next')")
+    file_id = await open_notebook(shared_server, name)
+    async with started(shared_server, file_id) as me, follow(shared_server, file_id) as other:
+        await run_asking(me)
+        asked = (await me.wait_for("input_request_event"))["data"]
+        await end_by(shared_server, other, how)
+        reason, cause = ENDS[how]
+        for client in (me, other):
+            state = await client.finished("c1", 20)
+            assert state["state"] == "finished_with_error"
+            assert (state["reason"], state["cause"].startswith(cause)) == (reason, True), state
+        assert (await answer(me, asked["request_id"], "late"))["success"] is False
+        if how == "shutdown":
+            await launch(shared_server, other)
+        run_id = await other.execute("c2")
+        assert (await other.finished("c2", 30))["state"] == "finished_with_no_error"
+        assert texts(await outputs_of(shared_server, other, run_id)) == "next\n"
+
+
+async def test_the_cell_behind_a_question_whose_cell_is_deleted(shared_server, write_notebook):
+    name = f"{uuid4().hex}.ipynb"
+    write_notebook(shared_server.root / name, ASK, "print('next')")
+    file_id = await open_notebook(shared_server, name)
+    async with started(shared_server, file_id) as me, follow(shared_server, file_id) as other:
+        await run_asking(me)
+        await me.wait_for("input_request_event")
+        await other.execute("c2")
+        await end_by(shared_server, other, "delete")
+        assert (await other.finished("c2", 30))["state"] == "finished_with_no_error"
+
+
+async def test_a_question_that_a_deleted_cell_asks_only_now(
+    shared_server, write_notebook, tmp_path
+):
+    gate, name = tmp_path / "gate", f"{uuid4().hex}.ipynb"
+    source = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)\ninput()"
+    write_notebook(shared_server.root / name, source, "print('next')")
+    file_id = await open_notebook(shared_server, name)
+    async with started(shared_server, file_id) as me, follow(shared_server, file_id) as other:
+        await run_asking(me)
+        await other.execute("c2")
+        await end_by(shared_server, other, "delete")
+        gate.touch()
+        assert (await other.finished("c2", 30))["state"] == "finished_with_no_error"
+        assert "input_request_event" not in [m["event"] for m in me.log]

@@ -7,11 +7,14 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ...models import KERNEL_LOST_REASONS, EndReason
 from ..kernel.asked import AskedRequest
 from ..kernel.request import ExecuteReply, retry_after
 from ..outputs.collection import LiveCollection
 from ..outputs.stream import Streamer
+from ..store import Database, runs
 from .executions import LiveExecution
 from .plan import MAY_FAIL, Plan, Target
 from .turn import CellEnd, CellTurn
@@ -84,6 +87,21 @@ class CellExecution:
                 return ExecuteReply.interrupted()
             run = ask(self)
         return ExecuteReply.refused() if reply.status == "aborted" else reply
+
+    def store_early(self, database: Database, reply: ExecuteReply) -> None:
+        """Store how it ended while its kernel is about to say that it is idle again."""
+        turn, collection = self.turn, self.collection
+        if reply.status != "ok" or turn.gone or not turn.shown:
+            return
+        done = turn.done(reply.execution_count, CellEnd())
+        try:
+            with database.quick_transaction() as connection:
+                collection.store(connection)
+                runs.put_states(connection, collection.file_id, [done])
+        except SQLAlchemyError:
+            collection.store_again()  # the end of the run tries once more, and says so
+        else:
+            turn.stored = done
 
     def take_reply(self, reply: ExecuteReply) -> CellEnd:
         """Add to the outputs what only the reply tells; returns how the cell ended."""

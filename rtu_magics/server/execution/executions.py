@@ -357,9 +357,10 @@ class Executions:
         return None
 
     @staticmethod
-    def withdraw(run: LiveExecution) -> None:
-        """Forget the question of a cell that has ended."""
-        run.question = None
+    def withdraw(run: LiveExecution) -> bool:
+        """Forget the question of a cell that has ended or is gone; returns whether it had one."""
+        question, run.question = run.question, None
+        return question is not None
 
 
 def _is(connection: Connection, user_id: UUID) -> bool:

@@ -20,7 +20,6 @@ from ...errors import SquashError
 from ...models import SCRATCH_CELL, CellOutputCollectionReplace, CellState, EndReason
 from ..kernel.asked import AskedRequest
 from ..kernel.notebook_kernel import NotebookKernel
-from ..kernel.request import ExecuteReply
 from ..limits.settings import Limits
 from ..notebook.chain import NotStored
 from ..outputs.cache import Collections, Showing
@@ -259,8 +258,12 @@ class Executor:
             self._feed.changed(shown, author, more=more)
 
     def _withdraw_question(self, effect: ev.Withdraw) -> None:
-        if self._running is not None and self._running.turn is effect.turn:
-            self.executions.withdraw(self._running.live)
+        running = self._running
+        if running is None or running.turn is not effect.turn:
+            return
+        asked = self.executions.withdraw(running.live)
+        if asked and effect.turn.gone and running.run is not None:
+            self._kernel.refuse_question(running.run)
 
     def _forget(self, effect: ev.Forget) -> None:
         live = self.executions.get(effect.execution_id)
@@ -365,6 +368,9 @@ class Executor:
                 streamer.take(message)
 
         def ask(prompt: str, password: bool) -> None:
+            if running.turn.gone:
+                self._kernel.refuse_question(run)
+                return
             streamer.flush()
             self._do(self._queue.handle(ev.Executing(waiting=True)))
             answer = self._kernel.answer
@@ -383,20 +389,5 @@ class Executor:
         )
         run.on_payload = partial(self.executions.take_payload, running.live, running.target.cell_id)
         if not running.plan.scratch:
-            run.on_reply = partial(self._store_early, running)
+            run.on_reply = partial(running.store_early, self._database)
         return run
-
-    def _store_early(self, running: CellExecution, reply: ExecuteReply) -> None:
-        """Store how a cell ended while its kernel is about to say that it is idle again."""
-        turn = running.turn
-        if reply.status != "ok" or turn.gone or not turn.shown:
-            return
-        done = turn.done(reply.execution_count, CellEnd())
-        try:
-            with self._database.quick_transaction() as connection:
-                running.collection.store(connection)
-                runs.put_states(connection, self._notebook.file_id, [done])
-        except SQLAlchemyError:
-            running.collection.store_again()  # the end of the run tries once more, and says so
-        else:
-            turn.stored = done

@@ -337,7 +337,6 @@ class KernelLink:
                 continue
             self._question = message["header"]
             if run.on_question is None:
-                run.asked_nobody()
                 self._on_unanswerable(run)
                 continue
             await asyncio.sleep(_OUTPUT_FIRST)

@@ -199,6 +199,14 @@ class NotebookKernel:
         if self._link is not None:
             self._link.answer(value)
 
+    def refuse_question(self, run: AskedRequest) -> None:
+        """End what asks for input that nobody can give any more: the kernel waits for it."""
+        run.asked_nobody()
+        link, info = self._link, self._info
+        if link is not None and info is not None:
+            interrupt = partial(self._sessions.interrupt, info.kernel_id)
+            self._spawn(run.end_question(interrupt, link.answer))
+
     async def evaluate(self, expression: str, timeout: float) -> str | None:
         """Return the value of an expression as text; see `KernelLink.evaluate`."""
         return None if self._link is None else await self._link.evaluate(expression, timeout)
@@ -273,7 +281,7 @@ class NotebookKernel:
             on_status=self._on_status,
             on_ready=self._on_ready,
             on_dead=self._on_dead,
-            on_unanswerable=lambda run: self._spawn(self._end_question(run)),
+            on_unanswerable=self.refuse_question,
             on_started_again=self._on_autorestart,
         )
         self._link.start()
@@ -368,11 +376,6 @@ class NotebookKernel:
                     await self._sessions.end(info.session_id)
             except Exception:
                 logger.debug("a dead kernel could not be cleaned up", exc_info=True)
-
-    async def _end_question(self, run: AskedRequest) -> None:
-        link, info = self._link, self._info
-        if link is not None and info is not None:
-            await run.end_question(partial(self._sessions.interrupt, info.kernel_id), link.answer)
 
     def _lose(self, cause: str, reason: str = EndReason.KERNEL_GONE) -> None:
         if self._link is not None:
