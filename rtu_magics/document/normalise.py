@@ -59,9 +59,7 @@ def normalise_notebook(content: bytes | str | Mapping[str, Any]) -> Notebook:
     if isinstance(major, float) and major.is_integer():
         major = int(major)
     if not isinstance(major, int) or isinstance(major, bool) or major > 4 or major < 1:
-        raise InvalidMessage(
-            f"nbformat {str(major)[:20]} is not supported: save it as a notebook of format 4"
-        )
+        raise InvalidMessage(_unknown_format(major))
     if major < 4:
         notebook = _upgrade({**notebook, "nbformat": major})
     elif "nbformat" not in notebook:  # all that we know of its version is what we made it
@@ -79,6 +77,13 @@ def normalise_notebook(content: bytes | str | Mapping[str, Any]) -> Notebook:
         return Notebook.model_validate(repaired)
     except ValidationError as exc:
         raise InvalidMessage(f"not a notebook: {describe_validation_error(exc)}") from None
+
+
+def _unknown_format(major: Any) -> str:
+    if type(major) is int or isinstance(major, float):
+        return f"nbformat {str(major)[:20]} is not supported: save it as a notebook of format 4"
+    given = json.dumps(major, ensure_ascii=False)[:20]
+    return f'its "nbformat" is {given} where a number stands: write "nbformat": 4'
 
 
 def _load(content: bytes | str | Mapping[str, Any]) -> dict[str, Any]:
