@@ -202,9 +202,10 @@ class RestClient:
                 timeout=timeout or self.timeout,
             )
         except httpx.TimeoutException as exc:
+            other = "" if not url.startswith("https:") else ", or does its address begin with http:"
             raise APIError(
                 f"no answer from {_where(url)} within {timeout or self.timeout:g} s: is the server "
-                "busy? Try again"
+                f"busy{other}? Try again"
             ) from exc
         except httpx.ConnectError as exc:
             raise APIError(_why_unreachable(exc, url)) from exc

@@ -9,11 +9,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
-from ..errors import FileUnknown, TargetError
+from ..errors import FileUnknown, RTUError, TargetError
 
-__all__ = ["check_name", "like_a_url", "near", "no_such_notebook"]
+__all__ = ["alike", "check_name", "check_text", "either", "like_a_url", "near", "no_such_notebook"]
 
 LONGEST_NAME = 255  # bytes; of the file systems that are in use, none takes more
 _MANY = 5000  # names in a directory that are looked at
@@ -47,6 +48,25 @@ def check_name(target: str) -> None:
             f"{target[:40]}… has a name of {len(longest)} bytes in it; a name has {LONGEST_NAME} "
             f"at most, choose a shorter one"
         )
+
+
+def check_text(value: Any, what: str) -> None:
+    """Check that a caller gave text.
+
+    Raises
+    ------
+    RTUError
+        It is something else; `what` says what it was to be.
+
+    Examples
+    --------
+    >>> check_text(5, "a cell's source")
+    Traceback (most recent call last):
+    rtu_magics.errors.RTUError: a cell's source is text, and this is of type int: write str(…)
+    """
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise RTUError(f"{what} is text, and this is of type {kind}: write str(…)")
 
 
 def like_a_url(target: str) -> str | None:
@@ -102,9 +122,26 @@ def _plain(name: str) -> str:
     return " ".join(name.replace("_", " ").replace("-", " ").split())
 
 
-def no_such_notebook(path: Path) -> FileUnknown:
-    """Return what to say of a notebook that is not there, with those that may have been meant."""
+def alike(path: Path) -> list[str]:
+    """Return the notebooks that may have been meant by a path, relative to its directory.
+
+    An ending that is left out or mistyped is overlooked; so is the directory, where there is none.
+
+    Parameters
+    ----------
+    path
+        What does not exist.
+    """
     here = path.parent
+    if not here.is_dir():
+        with contextlib.suppress(OSError):
+            folders = [p.name for p in here.parent.iterdir() if _is_visible(p)]
+            return [
+                f"../{folder}/{path.name}"
+                for folder in near(here.name, folders)
+                if (here.parent / folder / path.name).exists()
+            ]
+        return []
     names: list[str] = []
     with contextlib.suppress(OSError):
         for folder in [here, *sorted(p for p in here.iterdir() if _is_visible(p))]:
@@ -114,12 +151,24 @@ def no_such_notebook(path: Path) -> FileUnknown:
                 found = (n for n in os.listdir(folder) if n.endswith(".ipynb"))
                 inside = folder.relative_to(here).as_posix()
                 names += [n if inside == "." else f"{inside}/{n}" for n in found if n[0] != "."]
-    meant = near(path.name, names)
-    hint = f"did you mean {' or '.join(map(_shown, meant))}? " if meant else ""
+    whole = path.name if path.suffix else f"{path.name}.ipynb"
+    return near(whole, names)
+
+
+def no_such_notebook(path: Path) -> FileUnknown:
+    """Return what to say of a notebook that is not there, with those that may have been meant."""
+    here = path.parent
+    meant = alike(path)
+    hint = f"did you mean {either(meant)}? " if meant else ""
     where = "" if here == Path.cwd() else f" in {here}"
     return FileUnknown(
         f"there is no notebook {path.name}{where}; {hint}--new (new=True) makes an empty one"
     )
+
+
+def either(names: Iterable[str]) -> str:
+    """Return names as one types them, with ``or`` between them."""
+    return " or ".join(map(_shown, names))
 
 
 def _is_visible(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -119,11 +120,23 @@ def test_scratch(tmp_path: Path) -> None:
             "with http:// or https://",
         ),
         ("no/a.ipynb", "the directory {root}/no does not exist; create it first"),
+        (
+            "lesson",
+            "lesson does not exist; did you mean lesson.ipynb? Else: the name of a new notebook "
+            "ends in .ipynb, and a URL begins with http:// or https://",
+        ),
+        (
+            "weak1/hw.ipynb",
+            "the directory {root}/weak1 does not exist; did you mean week1/hw.ipynb? Else: create "
+            "it first",
+        ),
     ],
 )
 def test_bad_paths(tmp_path: Path, target: str, line: str) -> None:
     (tmp_path / "d").mkdir()
-    (tmp_path / "data.csv").write_text("1")
+    (tmp_path / "week1").mkdir()
+    for name in ("data.csv", "lesson.ipynb", "week1/hw.ipynb"):
+        (tmp_path / name).write_text("1")
     with pytest.raises(TargetError) as info:
         parse_target(target, tmp_path)
     assert str(info.value) == line.format(root=tmp_path)
@@ -209,6 +222,38 @@ def test_addresses_that_browsers_show(url: str, base: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("lessn", "lesson.ipynb"),
+        ("lesson.ipnyb", "lesson.ipynb"),
+        ("Lesson.ipy", "lesson.ipynb"),
+        ("week1/hw", "week1/hw.ipynb"),
+        ("./week1/hv.ipyn", "week1/hw.ipynb"),
+        ("wek1/hw.ipynb", "week1/hw.ipynb"),
+        ("{root}/lessn", "{root}/lesson.ipynb"),
+    ],
+)
+def test_which_path_was_meant(tmp_path: Path, typed: str, meant: str) -> None:
+    (tmp_path / "week1").mkdir()
+    for name in ("lesson.ipynb", "week1/hw.ipynb"):
+        (tmp_path / name).write_text("1")
+    with pytest.raises(TargetError) as info:
+        parse_target(typed.format(root=tmp_path), tmp_path)
+    assert f"; did you mean {meant.format(root=tmp_path)}? Else: " in str(info.value)
+
+
+def test_a_path_object(tmp_path: Path) -> None:
+    path = tmp_path / "a.ipynb"
+    assert parse_target(path) == LocalTarget(path, create=True)
+
+
+@pytest.mark.parametrize("target", [5, b"a.ipynb", ["a.ipynb"]])
+def test_what_is_no_text(target: Any) -> None:
+    with pytest.raises(TargetError, match="names no notebook: give its path or its URL as text"):
+        parse_target(target)
+
+
+@pytest.mark.parametrize(
     ("target", "words"),
     [
         ("https://hub/user-redirect/lab/tree/a.ipynb", "copy the address that it leads to"),
@@ -218,6 +263,8 @@ def test_addresses_that_browsers_show(url: str, base: str, path: str) -> None:
         ("lab.example:8888/lab/tree/a.ipynb", "did you mean http://lab.example:8888/lab/tree/a"),
         ("https:/h/tree/a.ipynb", "did you mean https://h/tree/a.ipynb?"),
         ("file://elsewhere/a.ipynb", "on another machine"),
+        ("http:/h:8888/week1/a.ipynb", "a URL begins with http:// or https://"),
+        ("http://h:8888/week1/a.ipynb", "did you mean http://h:8888/lab/tree/week1/a.ipynb?"),
         ("a\x07.ipynb", "control characters"),
         ("a\u2028b.ipynb", "control characters"),
         ("x" * 250 + ".ipynb", "a name of 256 bytes"),

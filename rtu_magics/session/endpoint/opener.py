@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,7 +40,7 @@ CONNECT_TIMEOUT = 60.0  # seconds for the whole way from the first request to th
 
 
 def connect(
-    target: str | None = None,
+    target: str | os.PathLike[str] | None = None,
     *,
     name: str | None = None,
     token: str | None = None,

@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 from uuid import UUID
 
 from ...errors import AuthenticationFailed, TargetError
-from ..names import check_name, like_a_url
+from ..names import alike, check_name, either, like_a_url
 from .token import kept_token
 
 __all__ = [
@@ -105,7 +105,9 @@ def mask(text: str) -> str:
     return _SECRET.sub(r"\1***", text)
 
 
-def parse_target(target: str | None, cwd: Path | None = None) -> LocalTarget | RemoteTarget:
+def parse_target(
+    target: str | os.PathLike[str] | None, cwd: Path | None = None
+) -> LocalTarget | RemoteTarget:
     """Understand a connect target.
 
     Parameters
@@ -126,6 +128,10 @@ def parse_target(target: str | None, cwd: Path | None = None) -> LocalTarget | R
     'a b.ipynb'
     """
     here = cwd or Path.cwd()
+    if isinstance(target, os.PathLike):
+        target = os.fspath(target)
+    if target is not None and not isinstance(target, str):
+        raise TargetError(f"{target!r} names no notebook: give its path or its URL as text")
     if target is None or not target.strip():
         path = here / SCRATCH_NAME
         return LocalTarget(path, create=not path.exists(), scratch=True)
@@ -165,6 +171,9 @@ def _parse_url(url: str) -> RemoteTarget:
             f"and copy the address that it leads to (…/user/NAME/lab/tree/PATH.ipynb)"
         )
     page = _PAGE.match(re.sub(r"^(.*?)/hub/user/", r"\1/user/", parts.path))
+    if page is None and parts.path.endswith(".ipynb"):
+        meant = mask(urlunsplit(parts._replace(path=f"/lab/tree{parts.path}")))
+        raise TargetError(f"{shown} is no page of a notebook; did you mean {meant}?")
     if page is None:
         raise TargetError(f"{shown} names no notebook; the URL of one looks like {_FORMS}")
     query = parse_qs(parts.query)
@@ -209,12 +218,14 @@ def _parse_path(target: str, here: Path) -> LocalTarget:
             raise TargetError(f"{target} is not a notebook: its name has to end in .ipynb")
         _check_no_url(target)
         raise TargetError(
-            f"{target} does not exist; the name of a new notebook ends in .ipynb, "
-            f"and a URL begins with http:// or https://"
+            f"{target} does not exist; {_meant(target, path)}the name of a new notebook ends in "
+            f".ipynb, and a URL begins with http:// or https://"
         )
     if not path.parent.is_dir():
         _check_no_url(target)
-        raise TargetError(f"the directory {path.parent} does not exist; create it first")
+        raise TargetError(
+            f"the directory {path.parent} does not exist; {_meant(target, path)}create it first"
+        )
     return LocalTarget(path, create=not path.exists())
 
 
@@ -222,6 +233,14 @@ def _check_no_url(target: str) -> None:
     meant = like_a_url(target)
     if meant is not None:
         raise TargetError(f"{mask(target)} is no file here; did you mean {mask(meant)}?")
+    if re.match(r"https?:", target, re.IGNORECASE):
+        raise TargetError(f"{mask(target)} is no file here; a URL begins with http:// or https://")
+
+
+def _meant(target: str, path: Path) -> str:
+    folder = str(path.parent) if target.startswith("~") else os.path.dirname(target)
+    meant = [os.path.normpath(os.path.join(folder, name)) for name in alike(path)]
+    return f"did you mean {either(meant)}? Else: " if meant else ""
 
 
 def known_token(given: str | None, target: RemoteTarget) -> str | None:

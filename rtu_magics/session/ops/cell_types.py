@@ -7,6 +7,7 @@ from typing import Any
 from ... import models as m
 from ...errors import RTUError
 from ..context import Cell, Context
+from ..names import check_text
 
 __all__ = ["change_type", "check_type", "new_cell", "type_of"]
 
@@ -26,6 +27,7 @@ def check_type(cell_type: str) -> None:
 def new_cell(cell_type: str, source: str) -> Cell:
     """Make a cell of a type, with a new id."""
     check_type(cell_type)
+    check_text(source, "a cell's source")
     if cell_type == "markdown":
         return m.MarkdownCell(source=source)
     if cell_type == "raw":

@@ -10,6 +10,7 @@ from ...document.three_way import EditConflict, three_way
 from ...errors import DeltaRejected, NotPermitted, RTUError, SquashError
 from ..context import Cell, Context
 from ..execution.outputs import fetch_collection
+from ..names import check_text
 from ..views import CellView
 from .cell_types import change_type, check_type, new_cell
 from .undo import Added, Deleted, Edited, Moved, Retyped, Undo
@@ -102,6 +103,7 @@ class Cells:
 
     async def edit(self, ref: str | int, source: str) -> Cell:
         """Make `source` a cell's text, merged with what others changed."""
+        check_text(source, "a cell's source")
         cell_id = await self._context.refs.resolve(ref)
         why: Exception | None = None
         for _ in range(2):  # the second time against what the text has become meanwhile

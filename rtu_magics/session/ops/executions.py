@@ -12,6 +12,7 @@ from ..context import Context, Say
 from ..execution.execution import Execution
 from ..execution.follower import Follower
 from ..execution.late import LateRuns
+from ..names import check_text
 from .kernel import Kernel
 
 __all__ = ["Executions"]
@@ -88,6 +89,7 @@ class Executions:
         waiting: Sequence[str] = (),
     ) -> Execution:
         """Run code in the notebook's kernel without a cell; ``waiting`` as in `start`."""
+        check_text(source, "the code to run")
         if not source.strip():
             raise RTUError("there is no code to run")
         await self._kernel.ensure(say)

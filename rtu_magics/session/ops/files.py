@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from ...errors import FileUnknown, TargetError
 from ..context import Context
+from ..names import check_text
 
 if TYPE_CHECKING:
     from ...models import File, FileStateData
@@ -65,5 +66,6 @@ async def state(context: Context) -> FileStateData:
 
 
 def _check(path: str) -> None:
+    check_text(path, "a notebook's path")
     if not path.endswith(".ipynb"):
         raise TargetError(f"the name of a notebook ends in .ipynb, and {path!r} does not")

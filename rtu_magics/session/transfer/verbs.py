@@ -224,5 +224,5 @@ def _text(piece: bytes) -> str:
 
 
 def _check_name(name: str) -> None:
-    if not name.isidentifier() or keyword.iskeyword(name):
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise RTUError(f"{name!r} is no name of a variable")
