@@ -96,6 +96,55 @@ from .shells import Shell
             "TargetError: ftp://x/y.ipynb is not a web address: it has to begin with http:// or "
             "https://",
         ),
+        ("%rtu_exec –all", "UsageError: –all begins with a typographic dash; write --all"),
+        ("%rtu_exec —all", "UsageError: —all begins with a typographic dash; write --all"),
+        ("x = %rtu_exec –all", "UsageError: –all begins with a typographic dash; write --all"),
+        (
+            "%rtu_exec 1 —keep‑going",
+            "UsageError: —keep‑going begins with a typographic dash; write --keep-going",
+        ),
+        (
+            "%rtu_exec 1 –timeout=5",
+            "UsageError: –timeout=5 begins with a typographic dash; write --timeout=5",
+        ),
+        ("%%rtu_add –run\nx = 1", "UsageError: –run begins with a typographic dash; write --run"),
+        (
+            "%rtu_connect a.ipynb –new",
+            "UsageError: –new begins with a typographic dash; write --new",
+        ),
+        ("%rtu_cells –s a", "UsageError: –s begins with a typographic dash; write -s"),
+        ("%rtu_show −1", "UsageError: −1 has a typographic dash; write -1"),
+        ("%rtu_exec 2–4", "UsageError: 2–4 has a typographic dash; write 2-4"),
+        (
+            "%rtu_save --name “before class”",
+            'UsageError: “ is a typographic quote; write straight ones: "before class"',
+        ),
+        (
+            "%rtu_connect „a.ipynb“",
+            'UsageError: „ is a typographic quote; write straight ones: "a.ipynb"',
+        ),
+        (
+            "%rtu_exec 1\xa0--keep-going",
+            "UsageError: the space before --keep-going is a non-breaking one; type it anew",
+        ),
+        (
+            "%rtu_exec\xa0--all",
+            "UsageError: %rtu_exec is followed by a space that is none (non-breaking); type it "
+            "anew",
+        ),
+        (
+            "%rtu_save now",
+            "UsageError: unrecognized arguments: now (did you mean --name now?); see %rtu_save?",
+        ),
+        (
+            "%rtu_save --name before class",
+            "UsageError: unrecognized arguments: class (a name with spaces in it goes in quotes); "
+            "see %rtu_save?",
+        ),
+        (
+            "%rtu_who Ann",
+            "UsageError: unrecognized arguments: Ann (it takes none); see %rtu_who?",
+        ),
         (
             "%rtu_connect no/such.ipynb",
             "TargetError: the directory {cwd}/no does not exist; create it first",

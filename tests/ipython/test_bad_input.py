@@ -10,13 +10,14 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 import rtu_magics
+from rtu_magics.errors import RTUError
 from rtu_magics.models import CodeCell, MarkdownCell
 from rtu_magics.session import Session, sessions
 
@@ -381,3 +382,38 @@ def test_state_on_disk_is_a_valid_notebook(lab: Shell) -> None:
     content = json.loads(Path("lab.ipynb").read_text())
     nbformat.validate(nbformat.from_dict(content))
     assert content["cells"][0]["outputs"][0]["text"] in ("42\n", ["42\n"])
+
+
+# ---------------------------------------------------------------------- the verbs' arguments
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda s: s.add(5), "a cell's source is text, and this is of type int: write str(…)"),
+        (lambda s: s.add(["x"]), "a cell's source is text, and this is of type list"),
+        (lambda s: s.add(None, cell_type="markdown"), "this is of type NoneType"),
+        (lambda s: s.edit(1, 5), "a cell's source is text, and this is of type int"),
+        (lambda s: s.start_scratch(5), "the code to run is text, and this is of type int"),
+        (lambda s: s.rename(5), "a notebook's path is text, and this is of type int"),
+        (lambda s: s.new_notebook(5), "a notebook's path is text, and this is of type int"),
+        (lambda s: s.get(5), "5 is no name of a variable"),
+        (lambda s: s.push(5, 1), "5 is no name of a variable"),
+    ],
+)
+def test_what_is_no_text_is_refused_before_anything_is_sent(
+    lab: Shell, call: Callable[[Session], object], words: str
+) -> None:
+    lab.ok("%%rtu_add -s lab\nx = 1")
+    before = [view.cell.source for view in session().cells()]
+    with pytest.raises(RTUError) as caught:
+        call(session())
+    assert words in str(caught.value)
+    assert [view.cell.source for view in session().cells()] == before
+
+
+def test_a_session_named_without_its_option(lab: Shell) -> None:
+    assert lab.line("%rtu_disconnect lab") == (
+        "UsageError: unrecognized arguments: lab (did you mean -s lab?); see %rtu_disconnect?"
+    )
+    usable(lab)

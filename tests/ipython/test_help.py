@@ -28,6 +28,10 @@ def test_every_magic_stands_in_a_group(shell: Shell) -> None:
         ("%rtu_conect a.ipynb", "did you mean %rtu_connect?"),
         ("%rtu_add", "there is no %rtu_add, it is written %%rtu_add"),
         ("%%rtu_cells\nx", "there is no %%rtu_cells, it is written %rtu_cells"),
+        ("%RTU_exec --all", "there is no %RTU_exec, it is written %rtu_exec, %%rtu_exec"),
+        ("%rtu-exec --all", "there is no %rtu-exec, it is written %rtu_exec, %%rtu_exec"),
+        ("%rtuconnect a.ipynb", "there is no %rtuconnect, it is written %rtu_connect"),
+        ("%%rtuadd\nx = 1", "there is no %%rtuadd, it is written %%rtu_add"),
         ("%rtu_xyzzyx", "there is no %rtu_xyzzyx; %rtu_help lists all"),
     ],
 )

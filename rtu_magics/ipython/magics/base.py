@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +22,7 @@ from ...errors import RTUError
 from ...foreign import shown
 from ...options import meant
 from ..show.interrupt import interrupted
+from ..typography import slip
 
 if TYPE_CHECKING:
     from ...session import Session
@@ -176,6 +178,9 @@ class MagicsBase(_magic.Magics):
         line = without_comment(line)
         if {"-h", "--help"} & set(line.split()):
             raise _Helped(magic.parser.format_help())
+        spoiled = slip(line, _options(magic), places=_takes_cells(magic))
+        if spoiled is not None:
+            raise UsageError(spoiled)
         try:
             args = _args.parse_argstring(magic, line)
         except UsageError as exc:
@@ -183,7 +188,7 @@ class MagicsBase(_magic.Magics):
             option = _VALUE_MISSING.match(text)
             if option is not None and f"{option[1]} -" in line:
                 text = f"a value that begins with - is written {option[1]}=-…"
-            raise UsageError(f"{text}{_hint(magic, text)}; see %{magic.__name__}?") from None
+            raise UsageError(f"{text}{_hint(magic, text, line)}; see %{magic.__name__}?") from None
         except ValueError as exc:  # an open quote
             raise UsageError(f"{exc}; see %{magic.__name__}?") from None
         for key, value in vars(args).items():
@@ -250,14 +255,22 @@ class MagicsBase(_magic.Magics):
             print(mask(shown(text, lines=True, colours=colours)), flush=True)
 
 
-def _hint(magic: Any, text: str) -> str:
+def _options(magic: Any) -> list[str]:
+    return [option for action in magic.parser._actions for option in action.option_strings]
+
+
+def _takes_cells(magic: Any) -> bool:
+    return any(action.metavar == "CELL" for action in magic.parser._actions)
+
+
+def _hint(magic: Any, text: str, line: str) -> str:
     """Return what somebody may have meant who gave one word too many."""
     found = _TOO_MANY.search(text)
     if found is None:
         return ""
     words = found[1].split()
     if any(word.startswith("-") for word in words):
-        known = [o for action in magic.parser._actions for o in action.option_strings]
+        known = _options(magic)
         given = next(word for word in words if word.startswith("-"))
         option = meant(given, known)
         if option is not None:
@@ -266,9 +279,21 @@ def _hint(magic: Any, text: str) -> str:
         return "" if path is None else f" (a name that begins with - is written ./{path})"
     positionals = [action for action in magic.parser._actions if not action.option_strings]
     if all(action.metavar != "CELL" for action in positionals):
-        return " (a name with spaces in it goes in quotes)"
+        return _named(magic, words, line) or (
+            " (a name with spaces in it goes in quotes)" if positionals else " (it takes none)"
+        )
     places = [o for a in magic.parser._actions if a.metavar == "CELL" for o in a.option_strings]
     return f" (did you mean {places[0]} {words[0]}?)" if places else " (it takes one cell)"
+
+
+def _named(magic: Any, words: list[str], line: str) -> str | None:
+    """Return the option whose value was given without it."""
+    if "--name" in _options(magic):
+        quoted = " (a name with spaces in it goes in quotes)"
+        return quoted if "--name" in line else f" (did you mean --name {words[0]}?)"
+    opened = sys.modules.get("rtu_magics.session")  # else there is no session to mean
+    names = [session.name for session in opened.sessions] if opened is not None else []
+    return f" (did you mean -s {words[0]}?)" if words[0] in names else None
 
 
 def body(text: str) -> str:

@@ -31,8 +31,11 @@ GROUPS = {
 }
 
 _CALL = re.compile(
-    r"get_ipython\(\)\.run_(?P<kind>line|cell)_magic\('(?P<name>rtu_\w+)'.*", re.DOTALL
+    r"get_ipython\(\)\.run_(?P<kind>line|cell)_magic\("
+    r"'(?P<name>rtu[\w-]*)(?P<rest>(?:\\(?:x|u)[^']*)?)'.*",
+    re.DOTALL | re.IGNORECASE,
 )
+_OPEN_BOX = "\u2423"
 
 
 class Slips:
@@ -62,14 +65,15 @@ class Slips:
 
     def __call__(self, lines: list[str]) -> list[str]:
         """Turn the call of a magic that does not exist into one that says so."""
-        return [_CALL.sub(self._instead, line) if "rtu_" in line else line for line in lines]
+        return [_CALL.sub(self._instead, line) if "rtu" in line.lower() else line for line in lines]
 
     def _instead(self, call: re.Match[str]) -> str:
         known = self.shell.magics_manager.magics
-        if call["name"] in known[call["kind"]]:
+        if call["name"] in known[call["kind"]] and not call["rest"]:
             return call[0]
         mark = "%" if call["kind"] == "line" else "%%"
-        return f"get_ipython().run_line_magic('rtu_help', '--instead-of {mark}{call['name']}')\n"
+        name = f"{mark}{call['name']}{_OPEN_BOX if call['rest'] else ''}"
+        return f"get_ipython().run_line_magic('rtu_help', '--instead-of {name}')\n"
 
 
 @magics_class
@@ -126,7 +130,10 @@ class HelpMagics(MagicsBase):
     def _meant(self, name: str) -> str:
         magics = self.shell.magics_manager.magics
         ours = sorted({n for kind in magics.values() for n in kind if n.startswith("rtu_")})
-        bare = "rtu_" + name.lstrip("%").removeprefix("rtu_")
+        if name.endswith(_OPEN_BOX):
+            return f"{name[:-1]} is followed by a space that is none (non-breaking); type it anew"
+        plain = name.lstrip("%").lower().replace("-", "_")
+        bare = "rtu_" + plain.removeprefix("rtu").lstrip("_")
         if bare in ours:  # as a cell magic where it is a line magic, or the other way round
             return f"there is no {name}, it is written {self._marks(bare)}; %rtu_help lists all"
         # Without what all of them begin with, which would make all of them alike.
