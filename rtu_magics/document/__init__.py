@@ -19,7 +19,7 @@ from .outputs import (
 from .patch import apply_patch
 from .plain import still_cell
 from .repair import ABSENT
-from .rising import longest_rising
+from .subsequence import longest_rising
 from .targets import targets_of
 
 __all__ = [
