@@ -158,11 +158,12 @@ class RTUMagicsServer(ExtensionApp):
         self.service.activity = Activity(
             serverapp.kernel_manager, self.settings.setdefault("last_activity_times", {})
         )
-        self.service.holders = Holders(
+        self.service.workspace.holders = Holders(
             root, serverapp.web_app.settings, lambda: serverapp.extension_manager.extension_apps
         )
-        self.service.contents = lambda: serverapp.contents_manager  # others may still replace it
-        self.service.notary = Notary(self.service.contents)
+        # Another extension may still replace it.
+        self.service.workspace.contents = lambda: serverapp.contents_manager
+        self.service.workspace.notary = Notary(self.service.workspace.contents)
         self.leases = Leases(serverapp.stop)
         rooms = self.service.rooms
         self.leases.hold = lambda: any(room.executor.executions.kept for room in rooms.values())

@@ -14,7 +14,7 @@ from .notebook.chain import Chain
 from .store import AnyConnection
 from .wire.connection import Connection
 
-__all__ = ["Audience", "LiveNotebook", "Log"]
+__all__ = ["Audience", "LiveNotebook", "Log", "OpenNotebook"]
 
 _T = TypeVar("_T")
 
@@ -83,3 +83,11 @@ class Log(Protocol):
 
 class LiveNotebook(Audience, Log, Protocol):
     """Both: what changes a notebook and tells those who follow it."""
+
+
+class OpenNotebook(LiveNotebook, Protocol):
+    """The same, with its place."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies below the server's root."""

@@ -22,18 +22,20 @@ from .access.people import Action, Person, Role, refusal
 from .access.presence import Presence
 from .execution.executor import Executor
 from .kernel.notebook_kernel import NotebookKernel
+from .kernel.sessions import KernelSessions
 from .kernel.variables import Variables
+from .limits.settings import Limits
 from .notebook.chain import MAX_EVENT_BYTES, Chain, HistoryGone
 from .notebook.writer import Call, Submission, Writer
+from .outputs.cache import Collections
 from .outputs.collection import LiveCollection
 from .store import AnyConnection
-from .wire.connection import Connection, broadcast
+from .wire.connection import Connection, Outbox, broadcast
 from .wire.frames import Frame, error_frame, message
 from .wire.state_feed import StatusFeed
 
 if TYPE_CHECKING:
     from .file.sync import DiskFile
-    from .service import Service
 
 __all__ = ["Room"]
 
@@ -52,12 +54,15 @@ class Room:
 
     Parameters
     ----------
-    service
-        The server that it belongs to.
     chain
         Its deltas.
     path
         Where it lies below the server's root.
+    sessions, collections, limits, outbox
+        What all rooms of the server share: kernels, outputs, how much may wait, what is sent in
+        one turn.
+    culled
+        How the kernels of notebooks were before they were ended for idleness, by file id.
 
     Attributes
     ----------
@@ -67,8 +72,18 @@ class Room:
 
     disk: DiskFile
 
-    def __init__(self, service: Service, chain: Chain, path: str) -> None:
-        self.service = service
+    def __init__(
+        self,
+        chain: Chain,
+        path: str,
+        *,
+        sessions: KernelSessions,
+        collections: Collections,
+        limits: Limits,
+        outbox: Outbox,
+        culled: dict[UUID, KernelStatusUpdate],
+    ) -> None:
+        self._culled = culled
         self.chain = chain
         self.file_id = chain.file_id
         self.path = path
@@ -77,9 +92,8 @@ class Room:
         self.subscribers: dict[Connection, None] = {}
         self.kernel_subscribers: dict[Connection, None] = {}
         self.presence = Presence(self.file_id)
-        sessions, collections, outbox = service.sessions, service.collections, service.outbox
         self.kernel = NotebookKernel(sessions, lambda: self.path, self)
-        self.executor = Executor(self, self.kernel, collections, service.limits, outbox)
+        self.executor = Executor(self, self.kernel, collections, limits, outbox)
         self.variables = Variables(self, self.kernel, sessions, lambda: self.executor.busy)
         self._status_feed = StatusFeed(self.kernel_channel, self.kernel_receivers)
         self._writer = Writer(self, self.executor, collections, outbox)
@@ -247,9 +261,9 @@ class Room:
         """Pass the kernel's state on."""
         self._status_feed.send(status)
         if status.kernel.execution_state == KernelStateName.CULLED:
-            self.service.culled[self.file_id] = status
+            self._culled[self.file_id] = status
         else:
-            self.service.culled.pop(self.file_id, None)
+            self._culled.pop(self.file_id, None)
         if status.kernel.execution_state == KernelStateName.IDLE:
             self.variables.cell_finished()
 
@@ -303,7 +317,7 @@ class Room:
             bodies = self.chain.bodies_after_version(data.from_version_id, limit)
         else:
             bodies = self.chain.bodies_after_delta(data.from_delta_id or NIL_UUID, limit)
-        status, culled = self.kernel.status, self.service.culled.get(self.file_id)
+        status, culled = self.kernel.status, self._culled.get(self.file_id)
         people = ",".join(one.model_dump_json() for one in self.presence.everybody())
         states = ",".join(state.model_dump_json() for state in self.executor.states.values())
         hidden = ",".join(state.model_dump_json() for state in self.executor.hidden_states())

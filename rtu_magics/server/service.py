@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import posixpath
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from ..errors import InvalidMessage
-from ..models import NIL_UUID, KernelStatusUpdate, Notebook
+from ..models import KernelStatusUpdate, Notebook
 from .access.people import People
 from .file.first_version import FirstVersion
 from .file.format import dumps
-from .file.holders import Holders
 from .file.in_place import finish_all
 from .file.io import write_atomically
-from .file.paths import BadPath, Paths, mimetype_of
+from .file.paths import BadPath
 from .file.record import FileRecord
 from .file.regular import NotRegular, read_regular
-from .file.relocation import Relocation
 from .file.sync import DiskFile
-from .file.trust import Notary
+from .file.workspace import STATE_DIR, Workspace
 from .kernel.sessions import KernelSessions
 from .limits.admission import Admission
 from .limits.gate import Gate
@@ -40,6 +35,7 @@ from .store.files import FileRow
 from .store.schema import files as files_table
 from .upkeep.activity import Activity
 from .upkeep.orphans import Orphans
+from .upkeep.relocation import Relocation
 from .upkeep.retention import Compactor
 from .upkeep.role_watch import RoleWatch
 from .upkeep.usage import UsageMeter
@@ -50,7 +46,6 @@ __all__ = ["STATE_DIR", "BadPath", "NotANotebook", "Service"]
 
 logger = logging.getLogger(__name__)
 
-STATE_DIR = ".rtu_magics"
 _POLL_EVERY = 1.0
 _UNLOAD_AFTER = 600.0  # a room that nobody uses leaves memory
 
@@ -77,8 +72,8 @@ class Service:
 
     Attributes
     ----------
-    paths, clean_path, check_new, absolute
-        Where files may lie.
+    workspace, relocation
+        The files, and what becomes of their names.
     admission, gate
         What holds connections and requests against the limits.
     """
@@ -94,38 +89,31 @@ class Service:
         limits: Limits | None = None,
     ) -> None:
         self.database = database
-        self.root = root
-        self.paths = paths = Paths(root)
-        self.clean_path, self.check_new = paths.clean, paths.check_new
-        self.absolute = paths.absolute
+        self.workspace = Workspace(database, root, people)
         self.sessions = sessions
         self.people = people
         self.api_prefix = api_prefix
-        self.holders = Holders(root)  # of whose apps the extension knows more
-        self.contents: Callable[[], Any] = lambda: None  # Jupyter's contents manager
-        self.notary = Notary(self.contents)
         self.links = Links(database.secret, api_prefix)
         self.collections = Collections(database, self.links)
         self.outbox = Outbox()
-        self.relocation = Relocation(self)
         self.limits = limits or Limits()
         self.admission = Admission(self.limits)
         self.gate = Gate(self.limits)
         self.rooms: dict[UUID, Room] = {}
+        self.relocation = Relocation(self.workspace, self.rooms, sessions)
         self.culled: dict[UUID, KernelStatusUpdate] = {}  # kernels of notebooks, open or not
         self._role_watch = RoleWatch(people, self.rooms)
-        self._compactor = Compactor(database, self.rooms, self.staged_upload)
+        self._compactor = Compactor(database, self.rooms, self.workspace.staged_upload)
         self._usage = UsageMeter(self.rooms)
         self.activity: Activity | None = None
         self.orphans = Orphans(sessions.connections)
         self._polling = Periodic(self._poll, _POLL_EVERY, name="rtu-poll", tell=_log)
         self._seldom = Seldom()
-        self._writes = database.path.parent / "writes"  # those that change a file in place
         self._opening: dict[UUID, asyncio.Lock] = {}
 
     def start(self) -> None:
         """Start watching files and kernels of open rooms."""
-        finish_all(self._writes, self._place_of)
+        finish_all(self.workspace.writes, self.workspace.place_of)
         self._role_watch.start()
         self._compactor.start()
         self._usage.start()
@@ -146,26 +134,11 @@ class Service:
         rooms = list(self.rooms.values())
         left = await asyncio.gather(*(room.close() for room in rooms))
         self.rooms.clear()
-        self.notary.close()
+        self.workspace.notary.close()
         self.database.close()
         return [f"{room.path}: {why}" for room, why in zip(rooms, left, strict=True) if why]
 
-    # Paths
-
-    def staged_upload(self, upload_id: UUID) -> Path:
-        """Return where the content of an upload waits to be completed."""
-        return self.root / STATE_DIR / "uploads" / str(upload_id)
-
     # Files
-
-    def _place_of(self, file_id: UUID) -> Path | None:
-        row = self.file(file_id)
-        return None if row is None else self.absolute(row.path)
-
-    def file(self, file_id: UUID) -> FileRow | None:
-        """Return a file's row, or None."""
-        with self.database.transaction() as connection:
-            return file_queries.get_by_id(connection, files_table, file_id)
 
     async def open_path(
         self, path: str, create: bool = False, *, by_owner: bool = False
@@ -185,13 +158,13 @@ class Service:
         OSError
             It cannot be made, or leads out of the root.
         """
-        path = self.clean_path(path)
+        path = self.workspace.clean_path(path)
         if not path.endswith(".ipynb"):
             raise NotANotebook(f"{path} is no notebook; its name has to end in .ipynb")
-        target = self.absolute(path)
+        target = self.workspace.absolute(path)
         if not by_owner:
-            known = self._by_path(path)
-            self.paths.check(target, None if known is None else known.id)
+            known = self.workspace.by_path(path)
+            self.workspace.paths.check(target, None if known is None else known.id)
         row = await self._row_at(path)
         if row is not None and row.ready:
             return row
@@ -200,7 +173,7 @@ class Service:
         if not target.exists():
             if not create:
                 raise FileNotFoundError(f"no notebook at {path}")
-            self.check_new(path)
+            self.workspace.check_new(path)
             await asyncio.to_thread(write_atomically, target, dumps(Notebook()))
         with self.database.transaction() as connection:
             row = file_queries.file_by_path(connection, path)
@@ -209,11 +182,11 @@ class Service:
                     file_queries.mark_deleted(connection, files_table, row.id)
                 row = file_queries.create_file(
                     connection,
-                    self.project_in(connection, path),
+                    self.workspace.project_in(connection, path),
                     path,
                     "notebook",
                     ready=True,
-                    mimetype=self.mimetype(path),
+                    mimetype=self.workspace.mimetype(path),
                 )
         return row
 
@@ -223,68 +196,30 @@ class Service:
             if delta_queries.current_version(connection, row.id) is not None:
                 return
         try:
-            place = self.absolute(row.path)
-            self.paths.check(place, row.id)
+            place = self.workspace.absolute(row.path)
+            self.workspace.paths.check(place, row.id)
             found = await asyncio.to_thread(lambda: FirstVersion.of_file(read_regular(place)))
         except (NotRegular, InvalidMessage) as exc:
             raise NotANotebook(f"{row.path}: {getattr(exc, 'strerror', exc)}") from exc
-        self.register(row, found)
+        self.workspace.register(row, found)
 
     async def _row_at(self, path: str) -> FileRow | None:
         """Return the notebook that lies at a path now, if it is known under any name."""
-        row = self._by_path(path)
+        row = self.workspace.by_path(path)
         if row is not None and row.id in self.rooms:
             await self.rooms[row.id].disk.look_now()
-            row = self._by_path(path)  # another one, if that one was renamed
+            row = self.workspace.by_path(path)  # another one, if that one was renamed
         if row is not None and (row.id in self.rooms or not row.ready):
             return row
         if row is None:
             await self.relocation.claim(path)
-        elif not self.absolute(path).exists():
+        elif not self.workspace.absolute(path).exists():
             if not await self.relocation.follow(row.id, by_hash=True):
                 with self.database.transaction() as connection:
                     file_queries.mark_deleted(connection, files_table, row.id)
         else:
             return row
-        return self._by_path(path)
-
-    def _by_path(self, path: str) -> FileRow | None:
-        with self.database.transaction() as connection:
-            return file_queries.file_by_path(connection, path)
-
-    def register(self, row: FileRow, found: FirstVersion, author: UUID | None = None) -> None:
-        """Give a notebook its version 0, unless it has got one meanwhile.
-
-        Parameters
-        ----------
-        row, found
-            The file and what it holds.
-        author
-            Who made it.
-        """
-        with self.database.transaction() as connection:
-            if delta_queries.current_version(connection, row.id) is not None:
-                return
-            delta_queries.insert_version(
-                connection,
-                row.id,
-                epoch=row.epoch,
-                seq=0,
-                last_delta_id=NIL_UUID,
-                body=found.body,
-                reason="upload",
-                created_by_id=author,
-            )
-            file_queries.update_file(connection, row.id, ready=True)
-            file_queries.put_disk_base(connection, row.id, found.disk_hash, found.base)
-
-    def project_in(self, connection: Any, path: str) -> UUID:
-        """Return the project that a path below the root belongs to."""
-        directories = file_queries.live_project_directories(connection)
-        directory = posixpath.dirname(path)
-        while directory and directory not in directories:
-            directory = posixpath.dirname(directory)
-        return directories.get(directory, self.database.project_id)
+        return self.workspace.by_path(path)
 
     async def delete_file(self, row: FileRow, *, by_owner: bool = False) -> float:
         """Forget a file and remove it from disk; returns when, in seconds since the epoch.
@@ -294,9 +229,9 @@ class Service:
         PermissionError
             Its directory leads out of the root; see `file.paths`.
         """
-        place = self.absolute(row.path)
-        if self.paths.why_outside(place.parent):  # the link itself may go, wherever it leads
-            self.paths.admit(place, by_owner=by_owner, file_id=row.id)
+        paths, place = self.workspace.paths, self.workspace.absolute(row.path)
+        if paths.why_outside(place.parent):  # the link itself may go, wherever it leads
+            paths.admit(place, by_owner=by_owner, file_id=row.id)
         room = self.rooms.pop(row.id, None)
         if room is not None:
             # Nobody could reach it any more, and it would run on.
@@ -311,26 +246,6 @@ class Service:
         if row.ready:
             await asyncio.to_thread(place.unlink, missing_ok=True)
         return at
-
-    def note_path(self, connection: Any, file_id: UUID, path: str) -> None:
-        """Store where a file lies now."""
-        file_queries.update_file(
-            connection,
-            file_id,
-            path=path,
-            project_id=self.project_in(connection, path),
-            mimetype=self.mimetype(path),
-        )
-
-    async def moved(self, room: Room, path: str) -> None:
-        """Tell the kernel and everybody that an open notebook lies elsewhere now."""
-        logger.info("%s is now %s", room.path, path)
-        room.path = path
-        session_id = room.kernel.session_id
-        if session_id is not None:
-            await self.sessions.rename(session_id, path)
-        filename = posixpath.basename(path)
-        room.send("file_renamed_event", {"path": path, "filename": filename})
 
     # Rooms
 
@@ -354,21 +269,30 @@ class Service:
             found = self.rooms.get(file_id)
             if found is not None:
                 return found
-            row = self.file(file_id)
+            row = self.workspace.file(file_id)
             if row is None or not row.ready or row.type != "notebook":
                 return None
-            self.paths.admit(self.absolute(row.path), by_owner=by_owner, file_id=row.id)
+            place = self.workspace.absolute(row.path)
+            self.workspace.paths.admit(place, by_owner=by_owner, file_id=row.id)
             await self._first_version(row)
-            room = self._open(self.file(file_id) or row)
+            room = self._open(self.workspace.file(file_id) or row)
             await room.disk.check()
             await room.kernel.poll()
             return room
 
     def _open(self, row: FileRow) -> Room:
         chain = Chain(self.database, row.id)
-        record = FileRecord(self.database, row.id, self._writes / row.id.hex)
-        room = Room(self, chain, row.path)
-        room.disk = DiskFile(room, self.absolute(row.path), record)
+        record = FileRecord(self.database, row.id, self.workspace.writes / row.id.hex)
+        room = Room(
+            chain,
+            row.path,
+            sessions=self.sessions,
+            collections=self.collections,
+            limits=self.limits,
+            outbox=self.outbox,
+            culled=self.culled,
+        )
+        room.disk = DiskFile(room, self.workspace, self.collections, self.relocation, record)
         room.start()
         self.rooms[row.id] = room
         return room
@@ -377,7 +301,7 @@ class Service:
         if self.activity is not None:
             self.activity.note(self.rooms.values())
         if self.rooms:
-            await self.holders.look()
+            await self.workspace.holders.look()
         for room in list(self.rooms.values()):
             if room.idle_for > _UNLOAD_AFTER:
                 del self.rooms[room.file_id]
@@ -393,8 +317,6 @@ class Service:
                     if self._seldom.due(what, exc):
                         logger.exception("cannot look after %s", what)
         await self.orphans.look(self.rooms.values())
-
-    mimetype = staticmethod(mimetype_of)
 
 
 def _log(exc: Exception) -> None:

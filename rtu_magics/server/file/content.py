@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ...models import CellOutput, CodeCell, Notebook
+from ..access.people import People
+from ..outputs.cache import Collections
+from ..outputs.collection import LiveCollection
+from ..ports import Log
 from .format import DiskBase, render
 from .snapshot import detached
-
-if TYPE_CHECKING:
-    from ..outputs.collection import LiveCollection
-    from ..room import Room
 
 __all__ = ["RoomContent"]
 
@@ -20,12 +18,12 @@ class RoomContent:
 
     Parameters
     ----------
-    room
-        The notebook.
+    room, collections, people
+        The notebook, its outputs, and who may have made them.
     """
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, room: Log, collections: Collections, people: People) -> None:
+        self._room, self._collections, self._people = room, collections, people
 
     def notebook(self, base: DiskBase | None) -> Notebook:
         """Return the notebook as it belongs into a file that held `base`."""
@@ -39,13 +37,12 @@ class RoomContent:
 
     def own_outputs(self) -> set[str]:
         """Return the ids of the cells whose outputs came from owners' runs alone."""
-        service = self._room.service
         authors = {
             cell.id: found.authors
             for cell in self._room.chain.builder.nb.cells
             if isinstance(cell, CodeCell) and (found := self._collection(cell)) is not None
         }
-        people = {one: service.people.find(one) for one in set().union(*authors.values())}
+        people = {one: self._people.find(one) for one in set().union(*authors.values())}
         owners = {one for one, person in people.items() if person is not None and person.is_owner}
         return {cell for cell, found in authors.items() if found and found <= owners}
 
@@ -56,5 +53,4 @@ class RoomContent:
     def _collection(self, cell: CodeCell) -> LiveCollection | None:
         if cell.output_collection_id is None:
             return None
-        collections = self._room.service.collections
-        return collections.of_cell(cell.output_collection_id, self._room.file_id)
+        return self._collections.of_cell(cell.output_collection_id, self._room.file_id)

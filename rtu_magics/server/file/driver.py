@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 from typing import Any, Protocol
 
+from ...tasks import TaskSet
 from . import events as ev
 from .state import FileState, handle
 
@@ -51,7 +51,8 @@ class Driver:
         self._latest_change: ev.Changed | None = None  # that the state has not been told of
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
+        self.spawn = self._tasks.spawn
 
     @property
     def now(self) -> float:
@@ -122,18 +123,11 @@ class Driver:
         self._timer = None
         self.feed(ev.Due(self.now))
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside, which `stop` waits for."""
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def stop(self) -> None:
         """Start nothing more by itself; returns when what was begun is done."""
         self._stopped = True
         self._set_timer(None)
-        while begun := self._tasks - {asyncio.current_task()}:
-            await asyncio.gather(*begun, return_exceptions=True)
+        await self._tasks.settle()
 
     def failed(self, doing: ev.Doing, exc: Exception | str) -> str:
         """Note what went wrong; returns it as people are told."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,13 +20,12 @@ from ...models import (
 )
 from ..notebook.chain import NotStored
 from ..outputs.adopt import adopt_outputs
+from ..outputs.cache import Collections
+from ..ports import LiveNotebook
 from ..store import deltas as delta_queries
 from .author import other_program
 from .format import DiskBase
 from .merge import Merge, merge_file
-
-if TYPE_CHECKING:
-    from ..room import Room
 
 __all__ = ["keep_before", "take_in"]
 
@@ -35,7 +34,15 @@ logger = logging.getLogger(__name__)
 MOST_DELTAS = 1000  # of one change on disk; what is larger would stop everybody for seconds
 
 
-async def take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> None:
+async def take_in(
+    room: LiveNotebook,
+    collections: Collections,
+    name: str,
+    notebook: Notebook,
+    base: DiskBase,
+    *,
+    held: bool,
+) -> None:
     """Make the file's changes in the room, as ordinary deltas where it can be.
 
     What deltas cannot bring is not lost: the file is kept as a version. Metadata that is gone from
@@ -43,14 +50,16 @@ async def take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> 
 
     Parameters
     ----------
-    room
-        Of the notebook.
+    room, collections
+        Of the notebook, and of the server.
     name
         Of the file, for the log.
     notebook
         What the file holds now.
     base
         What it held when the other program read it.
+    held
+        Whether that program owns the file: it saves again and again, and a version was kept.
 
     Raises
     ------
@@ -58,21 +67,28 @@ async def take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> 
         The store does not take the changes now. Doing it again later brings what is missing.
     """
     try:
-        await _take_in(room, name, notebook, base)
+        await _take_in(room, collections, name, notebook, base, held=held)
     except (NotStored, SQLAlchemyError) as exc:
         # Why, the writer or the database has logged or will.
         raise OSError("another program's change to it cannot be stored") from exc
 
 
-async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) -> None:
+async def _take_in(
+    room: LiveNotebook,
+    collections: Collections,
+    name: str,
+    notebook: Notebook,
+    base: DiskBase,
+    *,
+    held: bool,
+) -> None:
     merge = await _merged(room, notebook, base)
     unseen = [part for part in merge.parts if part[1] == ORIGINAL]
     merge.parts = [part for part in merge.parts if part[1] != ORIGINAL]
     count = len(merge.deltas) + len(merge.outputs) + len(merge.removed) + len(merge.parts)
     logger.info("%s was changed by another program: %d changes", name, count)
-    author = other_program(room.service.database)
-    # While another program holds the file it saves again and again: a version was kept before.
-    takes_away = _takes_away(merge) and not room.disk.state.held
+    author = other_program(room.chain.database)
+    takes_away = _takes_away(merge) and not held
     if takes_away:
         await _keep(room, f"Before another program saved {name}", author)
     lost = list(merge.lost)
@@ -85,7 +101,7 @@ async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) ->
             except SquashError as exc:  # the room changed meanwhile
                 lost.append(str(exc))
     for cell in merge.outputs:
-        await adopt_outputs(room, room.service.collections, cell, author)
+        await adopt_outputs(room, collections, cell, author)
     if lost:
         logger.warning("%s: kept the file as a version, for %s", name, lost[0])
         await room.exclusively(lambda: _keep_as_version(room, notebook))
@@ -98,7 +114,7 @@ async def _take_in(room: Room, name: str, notebook: Notebook, base: DiskBase) ->
         await _set_parts(room, merge, author)
 
 
-async def _merged(room: Room, notebook: Notebook, base: DiskBase) -> Merge:
+async def _merged(room: LiveNotebook, notebook: Notebook, base: DiskBase) -> Merge:
     """Compare on another thread; a room that changes meanwhile is compared again."""
     for _ in range(3):
         head = room.chain.head
@@ -117,14 +133,14 @@ def _takes_away(merge: Merge) -> bool:
     )
 
 
-async def _keep(room: Room, name: str, author: UUID) -> None:
+async def _keep(room: LiveNotebook, name: str, author: UUID) -> None:
     await room.exclusively(
         lambda: room.chain.save_version(name=name, reason="outside", author=author)
     )
     room.send("v0_file_versions_changed_event", {})
 
 
-async def keep_before(room: Room, name: str, *, reload: bool) -> None:
+async def keep_before(room: LiveNotebook, name: str, *, reload: bool) -> None:
     """Keep the room as a version before anything happens to it or the file.
 
     Parameters
@@ -146,7 +162,7 @@ async def keep_before(room: Room, name: str, *, reload: bool) -> None:
         room.tell_inconsistent(f"{name}; it lives on here and saving writes it again")
 
 
-async def _begin_anew(room: Room, merge: Merge, name: str, author: UUID) -> bool:
+async def _begin_anew(room: LiveNotebook, merge: Merge, name: str, author: UUID) -> bool:
     """Make very many changes in one step; whether that was done: the room may have moved on."""
     head = room.chain.head
     builder = room.chain.builder.copy()
@@ -169,9 +185,9 @@ async def _begin_anew(room: Room, merge: Merge, name: str, author: UUID) -> bool
     return done
 
 
-def _keep_as_version(room: Room, notebook: Notebook) -> None:
+def _keep_as_version(room: LiveNotebook, notebook: Notebook) -> None:
     """Keep what the file holds as a version that is not the current one."""
-    with room.service.database.transaction() as connection:
+    with room.chain.database.transaction() as connection:
         delta_queries.insert_version(
             connection,
             room.file_id,
@@ -185,14 +201,14 @@ def _keep_as_version(room: Room, notebook: Notebook) -> None:
     room.chain.save_version(reason="automatic")
 
 
-def _note_unseen(room: Room, parts: list[tuple[str | None, str, Any]]) -> None:
+def _note_unseen(room: LiveNotebook, parts: list[tuple[str | None, str, Any]]) -> None:
     """Note what the file has in the place of repairs, which no client is shown."""
     for part in parts:
         room.chain.builder.set_unnamed_part(*part)
     room.chain.save_version(reason="automatic")
 
 
-async def _set_parts(room: Room, merge: Merge, author: UUID) -> None:
+async def _set_parts(room: LiveNotebook, merge: Merge, author: UUID) -> None:
     """Change what no delta can: the chain begins anew, and what was is kept as a version."""
     what = "changed attachments or parts that are no edits" if merge.parts else "removed metadata"
 

@@ -1,68 +1,12 @@
-"""Giving a file another path: on disk, in the store, and for its kernel."""
+"""Giving a file another name on disk, without taking anybody else's."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..store import files as queries
-from ..store.files import FileRow
-from ..store.schema import files
-
-if TYPE_CHECKING:
-    from ..service import Service
-
-__all__ = ["rename_file"]
-
-
-async def rename_file(service: Service, row: FileRow, path: str, *, by_owner: bool = False) -> None:
-    """Move a file to another path below the root; whoever follows it is told.
-
-    Parameters
-    ----------
-    service
-        The server.
-    row
-        The file.
-    path
-        The new path, in its normal form.
-    by_owner
-        Whether it is for an owner of this server, who may go beyond the root; see `file.paths`.
-
-    Raises
-    ------
-    FileExistsError
-        Something is there already.
-    OSError
-        It cannot be moved.
-    """
-    if path == row.path:
-        return
-    source, target = service.absolute(row.path), service.absolute(path)
-    if not by_owner:
-        for place in (source.parent, target):
-            service.paths.check(place)
-    with service.database.transaction() as connection:
-        there = queries.file_by_path(connection, path)
-    if there is not None and (there.id in service.rooms or service.absolute(path).exists()):
-        raise FileExistsError(path)
-    room = service.rooms.get(row.id)
-    if room is not None:
-        await room.disk.move(target)
-    else:
-        await asyncio.to_thread(move, source, target)
-    if by_owner:
-        service.paths.admit(target, by_owner=True, file_id=row.id)
-    with service.database.transaction() as connection:
-        if there is not None:  # of a file that left its path unseen
-            queries.mark_deleted(connection, files, there.id)
-        service.note_path(connection, row.id, path)
-    service.people.rights.forget()  # they hang on the directory, too
-    if room is not None:
-        await service.moved(room, path)
+__all__ = ["move"]
 
 
 def move(source: Path, target: Path) -> None:

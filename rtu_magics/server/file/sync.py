@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...models import Notebook
+from ..outputs.cache import Collections
+from ..ports import OpenNotebook
 from ..process.seldom import Seldom
 from . import events as ev
 from .access import why_not_writable
@@ -28,10 +30,8 @@ from .record import FileRecord
 from .rename import move
 from .snapshot import base_of, content_of, differs
 from .state import FileState, may_write
-from .whereabouts import Whereabouts
-
-if TYPE_CHECKING:
-    from ..room import Room
+from .whereabouts import Tracker, Whereabouts
+from .workspace import Workspace
 
 __all__ = ["DiskFile", "NotOnDisk"]
 
@@ -51,10 +51,8 @@ class DiskFile:
 
     Parameters
     ----------
-    room
-        The notebook.
-    path
-        The file, absolute.
+    room, workspace, collections, tracker
+        The notebook, the directory that it lies in, its outputs, and who knows of all notebooks.
     record
         What the store remembers of the file.
 
@@ -64,14 +62,21 @@ class DiskFile:
         Returns the file's condition as clients are told it.
     """
 
-    def __init__(self, room: Room, path: Path, record: FileRecord) -> None:
-        self._room = room
-        self._path = path
-        self._driver = Driver(path.name, self)
-        self._content = RoomContent(room)
+    def __init__(
+        self,
+        room: OpenNotebook,
+        workspace: Workspace,
+        collections: Collections,
+        tracker: Tracker,
+        record: FileRecord,
+    ) -> None:
+        self._room, self._workspace, self._collections = room, workspace, collections
+        self._path = workspace.absolute(room.path)
+        self._driver = Driver(self._path.name, self)
+        self._content = RoomContent(room, collections, workspace.people)
         self._record = record
         self._reader = Reader(record, self._why_outside)
-        self._whereabouts = Whereabouts(room, record)
+        self._whereabouts = Whereabouts(room, tracker, record)
         self._stamp: Stamp | None = None
         self._searches = 0
         self._seldom = Seldom()
@@ -253,12 +258,12 @@ class DiskFile:
         """Note whether the system, or another program that owns the file, is against a write."""
         room = self._room
         denied = self._why_outside(self.path) or why_not_writable(self.path)
-        held = room.service.holders.of(room.path)
+        held = self._workspace.holders.of(room.path)
         metadata = room.chain.builder.nb.metadata
         self._driver.owners(denied, held or pairing_of(room.path, self.path, metadata))
 
     def _why_outside(self, path: Path) -> str:
-        return self._room.service.paths.why_outside(path, self._room.file_id)
+        return self._workspace.paths.why_outside(path, self._room.file_id)
 
     # Writing
 
@@ -275,7 +280,7 @@ class DiskFile:
             raise self._failed("render", exc) from exc
         if hash_of(content) != self._record.hash or stamp_of(self.path) is None:
             ids = [cell.id for cell in notebook.cells]
-            notary, known = self._room.service.notary, self._record.hash
+            notary, known = self._workspace.notary, self._record.hash
             await notary.carry_over(self.path, known, content, ids, own)
             self._record.intend(hash_of(content), base)
             try:
@@ -352,7 +357,8 @@ class DiskFile:
         try:
             if base is None:
                 base = await asyncio.to_thread(base_of, self._render())
-            await take_in(self._room, self.path.name, notebook, base)
+            room, held = self._room, bool(self.state.held)
+            await take_in(room, self._collections, self.path.name, notebook, base, held=held)
             content = await asyncio.to_thread(base_of, notebook)
         except Exception as exc:
             self._stamp = None  # the next look reads it again

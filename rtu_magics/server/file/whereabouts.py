@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
+from uuid import UUID
 
+from ..ports import Log
 from .io import MISSING, Seen, Stamp
+from .moves import cell_ids_in
 from .record import FileRecord
-from .relocation import cell_ids_in
 
-if TYPE_CHECKING:
-    from ..room import Room
+__all__ = ["Tracker", "Whereabouts"]
 
-__all__ = ["Whereabouts"]
+
+class Tracker(Protocol):
+    """Knows the notebooks of the server, open or not; see `upkeep.relocation`."""
+
+    async def follow(self, file_id: UUID, *, by_hash: bool) -> bool:
+        """Find out whether a notebook moved, and note it; whether it did."""
+
+    def has_lost(self, stamp: Stamp, disk_hash: str, finder: UUID) -> bool:
+        """Whether a file is one that another notebook had, and has no more at its own path."""
 
 
 class Whereabouts:
@@ -21,20 +30,19 @@ class Whereabouts:
 
     Parameters
     ----------
-    room
-        The notebook.
+    room, tracker
+        The notebook, and who knows of all.
     record
         What is known of its file.
     """
 
-    def __init__(self, room: Room, record: FileRecord) -> None:
-        self._room = room
+    def __init__(self, room: Log, tracker: Tracker, record: FileRecord) -> None:
+        self._room, self._tracker = room, tracker
         self._record = record
 
     async def find(self, *, by_hash: bool = True) -> bool:
         """Look for a file that left its place; whether it was found, and its room moved there."""
-        room = self._room
-        return await room.service.relocation.follow(room.file_id, by_hash=by_hash)
+        return await self._tracker.follow(self._room.file_id, by_hash=by_hash)
 
     async def moved_away(self, path: Path, seen: Seen, stamp: Stamp | None, gone: bool) -> bool:
         """Whether the file lies elsewhere now, and what was seen is no affair of this notebook.
@@ -62,8 +70,7 @@ class Whereabouts:
         """Whether what lies here is another notebook that has just left its own place."""
         if seen.notebook is None or seen.stamp is None or _is_same(seen, stamp):
             return False
-        relocation = self._room.service.relocation
-        return relocation.has_lost(seen.stamp, seen.hash, self._room.file_id)
+        return self._tracker.has_lost(seen.stamp, seen.hash, self._room.file_id)
 
 
 def _is_same(seen: Seen, stamp: Stamp | None) -> bool:

@@ -69,7 +69,7 @@ class Upload(_LinkHandler):
             raise fail(404, "the upload was completed already")
         self.check_reader(upload.file_id, Action.EDIT)
         etag = hashlib.sha256(content).hexdigest()[:32]
-        target = self.service.staged_upload(found)
+        target = self.service.workspace.staged_upload(found)
         await asyncio.to_thread(write_atomically, target, content)
         with self.service.database.transaction() as connection:
             queries.set_upload_etag(connection, found, etag)
@@ -105,14 +105,14 @@ class VersionContent(_LinkHandler):
                 raise fail(404, "there is no such version")
             content, mimetype = found[0], "application/json"
         else:
-            row = self.service.file(uuid_of(found_id))
+            row = self.service.workspace.file(uuid_of(found_id))
             if row is None or not row.ready:
                 raise fail(404, "there is no such file")
             reader = self.check_reader(row.id)
             by_owner = reader is not None and reader.is_owner
-            place = self.service.absolute(row.path)
+            place = self.service.workspace.absolute(row.path)
             try:
-                self.service.paths.admit(place, by_owner=by_owner, file_id=row.id)
+                self.service.workspace.paths.admit(place, by_owner=by_owner, file_id=row.id)
                 content = await asyncio.to_thread(read_regular, place)
             except OSError as exc:
                 raise fail(404, f"{row.path} cannot be read: {exc.strerror or exc}") from exc

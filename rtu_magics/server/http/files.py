@@ -53,7 +53,7 @@ class FileHandler(Handler):
         tornado.web.HTTPError
             404 or 403.
         """
-        row = self.service.file(uuid_of(file_id))
+        row = self.service.workspace.file(uuid_of(file_id))
         if row is None or not authorise(self.person, Action.READ, row.id):
             raise fail(404, "there is no such file")
         if not authorise(self.person, action or self.action, row.id):
@@ -90,9 +90,10 @@ class FileHandler(Handler):
         tornado.web.HTTPError
             403: it leads out of the root.
         """
-        place = self.service.absolute(path)
+        place = self.service.workspace.absolute(path)
         try:
-            self.service.paths.admit(place, by_owner=self.person.is_owner, file_id=file_id)
+            paths = self.service.workspace.paths
+            paths.admit(place, by_owner=self.person.is_owner, file_id=file_id)
         except PermissionError as exc:
             raise fail(403, f"{path} cannot be used: {exc.strerror}") from exc
         return place
@@ -122,14 +123,14 @@ class Files(FileHandler):
     async def get(self) -> None:
         """List the notebooks below the root; new ones get their ids here."""
         if self.person.file_id is not None:  # a guest has one
-            row = self.service.file(self.person.file_id)
+            row = self.service.workspace.file(self.person.file_id)
             found = [] if row is None else [row]
             self.answer([file_of(self.service, row, self.role_in(row.id)) for row in found])
             return
         paths = await asyncio.to_thread(
             lambda: [
-                p.relative_to(self.service.root).as_posix()
-                for p in notebooks_below(self.service.root)
+                p.relative_to(self.service.workspace.root).as_posix()
+                for p in notebooks_below(self.service.workspace.root)
             ]
         )
         found = []
@@ -155,12 +156,12 @@ class Files(FileHandler):
             raise fail(413, f"a file may have at most {MAX_UPLOAD_BYTES} bytes")
         project = self.resource("projects", wanted.project_id)
         try:
-            path = self.service.clean_path(posixpath.join(project.directory, wanted.path))
-            self.service.check_new(self.service.clean_path(wanted.path))
+            path = self.service.workspace.clean_path(posixpath.join(project.directory, wanted.path))
+            self.service.workspace.check_new(self.service.workspace.clean_path(wanted.path))
         except BadPath as exc:
             raise fail(422, str(exc)) from exc
         self.may_use(path)
-        if self.service.absolute(path).exists():
+        if self.service.workspace.absolute(path).exists():
             raise fail(409, f"{wanted.path} exists already; choose another path")
         with self.service.database.transaction() as connection:
             before = queries.file_by_path(connection, path)
@@ -174,7 +175,7 @@ class Files(FileHandler):
                 ready=False,
                 created_by_id=self.person.id,
                 size=wanted.file_size_bytes,
-                mimetype=self.service.mimetype(path),
+                mimetype=self.service.workspace.mimetype(path),
             )
             upload_id = queries.create_upload(connection, row.id)
         file = file_of(self.service, row, self.role_in(row.id), self.base, self.person.id)
@@ -215,7 +216,7 @@ class CompleteUpload(FileHandler):
             raise fail(404, "there is no such upload of this file")
         if upload.etag is None or wanted.parts[0].etag.strip('"') != upload.etag:
             raise fail(422, "the part's etag is not that of the uploaded content")
-        staged = self.service.staged_upload(upload.id)
+        staged = self.service.workspace.staged_upload(upload.id)
         content = await asyncio.to_thread(staged.read_bytes)
         target = self.may_use(row.path, row.id)
         try:
@@ -225,7 +226,7 @@ class CompleteUpload(FileHandler):
                 raise fail(409, f"{row.path} exists by now; choose another path")
             if row.type == "notebook":
                 await asyncio.to_thread(write_atomically, target, on_disk)
-                self.service.register(row, found, self.person.id)
+                self.service.workspace.register(row, found, self.person.id)
             else:
                 await asyncio.to_thread(write_atomically, target, content)
         except InvalidMessage as exc:

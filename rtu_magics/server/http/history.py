@@ -9,7 +9,6 @@ from pydantic import Field
 from ...models import Model
 from ..access.people import Action
 from ..access.roles import may
-from ..file.rename import rename_file
 from ..kernel.variables import NotAnswered, NotPython
 from ..notebook.history import MAX_LOG, LogGone, log_as_json, restore
 from ..service import BadPath
@@ -86,7 +85,7 @@ class RenameFile(FileHandler):
             row = self.file(file_id)
         path = self._new_path(row)
         try:
-            await rename_file(self.service, row, path, by_owner=self.person.is_owner)
+            await self.service.relocation.rename(row, path, by_owner=self.person.is_owner)
         except FileExistsError:
             raise fail(409, f"{path} exists already; choose another path") from None
         except PermissionError as exc:
@@ -97,15 +96,15 @@ class RenameFile(FileHandler):
 
     def _new_path(self, row: FileRow) -> str:
         try:
-            path = self.service.clean_path(self.body(_NewPath).path)
+            path = self.service.workspace.clean_path(self.body(_NewPath).path)
             if path != row.path:
-                self.service.check_new(path)
+                self.service.workspace.check_new(path)
         except BadPath as exc:
             raise fail(400, str(exc)) from exc
         if row.type == "notebook" and not path.endswith(".ipynb"):
             raise fail(422, f"{path}: the name of a notebook ends in .ipynb")
         with self.service.database.transaction() as connection:
-            project_id = self.service.project_in(connection, path)
+            project_id = self.service.workspace.project_in(connection, path)
         role = self.service.people.rights.on(self.person, "projects", project_id)
         if not (self.person.is_owner or project_id == row.project_id or may(role, Action.EDIT)):
             raise fail(403, f"{path} is in a directory that you may not write to")

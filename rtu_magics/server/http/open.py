@@ -40,11 +40,11 @@ class OpenFile(FileHandler):
             raise fail(422, str(exc)) from exc
         except OSError as exc:
             raise fail(403, f"{wanted.path}: {exc.strerror or exc}") from exc
-        self.answer_file(self.service.file(row.id) or row)
+        self.answer_file(self.service.workspace.file(row.id) or row)
 
     async def _open(self, wanted: _Open) -> FileRow:
         """Open what lies at the path: a notebook may turn out to be another one, renamed."""
-        path = self.service.clean_path(wanted.path)
+        path = self.service.workspace.clean_path(wanted.path)
         for _ in range(3):
             row = await self.service.open_path(path, wanted.create, by_owner=self.person.is_owner)
             room = await self.open_room(row)
@@ -54,7 +54,7 @@ class OpenFile(FileHandler):
 
     async def _not_held(self, path: str) -> None:
         """Let nobody begin to work on what another program owns; who works on it already may."""
-        holders, path = self.service.holders, self.service.clean_path(path)
+        holders, path = self.service.workspace.holders, self.service.workspace.clean_path(path)
         await holders.look(now=True)
         refused = holders.refusal(path)
         if refused and not any(
@@ -66,7 +66,7 @@ class OpenFile(FileHandler):
         """Let nobody change by half what is more to Jupyter than its file."""
         room = await self.open_room(row)
         metadata = room.chain.builder.nb.metadata
-        manager, file = self.service.contents(), self.service.absolute(row.path)
+        manager, file = self.service.workspace.contents(), self.service.workspace.absolute(row.path)
         refused = await why_not_plain(manager, row.path, file, metadata)
         if refused:
             raise fail(409, refused)
@@ -75,10 +75,10 @@ class OpenFile(FileHandler):
         """Let nobody find out what is there, or make something, who may not."""
         if self.person.is_owner:
             return
-        path = self.service.clean_path(wanted.path)
+        path = self.service.workspace.clean_path(wanted.path)
         with self.service.database.transaction() as connection:
             row = queries.file_by_path(connection, path)
-            project_id = self.service.project_in(connection, path)
+            project_id = self.service.workspace.project_in(connection, path)
         if row is not None and authorise(self.person, Action.READ, row.id):
             wanted.create = False
             return

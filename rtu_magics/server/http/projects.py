@@ -35,7 +35,7 @@ class Info(Handler):
             ServerInfo(
                 version=__version__,
                 protocol=PROTOCOL,
-                root_dir=str(self.service.root) if self.person.is_owner else "",
+                root_dir=str(self.service.workspace.root) if self.person.is_owner else "",
                 space_id=database.space_id,
                 project_id=database.project_id,
                 pid=os.getpid(),
@@ -126,12 +126,12 @@ class Projects(Handler):
         with self.service.database.transaction() as connection:
             taken = queries.live_project_directories(connection)
         directory, number = stem, 1
-        while directory in taken or self.service.absolute(directory).exists():
+        while directory in taken or self.service.workspace.absolute(directory).exists():
             number += 1
             directory = f"{stem}-{number}"
         try:
-            self.service.clean_path(directory)
-            self.service.absolute(directory).mkdir(parents=True)
+            self.service.workspace.clean_path(directory)
+            self.service.workspace.absolute(directory).mkdir(parents=True)
         except (OSError, BadPath) as exc:
             raise fail(422, f"the project's directory cannot be made: {exc}") from exc
         with self.service.database.transaction() as connection:

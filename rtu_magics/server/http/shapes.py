@@ -74,7 +74,7 @@ def file_of(
         space_id=project.space_id if project is not None else service.database.space_id,
         type=row.type,
         size=row.size,
-        mimetype=row.mimetype or service.mimetype(path),
+        mimetype=row.mimetype or service.workspace.mimetype(path),
         # A plain file has one version, itself.
         current_version_id=version.id if version is not None else (row.id if row.ready else None),
         presigned_download_url=link,

@@ -65,7 +65,7 @@ class KernelLink:
         on_status: Callable[[str], None],
         on_ready: Callable[[], None],
         on_dead: Callable[[str], None],
-        on_unanswerable: Callable[[AskedRequest], None],
+        on_unanswerable: Callable[[AskedRequest], object],
         on_started_again: Callable[[], None],
     ) -> None:
         self._manager = manager

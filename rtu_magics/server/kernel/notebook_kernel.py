@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
 from ...models import EndReason, KernelDetails, KernelStateName, KernelStatusUpdate
+from ...tasks import TaskSet
 from .asked import AskedRequest, OnMessage, OnQuestion
 from .channels import KernelLink
 from .death import STILLBORN, cause_of_death
@@ -64,7 +65,7 @@ class NotebookKernel:
         self._stillborn = 0  # deaths since it has last answered
         self._seen = KernelStateName.IDLE
         self._lock = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     @property
     def status(self) -> KernelStatusUpdate | None:
@@ -177,7 +178,7 @@ class NotebookKernel:
 
     def restart(self) -> None:
         """Restart the kernel, in the background."""
-        self._spawn(self._restart())
+        self._tasks.spawn(self._restart())
 
     # Used by the executor
 
@@ -205,7 +206,7 @@ class NotebookKernel:
         link, info = self._link, self._info
         if link is not None and info is not None:
             interrupt = partial(self._sessions.interrupt, info.kernel_id)
-            self._spawn(run.end_question(interrupt, link.answer))
+            self._tasks.spawn(run.end_question(interrupt, link.answer))
 
     async def evaluate(self, expression: str, timeout: float) -> str | None:
         """Return the value of an expression as text; see `KernelLink.evaluate`."""
@@ -252,8 +253,7 @@ class NotebookKernel:
 
     async def close(self) -> None:
         """Stop watching; the kernel itself goes on."""
-        for task in list(self._tasks):
-            task.cancel()
+        self._tasks.cancel()
         await self._drop_link()
 
     async def _follow(self, info: SessionInfo, *, fresh: bool = False) -> None:
@@ -346,7 +346,7 @@ class NotebookKernel:
         if again:
             self._set_state(KernelStateName.RESTARTING, reason)
         else:
-            self._spawn(self._end_dead(reason))
+            self._tasks.spawn(self._end_dead(reason))
 
     def _on_autorestart(self) -> None:
         # Called right before the process is started again under the same id and ports: by Jupyter,
@@ -357,10 +357,10 @@ class NotebookKernel:
         self._fresh = True
         self._lose(reason)
         self._set_state(KernelStateName.RESTARTING, reason)
-        self._spawn(self._reconnect(reason))
+        self._tasks.spawn(self._reconnect(reason))
 
     def _on_given_up(self) -> None:
-        self._spawn(self._end_dead(self._reason or "the kernel keeps dying"))
+        self._tasks.spawn(self._end_dead(self._reason or "the kernel keeps dying"))
 
     async def _end_dead(self, reason: str) -> None:
         async with self._lock:
@@ -392,8 +392,3 @@ class NotebookKernel:
             return
         self._state, self._reason = state, reason
         self._listener.kernel_status(self._status(self._info))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

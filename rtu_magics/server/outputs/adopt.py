@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
 from ...errors import SquashError
 from ...models import CellOutputCollectionReplace, CodeCell, NBCellsAdd, NewDeltaRequestData
+from ...tasks import TaskSet
 from ..access.people import Person
 from ..notebook.chain import NotStored
 from ..ports import LiveNotebook
@@ -17,7 +17,7 @@ from .collection import LiveCollection
 
 __all__ = ["adopt_outputs", "copy_outputs"]
 
-_tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them weakly
+_tasks = TaskSet()
 
 
 async def adopt_outputs(
@@ -78,9 +78,7 @@ def copy_outputs(
     if data.output_collection_id_to_copy is None or not isinstance(data.delta, NBCellsAdd):
         return
     work = _copy(notebook, collections, data.delta, data.output_collection_id_to_copy, person)
-    task = asyncio.create_task(work, name="rtu-copy-outputs")
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    _tasks.spawn(work, "rtu-copy-outputs")
 
 
 async def _copy(

@@ -15,6 +15,7 @@ from ...document.three_way import three_way
 from ...errors import CellNotFound, DeltaRejected, RTUError, SquashError
 from ...session import background
 from ...session.ops.kernel import READY_STATES
+from ...tasks import TaskSet
 
 if TYPE_CHECKING:
     from .feed import MirrorFeed
@@ -38,7 +39,7 @@ class MirrorActions:
     def __init__(self, feed: MirrorFeed) -> None:
         self.feed = feed
         self.session = feed.session
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._selected: str | None = None
         self._select_timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -66,9 +67,7 @@ class MirrorActions:
     def _begin(self, action: dict[str, Any]) -> None:
         if self._closed:
             return
-        task = asyncio.get_running_loop().create_task(self._do(action))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._do(action))
 
     async def _do(self, action: dict[str, Any]) -> None:
         key = action.get("key")

@@ -23,6 +23,7 @@ from ...session.execution.outputs import (
     stream_text,
 )
 from ...session.execution.run_outputs import OutputEvent
+from ...tasks import TaskSet
 from .cells import embedded_outputs
 from .outputs import MAX_ENTRY, View, bundle, entry_text, from_run, grow_stream
 
@@ -81,13 +82,12 @@ class OutputBoard:
         self.session = session
         self._cells: dict[str, _Outputs] = {}
         self._collections: dict[UUID, str] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._limit: asyncio.Semaphore | None = None
 
     def close(self) -> None:
         """End what is being fetched."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
         self._cells.clear()
         self._collections.clear()
 
@@ -187,9 +187,7 @@ class OutputBoard:
                 loaded(cell_id, views)
             elif not cell.loading:
                 cell.loading = True
-                task = asyncio.get_running_loop().create_task(self._load(cell_id, cell, loaded))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks.spawn(self._load(cell_id, cell, loaded))
 
     async def _load(self, cell_id: str, cell: _Outputs, loaded: Loaded) -> None:
         self._limit = self._limit or asyncio.Semaphore(PARALLEL)

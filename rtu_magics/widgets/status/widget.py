@@ -39,6 +39,7 @@ from ...session.events import (
 )
 from ...session.ops import files
 from ...session.ops.kernel import READY_STATES
+from ...tasks import TaskSet
 from ..comms import hear_at_once
 from ..standin import stand_in
 from ..writer import PACE, Writer, writer
@@ -107,7 +108,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
         self._out: deque[dict[str, Any]] = deque()
         self._line: Line = on_loop(lambda: line_of(session))
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._display_ids: list[str] = []
         self._ended = False
         self._words = ipywidgets.HTML(_line_html(self._line))
@@ -212,9 +213,7 @@ class Status(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets carries no ty
                 text = "that did not work; the log of this kernel says why"
             self._writer.schedule((id(self), "say"), lambda: self._show_words(text))
 
-        task = asyncio.get_running_loop().create_task(do())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(do())
 
     def _show_words(self, text: str) -> None:
         with contextlib.suppress(Exception):

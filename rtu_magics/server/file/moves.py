@@ -1,4 +1,4 @@
-"""Following notebooks that other programs rename: which file is where now.
+"""Which notebook a file is, once other programs have renamed some.
 
 A name is no identity. A rename leaves the inode as it is, so a room that finds another file at its
 path looks for its own one first; of a notebook that is not open the hash of its content is known.
@@ -8,26 +8,18 @@ renames) at once.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import UUID
 
-from ..store import files as queries
-from ..store.schema import files
 from .format import hash_of
 from .io import Stamp, notebooks_below, stamp_of
 from .regular import read_regular
 
-if TYPE_CHECKING:
-    from ..service import Service
-
-__all__ = ["Known", "Relocation", "cell_ids_in", "moves_of", "snapshot_of"]
+__all__ = ["Known", "cell_ids_in", "moves_of", "snapshot_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,121 +153,3 @@ def cell_ids_in(path: Path) -> set[str]:
         return {str(cell["id"]) for cell in json.loads(read_regular(path))["cells"] if "id" in cell}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
-
-
-class Relocation:
-    """Finds notebooks that left their path, and tells everybody who has them open.
-
-    Parameters
-    ----------
-    service
-        The server.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._lock = asyncio.Lock()
-
-    async def follow(self, file_id: UUID, *, by_hash: bool) -> bool:
-        """Find out whether a notebook moved, and note it; whether it did.
-
-        Parameters
-        ----------
-        file_id
-            The notebook.
-        by_hash
-            Whether to believe the content where the inode says nothing: its place is empty, or
-            something that has nothing in common with it lies there.
-        """
-        service = self._service
-        async with self._lock:
-            known = self._known()
-            if file_id not in known:
-                return False
-            look = partial(snapshot_of, service.root, list(known.values()))
-            moves, replaced = moves_of(file_id, known, *await asyncio.to_thread(look))
-            if replaced or (by_hash and not moves):  # now all of them are read
-                hashes = {one.disk_hash for one in known.values() if one.disk_hash}
-                found = await asyncio.to_thread(look, hashes)
-                moves, replaced = moves_of(file_id, known, *found)
-            if moves:
-                await self._note(moves, replaced)
-            return file_id in moves
-
-    def has_lost(self, stamp: Stamp, disk_hash: str, finder: UUID) -> bool:
-        """Whether a file is one that another notebook had, and has no more at its own path.
-
-        Parameters
-        ----------
-        stamp, disk_hash
-            Of the file.
-        finder
-            The notebook at whose path it lies.
-        """
-        for file_id, one in self._known().items():
-            if file_id == finder:
-                continue
-            if (one.stamp == stamp) if one.stamp else (one.disk_hash == disk_hash):
-                there = stamp_of(self._service.absolute(one.path))
-                if there is None or (one.stamp is not None and there != one.stamp):
-                    return True
-        return False
-
-    async def claim(self, path: str) -> None:
-        """Let a file that nobody knows yet be the notebook that it is, under a new name.
-
-        Parameters
-        ----------
-        path
-            Below the root.
-        """
-        service = self._service
-        target = service.absolute(path)
-        stamp = stamp_of(target)
-        if stamp is None:
-            return
-        for room in list(service.rooms.values()):
-            known = room.disk.stamp
-            if known is not None and known[2] == stamp[2] and room.path != path:
-                await room.disk.look_now()
-                return
-        async with self._lock:
-            try:
-                found = hash_of(await asyncio.to_thread(read_regular, target))
-            except OSError:
-                return
-            with service.database.transaction() as connection:
-                rows = queries.known_notebooks(connection)
-            ids = cell_ids_in(target)
-            same = (row for row in rows if row.disk_hash == found and row.id not in service.rooms)
-            left = [row for row in same if not ids & cell_ids_in(service.absolute(row.path))]
-            if len(left) == 1:
-                await self._note({left[0].id: path}, set())
-
-    def _known(self) -> dict[UUID, Known]:
-        with self._service.database.transaction() as connection:
-            rows = queries.known_notebooks(connection)
-        rooms = self._service.rooms
-        known = {}
-        for row in rows:
-            room = rooms.get(row.id)
-            if room is None:
-                known[row.id] = Known(row.path, None, row.disk_hash)
-            else:
-                ids = frozenset(room.chain.builder.cell_ids)
-                known[row.id] = Known(row.path, room.disk.stamp, row.disk_hash, ids)
-        return known
-
-    async def _note(self, moves: dict[UUID, str], replaced: set[UUID]) -> None:
-        service = self._service
-        with service.database.transaction() as connection:
-            for file_id in replaced:
-                queries.mark_deleted(connection, files, file_id)
-            for file_id, path in moves.items():
-                service.note_path(connection, file_id, path)
-        service.people.rights.forget()  # they hang on the directory, too
-        for file_id, path in moves.items():
-            room = service.rooms.get(file_id)
-            if room is not None:
-                room.disk.path = service.absolute(path)
-                await service.moved(room, path)
