@@ -19,20 +19,20 @@ from ..models import (
     kernel_channel,
 )
 from .access.people import Action, Person, Role, refusal
-from .access.presence import Presence
 from .execution.executor import Executor
 from .kernel.notebook_kernel import NotebookKernel
 from .kernel.sessions import KernelSessions
 from .kernel.variables import Variables
 from .limits.settings import Limits
 from .notebook.chain import MAX_EVENT_BYTES, Chain, HistoryGone
-from .notebook.writer import Call, Submission, Writer
+from .notebook.presence import Presence
 from .outputs.cache import Collections
 from .outputs.collection import LiveCollection
 from .store import AnyConnection
 from .wire.connection import Connection, Outbox, broadcast
 from .wire.frames import Frame, error_frame, message
 from .wire.state_feed import StatusFeed
+from .writer import Call, Submission, Writer
 
 if TYPE_CHECKING:
     from .file.sync import DiskFile

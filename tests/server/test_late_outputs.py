@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from rtu_magics.server.outputs.past_requests import PastRequests
+from rtu_magics.server.kernel.past_requests import PastRequests
 
 from ..helpers.rtu import NotebookClient, follow, get, open_notebook, post
 from ..helpers.server import RunningServer, start_server

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from ...errors import InvalidMessage
 from ...models import BaseRTURequest
+from ..limits.intake import head_of
 from ..wire.connection import Connection
 from ..wire.frames import error_frame, message
-from .intake import head_of
 
 __all__ = ["refuse", "refuse_unread", "say_invalid"]
 

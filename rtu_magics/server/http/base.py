@@ -24,12 +24,12 @@ from ..access.origin import came_from_elsewhere
 from ..access.people import Action, FromElsewhere, NotRecognised, Person, authorise, refusal
 from ..access.roles import may
 from ..limits.gate import TooMuch
+from ..limits.intake import MOST_BYTES, too_structured
 from ..process.leases import Leases
 from ..service import Service
 from ..store import files as queries
 from ..store.schema import files, projects, spaces
 from ..wire.links import without_secrets
-from .intake import MOST_BYTES, too_structured
 from .websocket import base_of
 
 __all__ = ["Handler", "fail", "public", "signed_in", "when"]

@@ -9,8 +9,8 @@ from pydantic import Field
 from ...models import Model
 from ..access.people import Action
 from ..access.roles import may
+from ..history import MAX_LOG, LogGone, log_as_json, restore
 from ..kernel.variables import NotAnswered, NotPython
-from ..notebook.history import MAX_LOG, LogGone, log_as_json, restore
 from ..service import BadPath
 from ..store.files import FileRow
 from .base import fail, signed_in, uuid_of

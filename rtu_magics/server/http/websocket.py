@@ -35,9 +35,9 @@ from ...models import (
 )
 from ..access.origin import came_from_elsewhere
 from ..access.people import Action, NotRecognised, Person, Role, authorise, nobody, refusal
-from ..access.presence import could_be_cell
 from ..limits.admission import Waiting
 from ..notebook.cell_locks import needed_for
+from ..notebook.presence import could_be_cell
 from ..notebook.submission import digest_of
 from ..outputs.adopt import copy_outputs
 from ..room import Room

@@ -16,13 +16,14 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 
 from ...models import EndReason
-from ..outputs.router import OutputRouter
 from .asked import AskedRequest, OnMessage, OnQuestion
 from .client import ask, client_of
 from .death import BEHIND_GATEWAY, cause_of_death, has_process
+from .expressions import EXPRESSION, value_in
 from .gateway import ChannelsClient, behind_gateway, why_unreachable
-from .messages import EXPRESSION, getter, receive, value_in
+from .messages import getter, receive
 from .request import KernelTraits
+from .router import OutputRouter
 
 __all__ = ["KernelLink"]
 

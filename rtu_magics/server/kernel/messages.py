@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from queue import Empty
 from typing import Any
@@ -13,27 +13,11 @@ from typing import Any
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_core.utils import ensure_async
 
-__all__ = ["EXPRESSION", "expression_in", "getter", "receive", "value_in"]
+__all__ = ["getter", "receive"]
 
 logger = logging.getLogger(__name__)
 
-EXPRESSION = "value"
-"""The name of the one expression that a request of ours asks a kernel to evaluate."""
-
 _PARTS = 5  # of a message without buffers: signature, header, parent's header, metadata, content
-
-
-def value_in(message: Mapping[str, Any]) -> str | None:
-    """Return the value that a kernel answered with, None if it has none."""
-    found = expression_in(message["content"])
-    text = (found.get("data") or {}).get("text/plain")
-    return text if isinstance(text, str) else None
-
-
-def expression_in(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a kernel answered about an expression: data, or an error; empty if nothing."""
-    found: Mapping[str, Any] = (content.get("user_expressions") or {}).get(EXPRESSION) or {}
-    return found
 
 
 def getter(channel: Any, get: Callable[..., Any]) -> Callable[[], Any]:

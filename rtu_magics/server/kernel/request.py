@@ -14,7 +14,7 @@ from typing import Any
 
 from ...models import EndReason
 from .errors import error_of, first_line, last_line
-from .messages import expression_in
+from .expressions import expression_in
 
 __all__ = ["ExecuteReply", "KernelRequest", "KernelTraits", "retry_after"]
 

@@ -16,9 +16,9 @@ from uuid import UUID
 
 from ...models import BaseRTURequest, CellExecuteDelta, NewDeltaRequest, ScratchRequest
 from ..access.people import Person
-from ..http.intake import MOST_BYTES, too_structured
 from ..wire.connection import Connection
 from .budget import Budgets, Spent
+from .intake import MOST_BYTES, too_structured
 from .settings import Limits
 
 __all__ = ["Gate", "TooMuch"]

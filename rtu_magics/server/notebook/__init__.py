@@ -1,1 +1,1 @@
-"""One notebook's content: its chain of deltas, its one writer, its history."""
+"""One notebook's content: its chain of deltas, what may be added to it, who is in it."""

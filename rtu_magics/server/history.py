@@ -11,14 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from ...document import NotebookBuilder
-from ...models import FileDeltaAdapter, parse_notebook
-from ..access.people import People, Person
-from ..execution.executor import Executor
-from ..ports import LiveNotebook
-from ..store import deltas as queries
-from ..store.deltas import StoredDelta, VersionRow
-from .chain import Chain
+from ..document import NotebookBuilder
+from ..models import FileDeltaAdapter, parse_notebook
+from .access.people import People, Person
+from .execution.executor import Executor
+from .notebook.chain import Chain
+from .ports import LiveNotebook
+from .store import deltas as queries
+from .store.deltas import StoredDelta, VersionRow
 
 __all__ = ["MAX_LOG", "LogGone", "log_as_json", "restore"]
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from ...foreign import shown
 from ...models import UpdateUserFileSubscriptionEventData
+from ..access.people import Person
 from ..wire.connection import Connection
-from .people import Person
 
 __all__ = ["Here", "Presence", "could_be_cell"]
 

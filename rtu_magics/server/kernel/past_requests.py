@@ -20,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from ..kernel.asked import AskedRequest
+from .asked import AskedRequest
 
 __all__ = ["SUPERSEDED", "PastRequests"]
 

@@ -22,24 +22,24 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...errors import SquashError
-from ...models import (
+from ..errors import SquashError
+from ..models import (
     CellExecuteDelta,
     CellOutputCollectionReplace,
     FileDeltaBase,
     NBCellsDelete,
 )
-from ..access.people import Person
-from ..execution.executor import Executor
-from ..execution.plan import Plan
-from ..outputs.cache import Collections
-from ..outputs.claims import foreign_outputs
-from ..ports import LiveNotebook
-from ..store import AnyConnection
-from ..wire.connection import Connection, Outbox, broadcast
-from ..wire.frames import Envelope, error_frame, message
-from .cell_locks import objection
-from .chain import NotStored, Staged
+from .access.people import Person
+from .execution.executor import Executor
+from .execution.plan import Plan
+from .notebook.cell_locks import objection
+from .notebook.chain import NotStored, Staged
+from .outputs.cache import Collections
+from .outputs.claims import foreign_outputs
+from .ports import LiveNotebook
+from .store import AnyConnection
+from .wire.connection import Connection, Outbox, broadcast
+from .wire.frames import Envelope, error_frame, message
 
 __all__ = ["Call", "NotStored", "Submission", "Writer"]
 
