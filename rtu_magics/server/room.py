@@ -25,6 +25,7 @@ from .kernel.sessions import KernelSessions
 from .kernel.variables import Variables
 from .limits.settings import Limits
 from .notebook.chain import MAX_EVENT_BYTES, Chain, HistoryGone
+from .notebook.jobs import Call, Submission
 from .notebook.presence import Presence
 from .outputs.cache import Collections
 from .outputs.collection import LiveCollection
@@ -32,7 +33,7 @@ from .store import AnyConnection
 from .wire.connection import Connection, Outbox, broadcast
 from .wire.frames import Frame, error_frame, message
 from .wire.state_feed import StatusFeed
-from .writer import Call, Submission, Writer
+from .writer import Writer
 
 if TYPE_CHECKING:
     from .file.sync import DiskFile

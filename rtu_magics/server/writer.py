@@ -15,9 +15,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,22 +24,21 @@ from ..errors import SquashError
 from ..models import (
     CellExecuteDelta,
     CellOutputCollectionReplace,
-    FileDeltaBase,
     NBCellsDelete,
 )
-from .access.people import Person
 from .execution.executor import Executor
 from .execution.plan import Plan
 from .notebook.cell_locks import objection
 from .notebook.chain import NotStored, Staged
+from .notebook.jobs import Call, Submission
 from .outputs.cache import Collections
 from .outputs.claims import foreign_outputs
 from .ports import LiveNotebook
 from .store import AnyConnection
-from .wire.connection import Connection, Outbox, broadcast
+from .wire.connection import Outbox, broadcast
 from .wire.frames import Envelope, error_frame, message
 
-__all__ = ["Call", "NotStored", "Submission", "Writer"]
+__all__ = ["Writer"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,29 +48,6 @@ _MOST_WAITING = 2_000  # jobs
 
 STORE_FAILED = "the server could not store the change ({}); try again when that is solved"
 _HELD = "another program holds its database"
-
-
-@dataclass(slots=True)
-class Submission:
-    """A delta to append, and who gets the answer: a connection, or whoever awaits `done`."""
-
-    delta: FileDeltaBase
-    author: UUID
-    digest: str
-    connection: Connection | None = None
-    transaction_id: UUID | None = None
-    also: Callable[[AnyConnection], None] | None = None
-    done: asyncio.Future[FileDeltaBase] | None = None
-    person: Person | None = None  # whose rights count; the server's own changes have none
-
-
-@dataclass(slots=True)
-class Call:
-    """A function to run between two batches; `overtakes`: before those that wait for the store."""
-
-    work: Callable[[], Any]
-    done: asyncio.Future[Any]
-    overtakes: bool = False
 
 
 class Writer:

@@ -10,9 +10,9 @@ from sqlalchemy.exc import OperationalError
 
 from rtu_magics.models import CellContentsReplace, CodeCell, Notebook
 from rtu_magics.server.notebook.chain import Chain
+from rtu_magics.server.notebook.jobs import Submission
 from rtu_magics.server.notebook.submission import digest_of
 from rtu_magics.server.wire.connection import Connection
-from rtu_magics.server.writer import Submission
 
 from ..replicas.world import World
 
