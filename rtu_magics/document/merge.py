@@ -73,7 +73,23 @@ def merge_text(base: str, mine: str, theirs: str) -> str:
     --------
     >>> merge_text("import numpy\nx = 1\n", "import numpy\nx = 2\n", "import scipy\nx = 1\n")
     'import scipy\nx = 2\n'
+    >>> merge_text("", "x = 1", "x = 12")
+    'x = 12'
     """
     if theirs in (base, mine):
         return mine
+    # One of them went on with what both have typed: a patch would put it there twice.
+    if _is_insertion(base, mine) and _is_insertion(mine, theirs):
+        return theirs
+    if _is_insertion(base, theirs) and _is_insertion(theirs, mine):
+        return mine
     return apply_patch(theirs, make_patch(base, mine), bounded=True)
+
+
+def _is_insertion(old: str, new: str) -> bool:
+    """Whether a text is another one with something put in at one place."""
+    if len(new) <= len(old):
+        return False
+    pairs = enumerate(zip(old, new, strict=False))
+    start = next((n for n, (one, other) in pairs if one != other), len(old))
+    return new.endswith(old[start:])

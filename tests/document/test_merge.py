@@ -31,3 +31,18 @@ def test_a_text_that_misleads_the_library_still_gets_a_patch_that_works() -> Non
         ("abab" * 50, "abab" * 49 + "ba" + "ab" * 3),
     ]:
         assert apply_patch(old, make_patch(old, new)) == new
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "theirs", "merged"),
+    [
+        ("", "abc", "abcd", "abcd"),
+        ("", "abcd", "abc", "abcd"),
+        ("x = 1\n", "x = 1\ny = 2\n", "x = 1\ny = 2\nz = 3\n", "x = 1\ny = 2\nz = 3\n"),
+        ("f()", "f(a)", "f(a, b)", "f(a, b)"),
+        ("f()", "f(a, b)", "f(a)", "f(a, b)"),
+        ("aa", "aaa", "aaaa", "aaaa"),
+    ],
+)
+def test_what_both_have_typed_stands_there_once(base, mine, theirs, merged):
+    assert merge_text(base, mine, theirs) == merged
