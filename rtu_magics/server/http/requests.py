@@ -101,6 +101,9 @@ class Requests:
 
     # files
 
+    def _rooms_open(self) -> list[Room]:
+        return list(self._service.rooms.values())
+
     def _is_open(self, room: Room) -> bool:
         """Return whether a room that was known is the notebook's room still."""
         return self._service.rooms.get(room.file_id) is room
@@ -161,7 +164,7 @@ class Requests:
     def _submit(self, request: NewDeltaRequest, person: Person, room: Room) -> None:
         if self._may(room, request, person, needed_for(request.data.delta)):
             delta = request.data.delta
-            circle = why_circle(room, delta.id, request.data.waiting)
+            circle = why_circle(room, self._rooms_open(), delta.id, request.data.waiting)
             if circle:
                 refuse(self._connection, request, circle)
                 return
@@ -191,7 +194,9 @@ class Requests:
         needed = Action.EDIT if isinstance(request, ScratchRequest) else Action.EXECUTE
         room = await self._room(request, person, needed)
         if room is not None:
-            event, data = answer_to(request, room, self._connection, person)
+            event, data = answer_to(
+                request, room, self._rooms_open(), self._connection, person
+            )
             self._reply(request, event, data)
 
     # kernels

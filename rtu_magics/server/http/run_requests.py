@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +37,11 @@ _REPLIES = {
 
 
 def answer_to(
-    request: RunRequest, room: Room, connection: Connection, person: Person
+    request: RunRequest,
+    room: Room,
+    rooms: Iterable[Room],
+    connection: Connection,
+    person: Person,
 ) -> tuple[str, dict[str, Any]]:
     """Do what is asked, and return the event and the data of the reply.
 
@@ -45,8 +49,8 @@ def answer_to(
     ----------
     request
         What is asked.
-    room
-        The notebook, whose cells the person may run.
+    room, rooms
+        The notebook, whose cells the person may run, and all that are open.
     connection, person
         Who asks.
     """
@@ -55,16 +59,20 @@ def answer_to(
     elif isinstance(request, InputReplyRequest):
         data = _answer_input(request, room, connection)
     else:
-        data = _run_scratch(request, room, connection, person)
+        data = _run_scratch(request, room, rooms, connection, person)
     return _REPLIES[type(request)], data
 
 
-def why_circle(room: Room, execution_id: UUID, waiting: Sequence[str]) -> str:
-    """Note which kernels will wait for a run; returns why they must not, "" if they may."""
+def why_circle(
+    room: Room, rooms: Iterable[Room], execution_id: UUID, waiting: Sequence[str]
+) -> str:
+    """Note which kernels will wait for a run; returns why they must not, "" if they may.
+
+    `rooms` are all that are open: a circle may lead through any of them.
+    """
     runs, kernel_id = room.executor.executions, room.kernel.kernel_id
     if not waiting or runs.get(execution_id) is not None:
         return ""
-    rooms = room.service.rooms.values()
     waits = (pair for one in rooms for pair in one.executor.executions.waited_for())
     if kernel_id is not None and circle(kernel_id, waiting, waits):
         return _CIRCLE
@@ -101,14 +109,18 @@ def _answer_input(request: InputReplyRequest, room: Room, connection: Connection
 
 
 def _run_scratch(
-    request: ScratchRequest, room: Room, connection: Connection, person: Person
+    request: ScratchRequest,
+    room: Room,
+    rooms: Iterable[Room],
+    connection: Connection,
+    person: Person,
 ) -> dict[str, Any]:
     wanted = request.data
     known = room.executor.executions.get(wanted.execution_id)
     if known is None and not wanted.source.strip():
         return _refused("there is no code to run")
     full = room.executor.why_full(person.id) if known is None else ""
-    full = full or why_circle(room, wanted.execution_id, wanted.waiting)
+    full = full or why_circle(room, rooms, wanted.execution_id, wanted.waiting)
     if full:
         return _refused(full)
     if known is None:
