@@ -370,6 +370,14 @@ def test_what_waits_for_the_running_cell_gets_its_end_after_that_one():
     assert not effects[1].more
 
 
+def test_an_end_that_others_of_its_cell_follow_does_not_wait_for_more():
+    queue = queue_of(plan(1, "ab"), plan(2, "a", BOB))
+    queue.handle(Withdrawn(BOB, "not run: ended", EndReason.INTERRUPTED))
+    effects = queue.handle(Ended(OK, ready=True))
+    assert told(effects) == [(1, "a", FINISHED), (2, "a", FAILED)]
+    assert not effects[1].more
+
+
 def test_a_withdrawn_cell_that_somebody_else_waits_for_is_queued_again():
     queue = queue_of(plan(1, "a"), plan(2, "b"), plan(3, "b", BOB))
     effects = queue.handle(Withdrawn(ADA, "not run: ended", EndReason.INTERRUPTED))
