@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from rtu_magics.server import history
 from rtu_magics.server.notebook import chain as chains
-from rtu_magics.server.notebook import history
 from rtu_magics.server.notebook.chain import Chain, HistoryGone
 from rtu_magics.server.store import Database, runs, schema
 from rtu_magics.server.store import compaction as queries

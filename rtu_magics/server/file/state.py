@@ -192,10 +192,12 @@ def _due(state: FileState, at: float) -> _Step:
 
 
 def _again(state: FileState, now: float) -> _Step:
-    """Have what is unsaved written soon, if anything is and nothing stands against it."""
-    if state.unsaved and may_write(state):
+    """Have what is unsaved written soon, and what could not be read looked at again."""
+    if not may_write(state):
+        return state, []
+    if state.unsaved:
         return _due(replace(state, failure=None), _not_before(state, now))
-    return state, []
+    return (state, []) if state.failure is None else _due(state, now)
 
 
 def _not_before(state: FileState, at: float) -> float:

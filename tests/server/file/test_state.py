@@ -263,3 +263,18 @@ class FileMachine(RuleBasedStateMachine):
 
 
 TestFileMachine = FileMachine.TestCase
+
+
+@pytest.mark.parametrize(
+    ("taken", "given"),
+    [(ev.Held(3, "L"), ev.Released(5)), (ev.Denied(3, "0444"), ev.Allowed(5))],
+)
+@pytest.mark.parametrize("unsaved", [True, False])
+def test_what_went_wrong_before_somebody_took_the_file_is_tried_again_afterwards(
+    taken, given, unsaved
+):
+    before = [ev.Changed(1)] if unsaved else []
+    state, effects = run(*before, ev.Failed(2, "read", "x"), taken, given)
+    if state.failure is not None or state.unsaved:
+        assert state.write_at == 5
+        assert ev.SetTimer(5) in effects
