@@ -194,9 +194,7 @@ class Requests:
         needed = Action.EDIT if isinstance(request, ScratchRequest) else Action.EXECUTE
         room = await self._room(request, person, needed)
         if room is not None:
-            event, data = answer_to(
-                request, room, self._rooms_open(), self._connection, person
-            )
+            event, data = answer_to(request, room, self._rooms_open(), self._connection, person)
             self._reply(request, event, data)
 
     # kernels
