@@ -161,7 +161,9 @@ async def test_the_file_is_written_once_there_is_room(place: tuple[Path, Fill]) 
             line for line in server.log.read_text().splitlines() if "cannot be written" in line
         ]
         print(f"LINE disk full, file: {lines}")
-        assert len(lines) == (fill is limit_files)  # the log is on the full disk, too
+        # The log is on the full disk, too: there one line may find its place, or none.
+        assert len(lines) <= 1
+        assert lines or fill is not limit_files
         assert not list(root.glob(".*.tmp"))
     finally:
         server.stop()

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from rtu_magics.models import REQUEST_CLASSES, FileDeltaBase
 from rtu_magics.server.http import routes
 from rtu_magics.server.http.base import NotFound
-from rtu_magics.server.http.websocket import RTUWebSocket
+from rtu_magics.server.http.requests import Requests
 
 ASKERS = ("nobody", "stranger", "viewer", "executor", "contributor", "co-owner", "owner")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -82,7 +82,7 @@ def _paths(pattern: str) -> list[str]:
 
 
 def _events() -> set[str]:
-    taken = {*RTUWebSocket._handlers, REQUEST_CLASSES["system", "authenticate_request"]}
+    taken = {*Requests._handlers, REQUEST_CLASSES["system", "authenticate_request"]}
     return {
         f"EVENT {prefix} {event}"
         for (prefix, event), cls in REQUEST_CLASSES.items()

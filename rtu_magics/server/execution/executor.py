@@ -27,7 +27,6 @@ from ..outputs.collection import LiveCollection
 from ..outputs.stream import Streamer
 from ..store import AnyConnection, runs
 from ..wire.connection import Connection, Outbox
-from ..wire.frames import Frame
 from ..wire.state_feed import StateFeed
 from . import events as ev
 from .cell import NO_DATA_SOURCE, SERVER_FAILED, CellExecution
@@ -59,7 +58,9 @@ class Executor:
     Attributes
     ----------
     states
-        The state of every cell that has one, by cell id.
+        The state of every cell that has one as people have been told it, by cell id.
+    bulk_frame
+        Returns the states of all cells as one message.
     executions, late
         The executions, whoever asked for them, and what those that are over still put out.
     """
@@ -78,6 +79,9 @@ class Executor:
         self._task: asyncio.Task[None] | None = None
         self._running: CellExecution | None = None
         self._queue = ExecutionQueue(notebook.chain, self._load_states())
+        # The queue is ahead of it while its effects are done: one execution of a cell may end with
+        # what another begins.
+        self.states = dict(self._queue.states)
         self.late = LateOutputs(notebook, kernel)
         self.executions = Executions(notebook, kernel, collections, lambda: self.states)
         self.deferred = Deferred(notebook, self._database, lambda: self.states)
@@ -87,6 +91,7 @@ class Executor:
             lambda: kernel.session_id,
             notebook.kernel_receivers,
         )
+        self.bulk_frame = self._feed.whole
         self._doing: dict[type[Any], Callable[[Any], None]] = {
             ev.Ask: self._ask_kernel,
             ev.Show: lambda effect: self._show(effect.states, effect.author, more=effect.more),
@@ -118,11 +123,6 @@ class Executor:
         self.deferred.close()
 
     @property
-    def states(self) -> dict[str, CellState]:
-        """The state of every cell that has one, by cell id."""
-        return self._queue.states
-
-    @property
     def busy(self) -> bool:
         """Whether anything runs or waits to."""
         return bool(self._queue) or self._running is not None
@@ -135,10 +135,6 @@ class Executor:
     def hidden_states(self) -> list[CellState]:
         """Return the states of what goes on for cells that show another execution's."""
         return self._queue.hidden()
-
-    def bulk_frame(self) -> Frame:
-        """Return the states of all cells as one message."""
-        return self._feed.whole()
 
     # Called by the room's writer
 
@@ -249,6 +245,8 @@ class Executor:
         for state in states:
             self.executions.note([state])
             if state.cell_id != SCRATCH_CELL:
+                if state.cell_id in self._notebook.chain:
+                    self.states[state.cell_id] = state
                 shown.append(state)
                 continue
             live = self.executions.get(state.execution_id) if state.execution_id else None
@@ -271,6 +269,7 @@ class Executor:
             self.executions.forget(live)
 
     def _drop_state(self, effect: ev.DropState) -> None:
+        self.states.pop(effect.cell_id, None)
         try:
             with self._database.transaction() as connection:
                 runs.delete_state(connection, self._notebook.file_id, effect.cell_id)
