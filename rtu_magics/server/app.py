@@ -152,20 +152,21 @@ class RTUMagicsServer(ExtensionApp):
             role_of_level(self.hub_role),
         )
         prefix = url_path_join(serverapp.base_url, "rtu/api")
-        self.service = Service(database, root, sessions, people, prefix, limits=self._limits())
-        self.service.orphans.grace = self.deleted_kernel_grace
-        self.service.collections.long_texts.limit = self.max_output_text
-        self.service.activity = Activity(
+        service: Service = Service(database, root, sessions, people, prefix, limits=self._limits())
+        self.service = service  # typed here, which a trait is not
+        service.orphans.grace = self.deleted_kernel_grace
+        service.collections.long_texts.limit = self.max_output_text
+        service.activity = Activity(
             serverapp.kernel_manager, self.settings.setdefault("last_activity_times", {})
         )
-        self.service.workspace.holders = Holders(
+        service.workspace.holders = Holders(
             root, serverapp.web_app.settings, lambda: serverapp.extension_manager.extension_apps
         )
         # Another extension may still replace it.
-        self.service.workspace.contents = lambda: serverapp.contents_manager
-        self.service.workspace.notary = Notary(self.service.workspace.contents)
+        service.workspace.contents = lambda: serverapp.contents_manager
+        service.workspace.notary = Notary(service.workspace.contents)
         self.leases = Leases(serverapp.stop)
-        rooms = self.service.rooms
+        rooms = service.rooms
         self.leases.hold = lambda: any(room.executor.executions.kept for room in rooms.values())
         scrub = [*self.settings.get("extra_log_scrub_param_keys", ()), "sig", "invite"]
         self.settings.update(rtu_service=self.service, extra_log_scrub_param_keys=scrub)
@@ -189,14 +190,15 @@ class RTUMagicsServer(ExtensionApp):
         self.handlers.extend((pattern, handler, shared) for pattern, handler in routes())
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        if self.service is None:  # what stood against it has been logged
+        service: Service | None = self.service
+        if service is None:  # what stood against it has been logged
             return
-        self.service.start()
+        service.start()
         if self.lease:
             self.leases.start()
         url = local_url(serverapp)
         if url is not None:
-            self._address.write(url, self.service.root, self.lease)
+            self._address.write(url, service.workspace.root, self.lease)
 
     async def stop_extension(self) -> None:
         """Write what has not been written and close the store."""

@@ -245,7 +245,7 @@ class Executor:
         for state in states:
             self.executions.note([state])
             if state.cell_id != SCRATCH_CELL:
-                if state.cell_id in self._notebook.chain:
+                if state.cell_id in self._notebook.chain or state.cell_id in self.states:
                     self.states[state.cell_id] = state
                 shown.append(state)
                 continue
