@@ -16,6 +16,7 @@ __all__ = [
     "FINISHED_STATES",
     "KERNEL_ALIVE_STATES",
     "KERNEL_CULLED",
+    "KERNEL_ENDED",
     "KERNEL_LOST_REASONS",
     "CellState",
     "CellStateName",
@@ -125,6 +126,9 @@ KERNEL_LOST_REASONS = frozenset({EndReason.KERNEL_GONE, EndReason.CULLED, EndRea
 
 KERNEL_CULLED = "the kernel was ended for idleness"
 """What people are told of a kernel that its server has culled."""
+
+KERNEL_ENDED = "the kernel has ended with its server"
+"""What people are told of a kernel whose server has ended since."""
 
 
 class KernelDetails(Model):

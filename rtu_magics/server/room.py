@@ -20,6 +20,7 @@ from ..models import (
 )
 from .access.people import Action, Person, Role, refusal
 from .execution.executor import Executor
+from .kernel.lost import LostKernels
 from .kernel.notebook_kernel import NotebookKernel
 from .kernel.sessions import KernelSessions
 from .kernel.variables import Variables
@@ -62,7 +63,7 @@ class Room:
     sessions, collections, limits, outbox
         What all rooms of the server share: kernels, outputs, how much may wait, what is sent in
         one turn.
-    culled
+    lost_kernels
         How the kernels of notebooks were before they were ended for idleness, by file id.
 
     Attributes
@@ -82,9 +83,9 @@ class Room:
         collections: Collections,
         limits: Limits,
         outbox: Outbox,
-        culled: dict[UUID, KernelStatusUpdate],
+        lost_kernels: LostKernels,
     ) -> None:
-        self._culled = culled
+        self._lost_kernels = lost_kernels
         self.chain = chain
         self.file_id = chain.file_id
         self.path = path
@@ -261,10 +262,7 @@ class Room:
     def kernel_status(self, status: KernelStatusUpdate) -> None:
         """Pass the kernel's state on."""
         self._status_feed.send(status)
-        if status.kernel.execution_state == KernelStateName.CULLED:
-            self._culled[self.file_id] = status
-        else:
-            self._culled.pop(self.file_id, None)
+        self._lost_kernels.note(self.file_id, status)
         if status.kernel.execution_state == KernelStateName.IDLE:
             self.variables.cell_finished()
 
@@ -318,7 +316,7 @@ class Room:
             bodies = self.chain.bodies_after_version(data.from_version_id, limit)
         else:
             bodies = self.chain.bodies_after_delta(data.from_delta_id or NIL_UUID, limit)
-        status, culled = self.kernel.status, self._culled.get(self.file_id)
+        status, lost = self.kernel.status, self._lost_kernels.of(self.file_id)
         people = ",".join(one.model_dump_json() for one in self.presence.everybody())
         states = ",".join(state.model_dump_json() for state in self.executor.states.values())
         hidden = ",".join(state.model_dump_json() for state in self.executor.hidden_states())
@@ -328,7 +326,7 @@ class Room:
             f'{{"success":true,"role":{json.dumps(role)},"latest_delta_id":"{self.chain.head}",'
             f'"path":{json.dumps(self.path)},'
             f'"kernel_session":{status.model_dump_json() if status else "null"},'
-            f'"kernel_culled":{culled.model_dump_json() if culled and not status else "null"},'
+            f'"kernel_culled":{lost.model_dump_json() if lost and not status else "null"},'
             f'"cell_states":[{states}],"hidden_cell_states":[{hidden}],'
             f'"user_subscriptions":[{people}],'
             f'"file_state":{json.dumps(self.disk.shown())},'

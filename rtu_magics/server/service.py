@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from ..errors import InvalidMessage
-from ..models import KernelStatusUpdate, Notebook
+from ..models import Notebook
 from .access.people import People
 from .file.first_version import FirstVersion
 from .file.format import dumps
@@ -19,6 +19,7 @@ from .file.record import FileRecord
 from .file.regular import NotRegular, read_regular
 from .file.sync import DiskFile
 from .file.workspace import STATE_DIR, Workspace
+from .kernel.lost import LostKernels
 from .kernel.sessions import KernelSessions
 from .limits.admission import Admission
 from .limits.gate import Gate
@@ -101,7 +102,7 @@ class Service:
         self.gate = Gate(self.limits)
         self.rooms: dict[UUID, Room] = {}
         self.relocation = Relocation(self.workspace, self.rooms, sessions)
-        self.culled: dict[UUID, KernelStatusUpdate] = {}  # kernels of notebooks, open or not
+        self.lost_kernels = LostKernels(database)
         self._role_watch = RoleWatch(people, self.rooms)
         self._compactor = Compactor(database, self.rooms, self.workspace.staged_upload)
         self._usage = UsageMeter(self.rooms)
@@ -240,6 +241,7 @@ class Service:
             room.tell_inconsistent(f"{row.path} was deleted, and its kernel with it")
         else:
             await self.sessions.end_of(row.path)
+        self.lost_kernels.forget(row.id)
         self.collections.forget(row.id)
         with self.database.transaction() as connection:
             at = file_queries.mark_deleted(connection, files_table, row.id)
@@ -290,7 +292,7 @@ class Service:
             collections=self.collections,
             limits=self.limits,
             outbox=self.outbox,
-            culled=self.culled,
+            lost_kernels=self.lost_kernels,
         )
         room.disk = DiskFile(room, self.workspace, self.collections, self.relocation, record)
         room.start()

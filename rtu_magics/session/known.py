@@ -50,6 +50,8 @@ class Known:
         The path that this session itself asked for.
     edited_by
         The cells that others changed, and who changed each last.
+    kernel_died
+        Why the kernel that runs had to be started again by itself, until the user was told.
     why_closed
         What the server said when it ended the session.
     kernels, invites, versions, cells
@@ -64,6 +66,7 @@ class Known:
         self.cell_states: dict[str, m.CellState] = dict(client.cell_state_details)
         self.edited_by: dict[str, UUID | None] = {}
         self.kernel: m.KernelStatusUpdate | None = client.kernel_status
+        self.kernel_died = ""
         self.people: dict[UUID, Person] = people_of(client)
         self.role: str | None = client.role
         self.file_state: m.FileStateData | None = client.file_state
@@ -81,7 +84,7 @@ class Known:
         elif isinstance(event, CellStatesChanged):
             self.cell_states = event.states
         elif isinstance(event, KernelChanged):
-            self.kernel = event.status
+            self._note_kernel(event.status)
         elif isinstance(event, PeopleChanged):
             self.people = event.people
         elif isinstance(event, RoleChanged):
@@ -94,6 +97,14 @@ class Known:
             self._note_file(event.state)
         elif isinstance(event, ConnectionChanged) and event.state == "closed":
             self.why_closed = event.detail
+
+    def _note_kernel(self, status: m.KernelStatusUpdate) -> None:
+        self.kernel = status
+        state = status.kernel.execution_state
+        if state == m.KernelStateName.RESTARTING:
+            self.kernel_died = status.reason or ""  # "" if somebody restarts it
+        elif state not in m.KERNEL_ALIVE_STATES:
+            self.kernel_died = ""  # told of as what it is now
 
     def _note_author(self, delta: m.FileDeltaBase) -> None:
         cell_id, author = cell_of(delta), delta.created_by_id

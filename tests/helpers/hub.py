@@ -181,8 +181,13 @@ def running_hub(
             for name in names:
                 http.delete(f"/users/{name}/server")
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.send_signal(signal.SIGINT)  # it ends its people's servers first
+        try:
+            process.wait(120)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
 
 
 def _answers(http: httpx.Client, path: str) -> bool:

@@ -4,8 +4,18 @@
 this package may assume that it is the only process on the same database.
 """
 
-from . import deltas, files, people, runs, schema
+from . import deltas, files, kernels, people, runs, schema
 from .db import Database, StoreError
 from .prepared import AnyConnection
 
-__all__ = ["AnyConnection", "Database", "StoreError", "deltas", "files", "people", "runs", "schema"]
+__all__ = [
+    "AnyConnection",
+    "Database",
+    "StoreError",
+    "deltas",
+    "files",
+    "kernels",
+    "people",
+    "runs",
+    "schema",
+]

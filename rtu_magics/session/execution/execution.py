@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from ... import models as m
-from ...errors import RTUError
+from ...errors import KernelDied, RTUError
 from ..context import Context
 from ..events import Event, InputRequested
 from ..thread import TURN
@@ -177,7 +177,10 @@ class Execution:
                 continue
             where = f"cell {self._context.label(cell_id)}" if cell_id else "the scratch cell"
             gone = self._follower.kernel_gone
-            raise failure_of(where, state, self.errors.get(cell_id), kernel_gone=gone)
+            failure = failure_of(where, state, self.errors.get(cell_id), kernel_gone=gone)
+            if isinstance(failure, KernelDied):
+                self._context.known.kernel_died = ""  # this tells it
+            raise failure
 
     def wait(self) -> None:
         """Wait for the end of the run, stop following it, and raise what ended it.

@@ -103,6 +103,9 @@ class Kernel:
         if not self.ready:
             await self.start(None, say)
             await self.refuse_own()
+        died, self._context.known.kernel_died = self._context.known.kernel_died, ""
+        if died:
+            say(f"{died}; it was started again, its variables are gone")
 
     async def start(self, name: str | None, say: Say) -> KernelStatusUpdate:
         """Start the kernel, or wait until the one that starts is ready."""
