@@ -122,14 +122,22 @@ class CellRefs:
         client = self._client
         if client.connection_state != "live":
             return
-        answered = asyncio.Event()
+        # Neither `wait_for` nor an event: each costs a task or a turn of the loop, in every run.
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[None] = loop.create_future()
+
+        def over(_msg: object = None) -> None:
+            if not answered.done():
+                answered.set_result(None)
+
         request = m.PingRequest()
-        stop = client.register_transaction_id_callback(
-            request.transaction_id, lambda _msg: answered.set()
-        )
+        stop = client.register_transaction_id_callback(request.transaction_id, over)
+        timer = loop.call_later(CATCH_UP, over)
         try:
-            with contextlib.suppress(RTUError, asyncio.TimeoutError):
-                client.send(request)
-                await asyncio.wait_for(answered.wait(), CATCH_UP)
+            client.send(request)
+            await answered
+        except RTUError:
+            pass
         finally:
+            timer.cancel()
             stop()
