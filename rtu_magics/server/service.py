@@ -28,6 +28,7 @@ from .notebook.chain import Chain
 from .outputs.cache import Collections
 from .process.periodic import Periodic
 from .process.seldom import Seldom
+from .process.slices import Slices
 from .room import Room
 from .store import Database
 from .store import deltas as delta_queries
@@ -77,6 +78,8 @@ class Service:
         The files, and what becomes of their names.
     admission, gate
         What holds connections and requests against the limits.
+    slices
+        Does what takes long.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Service:
         self.limits = limits or Limits()
         self.admission = Admission(self.limits)
         self.gate = Gate(self.limits)
+        self.slices = Slices()
         self.rooms: dict[UUID, Room] = {}
         self.relocation = Relocation(self.workspace, self.rooms, sessions)
         self.lost_kernels = LostKernels(database)

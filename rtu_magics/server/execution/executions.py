@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,6 +29,7 @@ from ..kernel.notebook_kernel import NotebookKernel
 from ..outputs.cache import Collections
 from ..outputs.payload import bounded
 from ..ports import Audience
+from ..process.slices import Steps, joined
 from ..store import runs as queries
 from ..wire.connection import Connection, broadcast
 from ..wire.frames import message
@@ -168,10 +170,23 @@ class Executions:
             return live.to_model()
         return next((run for run in self._stored() if run.execution_id == execution_id), None)
 
-    def listed(self, user_id: UUID) -> list[Run]:
-        """Return the newest runs that somebody may see, the newest first."""
-        found = [r.to_model() for r in self if not r.scratch or r.author == user_id]
-        return [*found, *self._stored()]
+    async def listed(self, user_id: UUID) -> Steps[list[bytes]]:
+        """Return what makes the JSON of the newest runs that somebody may see, the newest first."""
+        mine = [run for run in self if not run.scratch or run.author == user_id]
+        states, known = list(self._cell_states().values()), set(self._runs)
+        file_id = self._audience.file_id
+        stored = await self._collections.database.read(
+            lambda c: queries.recent_runs(c, file_id, states, _KEPT, without=known)
+        )
+
+        def pieces() -> Iterator[bytes]:
+            before = b"["
+            for run in chain((live.to_model() for live in mine), stored):
+                yield before + run.model_dump_json().encode()
+                before = b","
+            yield b"[]" if before == b"[" else b"]"
+
+        return joined(pieces())
 
     def _stored(self) -> list[Run]:
         """Read the newest of the other runs off what they left in the store."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timezone
 from functools import wraps
 from http import HTTPStatus
@@ -16,6 +16,7 @@ from uuid import UUID
 from jupyter_server.base.handlers import JupyterHandler
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, MissingArgumentError
 
 from ...errors import KernelError
@@ -238,6 +239,29 @@ class Handler(JupyterHandler):
         """Answer with JSON that is text already."""
         self.set_header("Content-Type", "application/json")
         self.finish(text)
+
+    async def answer_large(
+        self, parts: Sequence[bytes], mimetype: str = "application/json"
+    ) -> None:
+        """Answer with much, a part at a time, as fast as it is taken.
+
+        Parameters
+        ----------
+        parts
+            The content, cut as `parts_of` does.
+        mimetype
+            Of the content.
+        """
+        self.set_header("Content-Type", mimetype)
+        if len(parts) < 2:
+            self.finish(b"".join(parts))
+            return
+        self.set_header("Content-Length", str(sum(map(len, parts))))
+        with suppress(StreamClosedError):  # nobody is there any more
+            for part in parts:
+                self.write(part)
+                await self.flush()
+            self.finish()
 
     def nothing(self, status: int = 204) -> None:
         """Answer without content."""

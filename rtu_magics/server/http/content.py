@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Hashable
-from typing import Any
 from uuid import UUID
 
 from ..access.people import Action, Person, authorise
 from ..file.io import write_atomically
 from ..file.regular import read_regular
+from ..process.slices import parts_of
 from ..store import deltas as delta_queries
 from ..store import files as queries
 from .base import Handler, fail, public, uuid_of
@@ -89,7 +89,6 @@ class VersionContent(_LinkHandler):
         """Answer with a version's notebook, or a plain file's bytes."""
         path = f"/v1/{kind}/{found_id}/content"
         self.check_link(path, "ask for the file again")
-        content: Any
         if kind == "versions":
             version_id = uuid_of(found_id)
             with self.service.database.transaction() as connection:
@@ -103,7 +102,7 @@ class VersionContent(_LinkHandler):
                 )
             if found is None:
                 raise fail(404, "there is no such version")
-            content, mimetype = found[0], "application/json"
+            await self._send(found[0], "application/json")
         else:
             row = self.service.workspace.file(uuid_of(found_id))
             if row is None or not row.ready:
@@ -116,8 +115,9 @@ class VersionContent(_LinkHandler):
                 content = await asyncio.to_thread(read_regular, place)
             except OSError as exc:
                 raise fail(404, f"{row.path} cannot be read: {exc.strerror or exc}") from exc
-            mimetype = row.mimetype or "application/octet-stream"
-        self.set_header("Content-Type", mimetype)
+            await self._send(content, row.mimetype or "application/octet-stream")
+
+    async def _send(self, content: bytes, mimetype: str) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Disposition", "attachment")
-        self.finish(content)
+        await self.answer_large(list(parts_of(content)), mimetype)

@@ -6,11 +6,14 @@ import asyncio
 import base64
 import binascii
 import contextlib
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 from ...document import is_binary
 from ..access.people import Action, authorise
-from ..store import runs
+from ..limits.gate import ByLink
+from ..outputs.collection import LiveCollection
+from ..process.slices import joined, parts_of
 from ..wire.frames import LINK_BASE
 from .base import Handler, fail, public, signed_in, uuid_of
 
@@ -28,20 +31,30 @@ class Collection(Handler):
     @signed_in(Action.READ)
     async def get(self, collection_id: str) -> None:
         """Answer with the collection and its outputs."""
+        found_id = uuid_of(collection_id)
         async with self.reading():
-            self._answer(collection_id)
+            found = self._checked(await self.service.collections.read(found_id))
+            parts = await self.service.slices.run(joined(self._pieces(found)))
+        await self.answer_large(parts)
 
-    def _answer(self, collection_id: str) -> None:
-        found = self.service.collections.get(uuid_of(collection_id))
+    def _checked(self, found: LiveCollection | None) -> LiveCollection:
         if found is None or not authorise(self.person, Action.READ, found.file_id):
             raise fail(404, "there is no such output collection")
         if found.private_to not in (None, self.person.id):
             raise fail(404, "there is no such output collection")
-        self.answer_text(found.to_wire().model_dump_json().replace(LINK_BASE, self.base))
+        return found
+
+    def _pieces(self, found: LiveCollection) -> Iterator[bytes]:
+        return (piece.replace(LINK_BASE, self.base).encode() for piece in found.wire_pieces())
 
 
 class OutputContentHandler(Handler):
     """One representation of one output."""
+
+    @property
+    def reader(self) -> Hashable:
+        """Where the request comes from: the link says nothing of who follows it."""
+        return ByLink(self.request.remote_ip)
 
     @public
     async def get(self, output_id: str) -> None:
@@ -53,25 +66,23 @@ class OutputContentHandler(Handler):
         if mimetype == "text/plain" and whole.is_file():
             await self._send_file(whole)
             return
-        text = self.service.collections.live_content(found_id, mimetype)
-        if text is None:
-            with self.service.database.transaction() as connection:
-                row = runs.get_output(connection, found_id)
-            collection = self.service.collections.get(row.collection_id) if row else None
-            text = collection.content_of(found_id, mimetype) if collection else None
-        if text is None:
-            raise fail(404, "the output was cleared or replaced")
-        content = text.replace(LINK_BASE, self.base).encode("utf-8", "surrogatepass")
-        if is_binary(mimetype):
-            # A kernel's own idea of an image is handed on as it is.
-            with contextlib.suppress(ValueError, binascii.Error):
-                content = base64.b64decode(text)
-        self.set_header("Content-Type", mimetype)
+        async with self.reading():
+            text = await self.service.collections.content(found_id, mimetype)
+            if text is None:
+                raise fail(404, "the output was cleared or replaced")
+            content = await asyncio.to_thread(self._decoded, text, mimetype)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
         if mimetype not in _SHOWN_INLINE:
             self.set_header("Content-Disposition", "attachment")
-        self.finish(content)
+        await self.answer_large(list(parts_of(content)), mimetype)
+
+    def _decoded(self, text: str, mimetype: str) -> bytes:
+        if is_binary(mimetype):
+            # A kernel's own idea of an image is handed on as it is.
+            with contextlib.suppress(ValueError, binascii.Error):
+                return base64.b64decode(text)
+        return text.replace(LINK_BASE, self.base).encode("utf-8", "surrogatepass")
 
     async def _send_file(self, path: Path) -> None:
         """Answer with a text file, in pieces."""

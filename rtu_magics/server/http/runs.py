@@ -19,7 +19,9 @@ class FileRuns(FileHandler):
         """List the runs, the newest first; those without a cell only for who started them."""
         room = await self.room(file_id)
         async with self.reading():
-            self.answer(room.executor.executions.listed(self.person.id))
+            work = await room.executor.executions.listed(self.person.id)
+            parts = await self.service.slices.run(work)
+        await self.answer_large(parts)
 
 
 class _Cells(Model):

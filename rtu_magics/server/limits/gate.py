@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from ...models import BaseRTURequest, CellExecuteDelta, NewDeltaRequest, ScratchRequest
@@ -21,7 +22,7 @@ from .budget import Budgets, Spent
 from .intake import MOST_BYTES, too_structured
 from .settings import Limits
 
-__all__ = ["Gate", "TooMuch"]
+__all__ = ["ByLink", "Gate", "TooMuch"]
 
 
 _READ_AT_ONCE = 2  # by all together: the loop shares the interpreter with them
@@ -29,6 +30,12 @@ _READ_AT_ONCE = 2  # by all together: the loop shares the interpreter with them
 
 class TooMuch(Exception):
     """Refused for now; the message is one line."""
+
+
+class ByLink(NamedTuple):
+    """Who follows a link that says nothing of them: a whole class may share an address."""
+
+    address: str | None
 
 
 @dataclass(slots=True)
@@ -130,17 +137,19 @@ class Gate:
         TooMuch
             Somebody asks too often, or too much of theirs waits already.
         """
-        spent = self._reads.take(who, self._clock())
+        by_link = isinstance(who, ByLink)
+        spent = None if by_link else self._reads.take(who, self._clock())
         if spent is not None:
             raise TooMuch(str(spent))
         place = self._readers.get(who)
         if place is None:
             most = max(1, int(self.limits.reads_at_once))
             place = self._readers[who] = _Reader(asyncio.Semaphore(most))
-        if place.count >= self.limits.reads_waiting:
+        name = "links_waiting" if by_link else "reads_waiting"
+        if place.count >= getattr(self.limits, name):
             raise TooMuch(
                 f"too many requests to read: {place.count} of yours are at work or wait; wait for "
-                "them, or ask whoever runs the server to raise reads_waiting"
+                f"them, or ask whoever runs the server to raise {name}"
             )
         place.count += 1
         try:

@@ -48,6 +48,8 @@ class Limits:
         Requests of one person for a notebook's log, versions or outputs.
     reads_at_once, reads_waiting
         The same, at work and waiting, of one person.
+    links_waiting
+        Requests of one address for outputs by their links, at work and waiting.
     runs_waiting_per_person, runs_waiting_per_notebook
         Requests to run cells that wait in one notebook.
     cells_waiting_per_person
@@ -72,6 +74,7 @@ class Limits:
     reads_burst: float = 2_000
     reads_at_once: float = 2
     reads_waiting: float = 100
+    links_waiting: float = 1_000
     runs_waiting_per_person: float = 1_000
     runs_waiting_per_notebook: float = 5_000
     cells_waiting_per_person: float = 50_000

@@ -16,6 +16,7 @@ from ..store import Database, runs
 from ..wire.links import Links
 from .collection import LiveCollection, load_collection
 from .truncation import LongTexts
+from .wire_form import from_stored, representation
 
 __all__ = ["Collections", "Showing"]
 
@@ -77,6 +78,22 @@ class Collections:
             if alive is not None and runs.get_collection(connection, collection_id) is not None:
                 return alive
             return load_collection(connection, collection_id, self.link)
+
+    async def read(self, collection_id: UUID) -> LiveCollection | None:
+        """Do what `get` does, beside the loop."""
+        found = self._by_id.get(collection_id)
+        if found is not None:
+            return found
+        link = self.link
+        return await self.database.read(lambda c: load_collection(c, collection_id, link))
+
+    async def content(self, output_id: UUID, mimetype: str) -> str | None:
+        """Return one representation of an output, in memory or stored, or None."""
+        text = self.live_content(output_id, mimetype)
+        if text is not None:
+            return text
+        stored = await self.database.read(lambda c: runs.output_body(c, output_id))
+        return None if stored is None else representation(from_stored(stored), mimetype)
 
     def of_cell(self, collection_id: str, file_id: UUID) -> LiveCollection | None:
         """Return the collection that a cell's metadata name, and keep it in memory.

@@ -34,6 +34,7 @@ from .wire_form import (
     LinkMaker,
     body_of,
     from_body,
+    from_stored,
     pieces,
     representation,
     split_bundle,
@@ -151,10 +152,12 @@ class LiveCollection:
     def adopt(self, bodies: list[dict[str, Any]]) -> None:
         """Take outputs as they are stored, or as a notebook file holds them."""
         for body in bodies:
-            output = from_body(body)
-            self._reducer.adopt(output)
-            self._append(output)
+            self._adopt(from_body(body))
         self._dirty = True
+
+    def _adopt(self, output: RunOutput) -> None:
+        self._reducer.adopt(output)
+        self._append(output)
 
     def _append(self, output: RunOutput) -> None:
         recorded = _Recorded(uuid4(), output, self.updated_at, self.updated_at)
@@ -300,6 +303,16 @@ class LiveCollection:
             outputs=[self._wire(recorded, limit) for recorded in self._outputs[:only]],
         )
 
+    def wire_pieces(self) -> Iterator[str]:
+        """Yield the JSON of `to_wire`, an output at a time, as each is when its turn comes."""
+        outputs = list(self._outputs)
+        head, _, tail = self.to_wire(only=0).model_dump_json().rpartition('"outputs":[]')
+        yield f'{head}"outputs":['
+        for number, recorded in enumerate(outputs):
+            one = self._wire(recorded, MAX_REST_INLINE).model_dump_json()
+            yield f",{one}" if number else one
+        yield f"]{tail}"
+
     def to_nbformat(self) -> list[CellOutput]:
         """Return the outputs as they stand in a notebook file."""
         found = [recorded.output.to_nbformat() for recorded in self._outputs]
@@ -389,9 +402,7 @@ def load_collection(
     )
     stored = runs.output_bodies(connection, collection_id)
     for _, body, _, _ in stored:
-        if body["output_type"] == "stream":
-            body["text"] = body["text"].replace(STORED_BASE, LINK_BASE)
-    found.adopt([body for _, body, _, _ in stored])
+        found._adopt(from_stored(body))
     for recorded, (output_id, _, created, updated) in zip(found._outputs, stored, strict=True):
         recorded.id, recorded.created_at, recorded.updated_at = output_id, created, updated
         recorded.stored, recorded.unsent, recorded.unstored = True, [], []

@@ -20,6 +20,7 @@ __all__ = [
     "LinkMaker",
     "body_of",
     "from_body",
+    "from_stored",
     "pieces",
     "representation",
     "split_bundle",
@@ -109,6 +110,13 @@ def from_body(body: Mapping[str, Any]) -> RunOutput:
         execution_count=body.get("execution_count") if kind == "execute_result" else None,
         unknown=unknown,
     )
+
+
+def from_stored(body: dict[str, Any]) -> RunOutput:
+    """Return an output from its stored body, with the whole of its text in it."""
+    if body["output_type"] == "stream":
+        body["text"] = body["text"].replace(STORED_BASE, LINK_BASE)
+    return from_body(body)
 
 
 def split_bundle(

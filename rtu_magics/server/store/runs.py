@@ -190,6 +190,18 @@ def output_bodies(
     return found
 
 
+def output_body(connection: Connection, output_id: UUID) -> dict[str, Any] | None:
+    """Return one output's body, with the whole of its text, or None."""
+    row = get_output(connection, output_id)
+    if row is None:
+        return None
+    mine = output_chunks.c.output_id == output_id
+    query = select(output_chunks.c.text).where(mine).order_by(output_chunks.c.n)
+    rest = "".join(connection.execute(query).scalars())
+    body: dict[str, Any] = json.loads(row.body)
+    return {**body, "text": body.get("text", "") + rest} if rest else body
+
+
 def with_displays(connection: Connection, collection_ids: Sequence[UUID]) -> list[UUID]:
     """Return those collections in which something was displayed under an id."""
     found: list[UUID] = []
