@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import httpx
 
-from ..roles.scene import Scene
+from ..scenarios.roles.scene import Scene
 from .pings import Pings, pinged
 from .rtu import Message, NotebookClient, call, follow, get, post
 from .server import RunningServer

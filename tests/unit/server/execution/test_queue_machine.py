@@ -1,6 +1,6 @@
 """Whatever happens to a notebook's executions in whatever order: the rules of the oracle hold.
 
-The rules are those of `tests/control/oracle.py`, which reads them off a real server's log.
+The rules are those of `tests/scenarios/control/oracle.py`, which reads them off a server's log.
 """
 
 from __future__ import annotations

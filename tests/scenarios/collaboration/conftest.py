@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ...helpers.environments import python_of
+from ...helpers.server import free_port
+
+COLLABORATION = ("jupyter_server_ydoc", "jupyter_server_fileid")
+
+
+def environment(name: str, pins: list[str]) -> str:
+    """Return an interpreter beside which some packages and ours are installed."""
+    try:
+        return python_of(name, [*pins, "-e", "."])
+    except (OSError, subprocess.SubprocessError) as exc:
+        why = f"no environment for {name} could be made: {exc}"
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+
+
+@dataclass
+class Lab:
+    """A Jupyter Server with live collaboration."""
+
+    python: str
+    root: Path
+    url: str
+    token: str
+    process: subprocess.Popen[str]
+    log: Path
+    rtu: bool
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}rtu/api"
+
+    @property
+    def rtu_url(self) -> str:
+        return f"ws{self.api_url.removeprefix('http')}/v1/rtu"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:  # it waits for its documents
+                self.process.kill()
+                self.process.wait(10)
+
+
+class Page:
+    """Somebody who has a notebook open in the page."""
+
+    def __init__(self, lab: Lab, path: str) -> None:
+        script = str(Path(__file__).parent / "page.py")
+        self.process = subprocess.Popen(
+            [lab.python, script, lab.url, lab.token, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._answer() == "here"
+
+    def _answer(self) -> Any:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            assert self.process.stderr is not None
+            raise AssertionError(self.process.stderr.read())
+        return json.loads(line)
+
+    def ask(self, command: str) -> list[str]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def leave(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self.process.communicate("leave\n", timeout=20)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The notebooks' directory; Jupyter keeps its own files beside it."""
+    for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    root = tmp_path / "notebooks"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def start_lab(place: Path, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
+    labs: list[Lab] = []
+
+    def start(
+        *more: str, rtu: bool, python: str = "", extensions: tuple[str, ...] = COLLABORATION
+    ) -> Lab:
+        python = python or environment("collaboration", ["jupyter-collaboration==5.0.4"])
+        token, port = secrets.token_hex(16), free_port()
+        loaded = {**dict.fromkeys(extensions, True), "rtu_magics.server": rtu}
+        log = tmp_path / f"lab-{len(labs)}.log"
+        arguments = [
+            f"--ServerApp.root_dir={place}",
+            f"--ServerApp.port={port}",
+            "--ServerApp.open_browser=False",
+            "--ServerApp.allow_root=True",
+            f"--IdentityProvider.token={token}",
+            f"--ServerApp.jpserver_extensions={loaded!r}",
+            "--YDocExtension.document_cleanup_delay=1",
+            *more,
+        ]
+        with log.open("w") as stderr:
+            process = subprocess.Popen(
+                [python, "-m", "jupyter_server", *arguments],
+                stderr=stderr,
+                stdout=subprocess.DEVNULL,
+                text=True,
+                cwd=tmp_path,  # where it keeps documents
+            )
+        lab = Lab(python, place, f"http://127.0.0.1:{port}/", token, process, log, rtu)
+        labs.append(lab)
+        end = time.monotonic() + 240  # both cores may be busy
+        while True:
+            try:
+                request = urllib.request.Request(f"{lab.url}api/status", headers=lab.headers)
+                with urllib.request.urlopen(request, timeout=2):
+                    return lab
+            except (urllib.error.URLError, OSError):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < end, log.read_text()
+                time.sleep(0.1)
+
+    try:
+        yield start
+    finally:
+        for lab in labs:
+            lab.stop()
+
+
+@pytest.fixture
+def open_page() -> Iterator[Callable[[Lab, str], Page]]:
+    pages: list[Page] = []
+
+    def start(lab: Lab, path: str) -> Page:
+        pages.append(Page(lab, path))
+        return pages[-1]
+
+    try:
+        yield start
+    finally:
+        for page in pages:
+            page.leave()
+
+
+collect_ignore = ["page.py"]  # it runs elsewhere
+if sys.platform == "win32":
+    collect_ignore_glob = ["test_*"]
