@@ -109,7 +109,8 @@ class RunResult:
         """What it failed with, as the remote kernel or else this one calls it."""
         remote = getattr(self.error, "ename", None)
         if remote:
-            return shown(f"{remote}: {getattr(self.error, 'evalue', '')}")
+            value = getattr(self.error, "evalue", "")
+            return shown(f"{remote}: {value}" if value else remote)
         return f"{type(self.error).__name__}: {self.error}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:

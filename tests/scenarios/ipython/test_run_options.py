@@ -113,6 +113,11 @@ class TestThroughTheMagic:
             == "<RunResult of 2 outputs, failed with ZeroDivisionError: division by zero>"
         )
 
+    def test_a_failure_that_says_nothing_but_its_name(self, lab: Shell) -> None:
+        ran = lab.run("%%rtu_exec -o kept\nraise ValueError")
+        assert str(ran.error).endswith(" raised ValueError")
+        assert repr(lab.ip.user_ns["kept"]) == "<RunResult of 1 output, failed with ValueError>"
+
     def test_assigned(self, lab: Shell) -> None:
         lab.ok("%%rtu_exec\n'seen'")
         assert lab.ok("got = %rtu_exec 1") == ""
