@@ -27,7 +27,12 @@ class _Parser(argparse.ArgumentParser):
 
     def refuse(self, words: Sequence[str]) -> NoReturn:
         """End with what was too much, and what may have been meant."""
+        from ..ipython.typography import slip
+
         known = [option for action in self._actions for option in action.option_strings]
+        spoiled = next(filter(None, (slip(word, known, places=False) for word in words)), None)
+        if spoiled is not None:
+            self.error(spoiled)
         given = next((word for word in words if word.startswith("-")), "")
         option = meant(given, known)
         hint = "" if option is None else f" (did you mean {option}?)"

@@ -6,12 +6,18 @@ import getpass
 import sys
 
 from ..errors import EmbeddedServerError
-from ..session.endpoint.target import LocalTarget, RemoteTarget, find_token, parse_target
+from ..session.endpoint.target import (
+    LocalTarget,
+    RemoteTarget,
+    find_token,
+    known_token,
+    parse_target,
+)
 
 __all__ = ["reach"]
 
 
-def reach(target: str, token: str | None) -> tuple[RemoteTarget, str]:
+def reach(target: str, token: str | None, cafile: str | None = None) -> tuple[RemoteTarget, str]:
     """Return where a notebook is served, and the token for it.
 
     Parameters
@@ -19,7 +25,10 @@ def reach(target: str, token: str | None) -> tuple[RemoteTarget, str]:
     target
         A URL, or a notebook file of this machine whose directory is being served.
     token
-        What was given, or None: then the URL's own, ``RTU_TOKEN``, or a question without echo.
+        What was given, or None: then the URL's own, ``RTU_TOKEN``, or a question without echo,
+        once somebody answers there.
+    cafile
+        The certificate of an authority to trust besides the usual ones.
 
     Raises
     ------
@@ -27,11 +36,17 @@ def reach(target: str, token: str | None) -> tuple[RemoteTarget, str]:
         It cannot be understood; there is no token.
     EmbeddedServerError
         Nothing serves the file.
+    ConnectFailed
+        Nothing answers at the URL.
     """
     parsed = parse_target(target)
     if isinstance(parsed, LocalTarget):
         return _local(parsed, target)
     ask = getpass.getpass if sys.stdin.isatty() else None
+    if not known_token(token, parsed):
+        from ..session.endpoint.opener import check_answers
+
+        check_answers(parsed, cafile)
     return parsed, find_token(token, parsed, ask)
 
 

@@ -48,7 +48,7 @@ def share(
     from ..session.ops.people import parse_duration
 
     seconds = None if expires is None else parse_duration(expires)
-    where, token = reach(target, token)
+    where, token = reach(target, token, cafile)
     invite = asyncio.run(_invite(where, token, cafile, role=role, seconds=seconds, name=name))
     print(shown(invite.url), flush=True)
     until = invite.expires_at.astimezone().strftime("%Y-%m-%d %H:%M")

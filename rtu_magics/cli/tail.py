@@ -131,7 +131,7 @@ def tail(
     RTUError
         The notebook cannot be followed, or not any more; in one line.
     """
-    where, token = reach(target, token)
+    where, token = reach(target, token, cafile)
     printer = _Printer(sys.stdout, channels, events, full)
     try:
         asyncio.run(_follow(where, token, cafile, printer))

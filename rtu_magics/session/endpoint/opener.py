@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ...embedded import Lease
     from ...models import File
 
-__all__ = ["connect", "find_file"]
+__all__ = ["check_answers", "connect", "find_file"]
 
 KNOCK_TIMEOUT = 12.0  # seconds for the question whether anybody is there
 _NO_TOKEN = "-"
@@ -120,7 +120,7 @@ def connect(
         token = token or parsed.token or same.api.authorization_token
         cafile = cafile or same.api.cafile
     if ask is not None and not known_token(token, parsed):
-        _check_answers(parsed, cafile)
+        check_answers(parsed, cafile)
     way = _Way(find_token(token, parsed, ask), cafile, as_name)
     return _trusting(_open(parsed, name, way, say, create=new), trust)
 
@@ -135,7 +135,7 @@ def _resolved(parsed: Target) -> Target:
     return parsed
 
 
-def _check_answers(target: RemoteTarget, cafile: str | None) -> None:
+def check_answers(target: RemoteTarget, cafile: str | None) -> None:
     """Look whether there is a server that wants a token, before anybody is asked for one.
 
     Raises

@@ -91,3 +91,30 @@ def test_half_an_option_is_none(line: str, meant: str, capsys: pytest.CaptureFix
         main(line.split())
     assert caught.value.code == 2
     assert capsys.readouterr().err.endswith(f"(did you mean {meant}?)\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("serve a.ipynb –new", "–new begins with a typographic dash; write --new"),
+        ("share a.ipynb —role viewer", "—role begins with a typographic dash; write --role"),
+        ("share a.ipynb --name x “Ann", '“ is a typographic quote; write straight ones: "Ann"'),
+    ],
+)
+def test_typographic_characters(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(line.split())
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"error: {words}")
+
+
+@pytest.mark.parametrize("command", ["share", "tail"])
+def test_a_dead_host_is_told_before_a_token_is_missed(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RTU_TOKEN", raising=False)
+    assert main([command, "http://127.0.0.1:9/lab/tree/a.ipynb"]) != 0
+    assert capsys.readouterr().err == (
+        "rtu-magics: nothing listens at 127.0.0.1:9: is the server running, and is the port "
+        "right?\n"
+    )
