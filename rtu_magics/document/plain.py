@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -9,8 +10,9 @@ from pydantic_core import to_jsonable_python
 from ..models import CodeCell, DisplayDataOutput, ErrorOutput, ExecuteResultOutput
 from .order import Cell
 
-__all__ = ["MAX_DEPTH", "copy_cell", "copy_json", "is_too_deep", "still_cell"]
+__all__ = ["MAX_DEPTH", "copy_cell", "copy_json", "is_too_deep", "still_cell", "whole"]
 
+_EXACT = 2**53  # whole numbers up to here are the same as floats
 MAX_DEPTH = 100
 """How deep values may be nested. Beyond about 200 levels JSON parsers, ours among them, give up,
 and a notebook that nobody can read any more must not come about one small delta at a time."""
@@ -123,3 +125,20 @@ def _copy_output(output: Any) -> Any:
 def _copy_unknown(copy: Any) -> None:
     if copy.__pydantic_extra__:
         copy.__pydantic_extra__ = copy_json(copy.__pydantic_extra__)
+
+
+def whole(value: Any) -> Any:
+    """Return a JSON value with its whole floats as integers, as Jupyter saves live documents.
+
+    Examples
+    --------
+    >>> whole({"a": [1.0, 2.5, True, None]})
+    {'a': [1, 2.5, True, None]}
+    """
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= _EXACT else value
+    if isinstance(value, Mapping):
+        return {key: whole(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [whole(entry) for entry in value]
+    return value

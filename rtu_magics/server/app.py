@@ -16,6 +16,7 @@ from ..mounts import network_file_system
 from .access.hub import Hub
 from .access.people import People
 from .access.roles import role_of_level
+from .bridge.bridges import DOCUMENT_EVENTS, Bridges
 from .file.holders import Holders
 from .file.trust import Notary
 from .http import routes
@@ -100,6 +101,14 @@ class RTUMagicsServer(ExtensionApp):
         ),
     ).tag(config=True)
 
+    live_documents = Bool(
+        True,
+        help=(
+            "Whether a notebook that JupyterLab has open with live collaboration is one notebook "
+            "with ours. If not, edits made here are kept in the database until it is closed there."
+        ),
+    ).tag(config=True)
+
     deleted_kernel_grace = Float(
         GRACE,
         help=(
@@ -159,9 +168,12 @@ class RTUMagicsServer(ExtensionApp):
         service.activity = Activity(
             serverapp.kernel_manager, self.settings.setdefault("last_activity_times", {})
         )
-        service.workspace.holders = Holders(
-            root, serverapp.web_app.settings, lambda: serverapp.extension_manager.extension_apps
-        )
+        settings = serverapp.web_app.settings
+        apps = lambda: serverapp.extension_manager.extension_apps  # noqa: E731
+        service.workspace.holders = Holders(root, settings, apps)
+        if self.live_documents:
+            service.bridges = Bridges(service.collections, settings, apps)
+        service.workspace.holders.bridgeable = service.bridges.can
         # Another extension may still replace it.
         service.workspace.contents = lambda: serverapp.contents_manager
         service.workspace.notary = Notary(service.workspace.contents)
@@ -194,11 +206,24 @@ class RTUMagicsServer(ExtensionApp):
         if service is None:  # what stood against it has been logged
             return
         service.start()
+        self._listen_for_documents(serverapp)
         if self.lease:
             self.leases.start()
         url = local_url(serverapp)
         if url is not None:
             self._address.write(url, service.workspace.root, self.lease)
+
+    def _listen_for_documents(self, serverapp: Any) -> None:
+        """Hear at once when a live document is opened; else it is seen within a second."""
+
+        async def heard(logger: Any, schema_id: str, data: Any) -> None:
+            if self.service is not None and data.get("action") == "initialize":
+                await self.service.live_document_opened()
+
+        try:
+            serverapp.event_logger.add_listener(schema_id=DOCUMENT_EVENTS, listener=heard)
+        except Exception as exc:  # nobody here has live documents
+            self.log.debug("no events of live documents: %s", exc)
 
     async def stop_extension(self) -> None:
         """Write what has not been written and close the store."""

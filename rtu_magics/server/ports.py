@@ -5,7 +5,7 @@ The one thing that fulfils them is `room.Room`; a test of one part needs no more
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from .notebook.chain import Chain
 from .store import AnyConnection
 from .wire.connection import Connection
 
-__all__ = ["Audience", "LiveNotebook", "Log", "OpenNotebook"]
+__all__ = ["Audience", "LiveNotebook", "Log", "OpenNotebook", "Twin"]
 
 _T = TypeVar("_T")
 
@@ -91,3 +91,22 @@ class OpenNotebook(LiveNotebook, Protocol):
     @property
     def path(self) -> str:
         """Where it lies below the server's root."""
+
+
+class Twin(Protocol):
+    """What stands beside a notebook and holds the same: a live document of JupyterLab.
+
+    A notebook's writer calls it, and awaits nothing meanwhile.
+    """
+
+    def changes(self) -> list[tuple[FileDeltaBase, UUID]]:
+        """Return what others did there, with the authors; the same until it is `took`."""
+
+    def took(self, refused: str, stored: bool) -> None:
+        """Note what became of the changes: `refused` says why one was, `stored` if all are."""
+
+    def settle(self, deltas: Sequence[FileDeltaBase]) -> None:
+        """Make there what was stored here; without deltas, whatever else has changed."""
+
+    def outputs_changed(self) -> None:
+        """Show there soon what runs put out since."""

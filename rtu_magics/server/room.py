@@ -30,6 +30,7 @@ from .notebook.jobs import Call, Submission
 from .notebook.presence import Presence
 from .outputs.cache import Collections
 from .outputs.collection import LiveCollection
+from .ports import Twin
 from .store import AnyConnection
 from .wire.connection import Connection, Outbox, broadcast
 from .wire.frames import Frame, error_frame, message
@@ -37,6 +38,7 @@ from .wire.state_feed import StatusFeed
 from .writer import Writer
 
 if TYPE_CHECKING:
+    from .bridge.bridges import Bridges
     from .file.sync import DiskFile
 
 __all__ = ["Room"]
@@ -73,6 +75,7 @@ class Room:
     """
 
     disk: DiskFile
+    bridges: Bridges | None = None
 
     def __init__(
         self,
@@ -119,6 +122,10 @@ class Room:
         await self.kernel.close()
         self.executor.late.settle()
         left = await self.disk.close()
+        if self.bridges is not None:
+            await self.bridges.close(self)
+        if left:  # its live document may have ended before us: then we write it ourselves
+            left = await self.disk.close()
         if left:
             logger.error("%s: its latest changes are not in the file: %s", self.path, left)
         await self.abandon()
@@ -129,6 +136,8 @@ class Room:
         self.variables.close()
         await self.executor.close()
         await self.disk.stop()
+        if self.bridges is not None:
+            await self.bridges.close(self)
         await self._writer.close()
 
     @property
@@ -148,6 +157,21 @@ class Room:
     def changed(self, *, revive: bool = True) -> None:
         """Note that the file is to be written again; see `file.sync.DiskFile.changed`."""
         self.disk.changed(revive=revive)
+        if self.twin is not None and not revive:
+            self.twin.outputs_changed()
+
+    @property
+    def twin(self) -> Twin | None:
+        """The live document of JupyterLab that the notebook stands on, if it does."""
+        return self._writer.twin
+
+    @twin.setter
+    def twin(self, twin: Twin | None) -> None:
+        self._writer.twin = twin
+
+    def pull(self) -> None:
+        """Take what the twin has now, unless the store is held."""
+        self._writer.pull()
 
     def store_later(self, collection: LiveCollection) -> None:
         """Store outputs once the database that another program holds is free again."""

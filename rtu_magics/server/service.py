@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 from ..errors import InvalidMessage
 from ..models import Notebook
 from .access.people import People
+from .bridge.bridges import Bridges
 from .file.first_version import FirstVersion
 from .file.format import dumps
 from .file.in_place import finish_all
@@ -100,6 +102,7 @@ class Service:
         self.links = Links(database.secret, api_prefix)
         self.collections = Collections(database, self.links)
         self.outbox = Outbox()
+        self.bridges = Bridges(self.collections)  # of whose live documents the extension knows
         self.limits = limits or Limits()
         self.admission = Admission(self.limits)
         self.gate = Gate(self.limits)
@@ -282,6 +285,7 @@ class Service:
             self.workspace.paths.admit(place, by_owner=by_owner, file_id=row.id)
             await self._first_version(row)
             room = self._open(self.workspace.file(file_id) or row)
+            await self.bridges.look(room)
             await room.disk.check()
             await room.kernel.poll()
             return room
@@ -299,6 +303,7 @@ class Service:
             lost_kernels=self.lost_kernels,
         )
         room.disk = DiskFile(room, self.workspace, self.collections, self.relocation, record)
+        room.bridges = self.bridges
         room.start()
         self.rooms[row.id] = room
         return room
@@ -314,7 +319,12 @@ class Service:
                 self.collections.forget(room.file_id)
                 await room.close()
                 continue
-            for poll, of in ((room.kernel.poll, "the kernel of "), (room.disk.poll, "")):
+            polls = (
+                (room.kernel.poll, "the kernel of "),
+                (partial(self.bridges.look, room), "the live document of "),
+                (room.disk.poll, ""),
+            )
+            for poll, of in polls:
                 what = f"{of}{room.path}"
                 try:
                     await poll()
@@ -323,6 +333,11 @@ class Service:
                     if self._seldom.due(what, exc):
                         logger.exception("cannot look after %s", what)
         await self.orphans.look(self.rooms.values())
+
+    async def live_document_opened(self) -> None:
+        """Put the notebooks that are open here on live documents that were opened just now."""
+        for room in list(self.rooms.values()):
+            await self.bridges.look(room)
 
 
 def _log(exc: Exception) -> None:

@@ -33,7 +33,7 @@ from .notebook.chain import NotStored, Staged
 from .notebook.jobs import Call, Submission
 from .outputs.cache import Collections
 from .outputs.claims import foreign_outputs
-from .ports import LiveNotebook
+from .ports import LiveNotebook, Twin
 from .store import AnyConnection
 from .wire.connection import Outbox, broadcast
 from .wire.frames import Envelope, error_frame, message
@@ -82,6 +82,7 @@ class Writer:
         self._stale = False  # whether the copy in memory holds what the store does not
         self._retry: asyncio.TimerHandle | None = None
         self._waits_since = 0.0
+        self.twin: Twin | None = None
 
     def start(self) -> None:
         """Start taking jobs."""
@@ -118,6 +119,11 @@ class Writer:
         if self._notebook.chain.needs_version:
             self._wake.set()
 
+    def pull(self) -> None:
+        """Take what the twin has now, if nothing is in the way; else it is taken with the next."""
+        if not (self._at_work or self._closed):
+            self._work()
+
     async def _write_forever(self) -> None:
         while True:
             await self._wake.wait()
@@ -128,13 +134,16 @@ class Writer:
 
     def _work(self) -> None:
         """Do what is queued; never within itself, as a job may queue another."""
-        if self._retry is not None or not self._jobs:
+        if self._retry is not None or not (self._jobs or self.twin):
             return
         if not self._database.is_free():
             self._wait_for_store()
             return
         self._at_work = True
         try:
+            if self.twin is not None and not self._take_from(self.twin):
+                self._wait_for_store()
+                return
             batch: list[Submission] = []
             while self._jobs:
                 job = self._jobs.popleft()
@@ -150,6 +159,16 @@ class Writer:
                 self._put_back(batch)
         finally:
             self._at_work = False
+
+    def _take_from(self, twin: Twin) -> bool:
+        """Store what others did in the twin; returns as `_write`."""
+        came = [Submission(delta, author, "", twin=True) for delta, author in twin.changes()]
+        if not came:
+            return True
+        done = self._write(came)
+        refused = next((job.refused for job in came if job.refused), "")
+        twin.took(refused, all(job.accepted for job in came))
+        return done
 
     # While another program holds the database
 
@@ -197,6 +216,8 @@ class Writer:
             job.done.set_result(job.work())
         except Exception as exc:
             job.done.set_exception(exc)
+        if self.twin is not None:
+            self.twin.settle(())
 
     def _snapshot(self) -> None:
         try:
@@ -266,6 +287,8 @@ class Writer:
         failure = self._commit(staged, extras) if staged else ""
         if failure and self._database.held:
             return False
+        if self.twin is not None:
+            self.twin.settle([one.delta for one in staged if not (failure or batch[0].twin)])
         for job, answer, hangs_on_commit in answers:
             if failure and hangs_on_commit:
                 self._refusal(job, STORE_FAILED.format(failure), NotStored)()
@@ -317,6 +340,7 @@ class Writer:
 
     def _acceptance(self, job: Submission, one: Staged, plan: Plan | None) -> Callable[[], None]:
         def answer() -> None:
+            job.accepted = True
             envelope = Envelope(self._notebook.channel, job.transaction_id)
             if job.connection is not None:
                 job.connection.send(envelope.message("new_delta_reply", '{"success":true}'))
@@ -353,6 +377,7 @@ class Writer:
         self, job: Submission, cause: str, error: type[SquashError] = SquashError
     ) -> Callable[[], None]:
         def answer() -> None:
+            job.refused = "" if error is NotStored else cause
             if job.connection is not None:
                 self._reply(job, False)
                 rejected = error_frame(

@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ...document import ORIGINAL, normalise_notebook, unnamed_parts
+from ...document import ORIGINAL, normalise_notebook, notebook_bytes, unnamed_parts
 from ...document.file_parts import PARKED, put_back
+from ...document.plain import whole
 from ...document.repair import CODE_CELL, OUTPUTS, TEXT_CELL
 from ...models import CodeCell, MarkdownCell, Notebook, RawCell
 from ..file.format import file_metadata
@@ -20,6 +21,7 @@ __all__ = [
     "BLANK",
     "MARKS",
     "Cell",
+    "as_in_file",
     "cell_for_live",
     "cell_from_live",
     "is_blank",
@@ -40,24 +42,6 @@ BLANK = ("kernelspec", "language_info")
 """Keys of the notebook's metadata that a live document has also where the file has none."""
 
 _LIVE_ALONE = ("execution_state",)
-_EXACT = 2**53
-
-
-def whole(value: Any) -> Any:
-    """Return a JSON value with its whole floats as integers, as Jupyter saves them.
-
-    Examples
-    --------
-    >>> whole({"a": [1.0, 2.5, True, None]})
-    {'a': [1, 2.5, True, None]}
-    """
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) <= _EXACT else value
-    if isinstance(value, Mapping):
-        return {key: whole(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [whole(entry) for entry in value]
-    return value
 
 
 def same(one: Any, other: Any) -> bool:
@@ -151,3 +135,12 @@ def output_for_live(output: Any) -> Any:
 def notebook_from_live(raw: Mapping[str, Any]) -> Notebook:
     """Return a whole live document as our notebook."""
     return normalise_notebook(whole(raw))
+
+
+def as_in_file(raw: Mapping[str, Any]) -> Notebook:
+    """Return a notebook in plain values as it would be read from the file that it is saved to.
+
+    Both sides of a merge have to come this way: a file lays texts out in lines, and has whole
+    numbers where a live document has floats.
+    """
+    return normalise_notebook(notebook_bytes(notebook_from_live(raw)))

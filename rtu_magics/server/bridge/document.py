@@ -30,6 +30,10 @@ class Touched:
     ----------
     cells, outputs
         Ids of cells with other content, and with other outputs, counts or execution states.
+    replaced
+        Ids of cells in whose place others were put.
+    moved
+        Ids of cells that somebody moved.
     order
         Whether cells came, went, moved or got another id.
     metadata
@@ -38,6 +42,8 @@ class Touched:
 
     cells: set[str] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
     order: bool = False
     metadata: bool = False
 
@@ -227,6 +233,21 @@ class LiveDocument:
         found: Array = cell["outputs"]
         return found
 
+    def set_count(self, index: int, count: int | None) -> None:
+        """Set a code cell's execution count."""
+        with self.change():
+            cell = self._cells[index]
+            present = cell.get("execution_count")
+            if present != count or "execution_count" not in cell:
+                cell["execution_count"] = count
+
+    def set_execution_state(self, index: int, state: str) -> None:
+        """Say whether a code cell runs (``running``) or not (``idle``): pages show it."""
+        with self.change():
+            cell = self._cells[index]
+            if cell.get("execution_state") != state:
+                cell["execution_state"] = state
+
     def _metadata_map(self, index: int | None) -> Map:
         holder = self._meta if index is None else self._cells[index]
         if not isinstance(holder.get("metadata"), Map):
@@ -281,6 +302,7 @@ class LiveDocument:
                 known = [one for one in new if isinstance(one, str)]
                 self.touched.cells.update(known)
                 self.touched.outputs.update(known)
+                self.touched.replaced.update(known)
                 ids[at:at] = new
                 at += len(new)
         if len(ids) != len(self._cells):

@@ -19,6 +19,7 @@ from ...models import CodeCell, FileDeltaAdapter, FileDeltaBase
 from .cells import BLANK, Cell, cell_from_live, is_blank, metadata_of, parts_of, same
 from .document import LiveDocument, Touched
 from .order import rearrange
+from .past import Past
 
 __all__ = ["Changes", "changes_in", "mend_ids", "set_rest"]
 
@@ -41,12 +42,15 @@ class Changes:
         none). No delta can say that either.
     outputs
         Cells whose outputs did not fit into a delta.
+    merged
+        Ids of cells that the document has otherwise than the notebook will, once the deltas are in.
     """
 
     deltas: list[FileDeltaBase] = field(default_factory=list)
     removed: list[tuple[str | None, str]] = field(default_factory=list)
     parts: list[tuple[str, str, Any]] = field(default_factory=list)
     outputs: list[CodeCell] = field(default_factory=list)
+    merged: set[str] = field(default_factory=set)
 
     @property
     def rest(self) -> bool:
@@ -65,12 +69,22 @@ def set_rest(builder: NotebookBuilder, changes: Changes) -> None:
         builder.set_unnamed_part(cell_id, key, value)
 
 
-def mend_ids(live: LiveDocument, builder: NotebookBuilder) -> list[str]:
+def mend_ids(
+    live: LiveDocument, builder: NotebookBuilder, past: Past, *, revived: bool = True
+) -> list[str]:
     """Give every cell of a document an id that is its own; returns those that are new.
 
     A cell that came back after it was deleted gets another one, as does one whose id no cell can
     have. Of two with one id the second does, and where it is the first once more it goes: both
     sides moved the cell.
+
+    Parameters
+    ----------
+    live, builder, past
+        The document, the notebook as it was before, and what our clients changed lately.
+    revived
+        Whether what is in the document alone came back; else it may have been deleted in the
+        notebook meanwhile.
     """
     seen: dict[str, int] = {}
     fresh: list[str] = []
@@ -78,10 +92,12 @@ def mend_ids(live: LiveDocument, builder: NotebookBuilder) -> list[str]:
     while index < len(ids := live.ids):
         cell_id = ids[index]
         if isinstance(cell_id, str) and cell_id in seen:
-            if _alike(live, seen[cell_id], index):
+            if _alike(
+                [cell_from_live(live.raw(at)) for at in (seen[cell_id], index)], builder, past
+            ):
                 live.delete(index)
                 continue
-        elif _usable(cell_id, builder):
+        elif _usable(cell_id, builder, revived):
             seen[cell_id] = index
             index += 1
             continue
@@ -94,7 +110,11 @@ def mend_ids(live: LiveDocument, builder: NotebookBuilder) -> list[str]:
 
 
 def changes_in(
-    file_id: UUID, live: LiveDocument, touched: Touched, builder: NotebookBuilder
+    file_id: UUID,
+    live: LiveDocument,
+    touched: Touched,
+    builder: NotebookBuilder,
+    past: Past,
 ) -> Changes:
     """Return what was changed in a live document, as deltas.
 
@@ -108,6 +128,8 @@ def changes_in(
         Where it changed.
     builder
         The notebook as it is without that; not changed.
+    past
+        What our clients changed lately.
     """
     found = Changes()
 
@@ -130,8 +152,12 @@ def changes_in(
         put("nb_cells", "add", {"id": cell_id, "cell": added, "after_id": after_id})
     for cell_id in sorted(touched.cells):
         if cell_id in builder and cell_id in ids:
+            cell = builder.cell(cell_id)
             new = cell_from_live(live.raw(live.index_of(cell_id), outputs=False))
-            for kind, action, properties in _cell_changes(new, builder.cell(cell_id), found):
+            if cell_id in touched.replaced and (merged := past.merged(new, cell)) is not new:
+                found.merged.add(cell_id)
+                new = merged
+            for kind, action, properties in _cell_changes(new, cell, found):
                 put(kind, action, properties, cell_id)
     if touched.metadata:
         present, now = builder.nb.metadata, live.metadata()
@@ -142,17 +168,21 @@ def changes_in(
     return found
 
 
-def _usable(cell_id: Any, builder: NotebookBuilder) -> bool:
+def _usable(cell_id: Any, builder: NotebookBuilder, revived: bool) -> bool:
     return (
         isinstance(cell_id, str)
         and VALID_CELL_ID.fullmatch(cell_id) is not None
-        and (cell_id in builder or cell_id not in builder.deleted_cell_ids)
+        and (not revived or cell_id in builder or cell_id not in builder.deleted_cell_ids)
     )
 
 
-def _alike(live: LiveDocument, one: int, other: int) -> bool:
-    first, second = (cell_from_live(live.raw(index)) for index in (one, other))
-    return same(first.model_dump(), second.model_dump())
+def _alike(twins: list[Cell], builder: NotebookBuilder, past: Past) -> bool:
+    """Whether two cells with one id say the same once each has what we wrote meanwhile."""
+    cell_id = twins[0].id
+    if cell_id in builder:
+        twins = [past.merged(one, builder.cell(cell_id)) for one in twins]
+    first, second = (one.model_dump() for one in twins)
+    return same(first, second)
 
 
 def _fitting(cell: Cell, found: Changes) -> dict[str, Any]:

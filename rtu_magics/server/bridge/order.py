@@ -26,7 +26,12 @@ class Rearranged:
     placed: list[tuple[str, str | None, bool]] = field(default_factory=list)
 
 
-def rearrange(have: Sequence[str], want: Sequence[str], anew: Collection[str] = ()) -> Rearranged:
+def rearrange(
+    have: Sequence[str],
+    want: Sequence[str],
+    anew: Collection[str] = (),
+    moving: Collection[str] = (),
+) -> Rearranged:
     """Return the fewest steps from one order of cells to another.
 
     Parameters
@@ -35,6 +40,8 @@ def rearrange(have: Sequence[str], want: Sequence[str], anew: Collection[str] = 
         Ids, each once.
     anew
         Those among both that have to leave and come again.
+    moving
+        Those that are to be moved rather than others, where either would do.
 
     Examples
     --------
@@ -47,7 +54,8 @@ def rearrange(have: Sequence[str], want: Sequence[str], anew: Collection[str] = 
     found = Rearranged([cell_id for cell_id in have if cell_id not in wanted])
     ranks = {cell_id: at for at, cell_id in enumerate(want)}
     known = {cell_id for cell_id in have if cell_id in wanted}
-    staying = longest_rising([ranks[cell_id] for cell_id in have if cell_id in known])
+    resting = (one for one in have if one in known and one not in moving)
+    staying = longest_rising([ranks[cell_id] for cell_id in resting])
     previous: str | None = None
     for at, cell_id in enumerate(want):
         if cell_id not in known:

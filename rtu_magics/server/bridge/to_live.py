@@ -31,6 +31,7 @@ from .cells import (
 )
 from .document import LiveDocument, Touched
 from .order import rearrange
+from .past import Past
 
 __all__ = ["OutputsOf", "everything", "follow", "touched_by"]
 
@@ -44,6 +45,8 @@ def touched_by(deltas: Iterable[FileDeltaBase]) -> Touched:
     for delta in deltas:
         if isinstance(delta, NBCellsAdd | NBCellsDelete | NBCellsMove):
             found.order = True
+            if isinstance(delta, NBCellsMove):
+                found.moved.add(delta.properties.id)
         elif isinstance(delta, NBMetadataUpdate):
             found.metadata = True
         elif delta.delta_type in ("cell_contents", "cell_metadata"):
@@ -53,7 +56,7 @@ def touched_by(deltas: Iterable[FileDeltaBase]) -> Touched:
 
 def everything(builder: NotebookBuilder) -> Touched:
     """Return that all of a notebook is to be compared, but for outputs."""
-    return Touched(set(builder.cell_ids), order=True, metadata=True)
+    return Touched(cells=set(builder.cell_ids), order=True, metadata=True)
 
 
 def follow(
@@ -61,6 +64,7 @@ def follow(
     touched: Touched,
     builder: NotebookBuilder,
     outputs_of: OutputsOf = lambda cell: None,
+    past: Past | None = None,
 ) -> None:
     """Bring a document to what a notebook holds, in one transaction.
 
@@ -74,6 +78,8 @@ def follow(
         The notebook.
     outputs_of
         What new cells show.
+    past
+        Remembers what cells held before.
     """
     if not touched.content:
         return
@@ -89,8 +95,11 @@ def follow(
             for cell_id, cell in cells.items()
             if cell.cell_type != builder.cell(cell_id).cell_type
         }
+        if past is not None:
+            for cell in cells.values():
+                past.note(cell)
         if touched.order or anew:
-            _arrange(live, builder, anew, outputs_of)
+            _arrange(live, builder, anew, touched.moved, outputs_of)
         for cell_id, cell in cells.items():
             if cell_id not in anew:
                 _bring_cell(live, live.index_of(cell_id), cell, builder.cell(cell_id))
@@ -99,12 +108,16 @@ def follow(
 
 
 def _arrange(
-    live: LiveDocument, builder: NotebookBuilder, anew: set[str], outputs_of: OutputsOf
+    live: LiveDocument,
+    builder: NotebookBuilder,
+    anew: set[str],
+    moving: set[str],
+    outputs_of: OutputsOf,
 ) -> None:
     for index in range(len(ids := live.ids) - 1, -1, -1):  # whatever could be no cell of ours
         if not isinstance(ids[index], str) or ids[index] in ids[:index]:
             live.delete(index)
-    steps = rearrange(live.ids, builder.cell_ids, anew)
+    steps = rearrange(live.ids, builder.cell_ids, anew, moving)
     for cell_id in steps.gone:
         live.delete(live.index_of(cell_id))
     moved: dict[str, Mapping[str, Any]] = {}

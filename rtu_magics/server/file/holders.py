@@ -53,6 +53,8 @@ class Holders:
         self._root = root
         self._settings = settings or {}
         self._apps = apps
+        # Whether ours can stand on a live document, and owns the file together with it.
+        self.bridgeable: Callable[[str], bool] = lambda path: False
         self._others: dict[Path, str] = {}  # what to say of all that lies below a directory
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
@@ -76,7 +78,8 @@ class Holders:
         path
             Below the root.
         """
-        if path in paths_of_rooms(self._settings, self._apps()):
+        open_here = path in paths_of_rooms(self._settings, self._apps())
+        if open_here and not self.bridgeable(path):
             return f"{path} is open in this server's JupyterLab with live collaboration"
         absolute = Path(os.path.realpath(self._root / path))
         for directory, words in self._others.items():

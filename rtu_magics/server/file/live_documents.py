@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["paths_of_rooms"]
+__all__ = ["notebook_rooms", "paths_of_rooms"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,37 @@ def paths_of_rooms(settings: Mapping[str, Any], apps: Mapping[str, Iterable[Any]
             continue
         if path:
             found.add(_relative(str(path), settings))
+    return found
+
+
+def notebook_rooms(
+    settings: Mapping[str, Any], apps: Mapping[str, Iterable[Any]]
+) -> dict[str, Any]:
+    """Return the rooms in which notebooks are open, as jupyter-collaboration has them, by path.
+
+    Parameters
+    ----------
+    settings, apps
+        As in `paths_of_rooms`.
+    """
+    ids = settings.get("file_id_manager")
+    found: dict[str, Any] = {}
+    if ids is None:
+        return found
+    for app in apps.get("jupyter_server_ydoc", ()):
+        rooms = getattr(getattr(app, "ywebsocket_server", None), "rooms", {})
+        for room_id, room in list(rooms.items()):
+            form, _, rest = str(room_id).partition(":")
+            kind, _, file_id = rest.partition(":")
+            if (form, kind) != ("json", "notebook"):
+                continue
+            try:
+                path = ids.get_path(file_id)
+            except Exception as exc:  # somebody else's database
+                logger.debug("cannot tell where %s lies: %s", room_id, exc)
+                continue
+            if path:
+                found[_relative(str(path), settings)] = room
     return found
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import marshal
+from pathlib import Path
 from typing import Any
 
+from ...document import normalise_notebook
+from ...document.plain import whole
+from ...errors import InvalidMessage
 from ...models import Notebook
-from .format import DiskBase, dumps
+from .format import DiskBase, dumps, hash_of
+from .regular import NotRegular, read_regular
 
-__all__ = ["base_of", "content_of", "detached", "differs"]
+__all__ = ["as_loaded", "base_of", "content_of", "detached", "differs"]
 
 
 def detached(notebook: Notebook) -> Notebook:
@@ -50,3 +55,17 @@ def differs(notebook: Notebook, other: Notebook | DiskBase) -> bool:
     if isinstance(other, DiskBase):
         return DiskBase.of(notebook).dumps() != other.dumps()
     return dumps(notebook) != dumps(other)
+
+
+def as_loaded(path: Path, known_hash: str | None) -> DiskBase | None:
+    """Sum up a file as a live document would hold it; None if it is not what is known of it.
+
+    Live documents have whole numbers where a file may have floats.
+    """
+    try:
+        content = read_regular(path)
+        if hash_of(content) != known_hash:
+            return None
+        return base_of(normalise_notebook(whole(json.loads(content))))
+    except (OSError, NotRegular, InvalidMessage, ValueError, RecursionError):
+        return None

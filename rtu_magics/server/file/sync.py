@@ -9,9 +9,12 @@ done.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ...models import Notebook
 from ..outputs.cache import Collections
@@ -28,7 +31,7 @@ from .plain_contents import pairing_of
 from .reader import Reader
 from .record import FileRecord
 from .rename import move
-from .snapshot import base_of, content_of, differs
+from .snapshot import as_loaded, base_of, content_of, differs
 from .state import FileState, may_write
 from .whereabouts import Tracker, Whereabouts
 from .workspace import Workspace
@@ -46,6 +49,13 @@ class NotOnDisk(OSError):
     """The file does not hold the notebook; the message says why and what to do, in one line."""
 
 
+class LiveFile(Protocol):
+    """Writes the file in our place."""
+
+    async def save(self) -> None:
+        """Write it with all that the notebook holds now; OSError if it cannot be."""
+
+
 class DiskFile:
     """Keeps the file and the room in step.
 
@@ -60,6 +70,8 @@ class DiskFile:
     ----------
     shown
         Returns the file's condition as clients are told it.
+    live
+        What writes and watches the file in our place, while somebody does.
     """
 
     def __init__(
@@ -81,6 +93,7 @@ class DiskFile:
         self._searches = 0
         self._seldom = Seldom()
         self._lock = asyncio.Lock()
+        self.live: LiveFile | None = None
         self.shown, self._feed = self._driver.shown, self._driver.feed
 
     @property
@@ -174,12 +187,28 @@ class DiskFile:
         async with self._lock:
             if not (self.dirty or self.state.failure):
                 return
+            if self.live is not None:
+                await self._have_it_written(self.live)
+                return
+            if self._workspace.holders.bridgeable(self._room.path):
+                return  # a live document has just been opened: both are put together first
             while True:
                 await self._take_outside_changes()
                 if not self.state.unsaved or not may_write(self.state):
                     return
                 if (patient and self._may_turn_up()) or await self._write():
                     return
+
+    async def _have_it_written(self, live: LiveFile) -> None:
+        self._check_owners()
+        if not may_write(self.state):
+            return
+        generation = self.state.generation
+        try:
+            await live.save()
+        except OSError as exc:
+            raise self._failed("write", exc) from exc
+        self._feed(ev.Wrote(self._driver.now, generation))
 
     async def move(self, target: Path) -> None:
         """Move the file, brought up to date, without replacing another one.
@@ -191,6 +220,10 @@ class DiskFile:
         OSError
             It cannot be written or moved.
         """
+        if self.live is not None:
+            raise PermissionError(
+                errno.EBUSY, "it is open in JupyterLab with live collaboration; rename it there"
+            )
         await self.flush()
         async with self._lock:
             if self.state.gone_at is None:
@@ -203,6 +236,9 @@ class DiskFile:
 
     async def poll(self) -> None:
         """Look whether another program changed the file; what it did is taken in beside this."""
+        if self.live is not None:
+            self._check_owners()
+            return
         if self.state.gone_at is not None and not self.path.exists():
             if self._searches > 0 and not self._lock.locked():
                 self._searches -= 1
@@ -219,12 +255,16 @@ class DiskFile:
 
     async def look_now(self) -> None:
         """Look at once whether the file is still this notebook's, and take in what changed."""
+        if self.live is not None:
+            return
         if self._stamp is None or stamp_of(self.path) != self._stamp:
             await self._look_quietly()
 
     async def check(self) -> None:
         """After loading a room: take what changed on disk, write what was not yet written."""
         self._check_owners()
+        if self.live is not None:
+            return
         await self._look_quietly()
         if self._record.base is None or self.state.content == "foreign":
             return
@@ -393,6 +433,36 @@ class DiskFile:
     async def keep_room(self, name: str, *, reload: bool) -> None:
         """Keep the room as a version before anything happens to it or the file."""
         await keep_before(self._room, name, reload=reload)
+
+    # A live document that writes the file instead; see `bridge`
+
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """Let nothing be read or written while this is held."""
+        async with self._lock:
+            yield
+
+    @property
+    def known(self) -> DiskBase | None:
+        """What the file held when it was last known."""
+        return self._record.base
+
+    async def merge_base(self) -> DiskBase:
+        """Return what the file held when it was last known, as Jupyter would load it."""
+        known = self._record.base
+        if known is None:
+            return await asyncio.to_thread(base_of, self._render())
+        found = await asyncio.to_thread(as_loaded, self.path, self._record.hash)
+        return known if found is None else found
+
+    async def meet(self, notebook: Notebook, base: DiskBase) -> None:
+        """Bring what a live document has beyond `base` into the room."""
+        await take_in(self._room, self._collections, self.path.name, notebook, base, held=False)
+
+    def noted(self, disk_hash: str, base: DiskBase) -> None:
+        """Note what the file holds: a live document has just been written to it."""
+        self._stamp = stamp_of(self.path)
+        self._record.remember(disk_hash, base)
 
     # State
 

@@ -28,6 +28,9 @@ class Submission:
     also: Callable[[AnyConnection], None] | None = None
     done: asyncio.Future[FileDeltaBase] | None = None
     person: Person | None = None  # whose rights count; the server's own changes have none
+    twin: bool = False  # whether the twin has it already
+    accepted: bool = False
+    refused: str = ""  # why, if it will be the next time, too
 
 
 @dataclass(slots=True)

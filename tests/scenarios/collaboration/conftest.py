@@ -70,10 +70,10 @@ class Lab:
 class Page:
     """Somebody who has a notebook open in the page."""
 
-    def __init__(self, lab: Lab, path: str) -> None:
+    def __init__(self, lab: Lab, path: str, name: str = "ann") -> None:
         script = str(Path(__file__).parent / "page.py")
         self.process = subprocess.Popen(
-            [lab.python, script, lab.url, lab.token, path],
+            [lab.python, script, lab.url, lab.token, path, name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -89,7 +89,7 @@ class Page:
             raise AssertionError(self.process.stderr.read())
         return json.loads(line)
 
-    def ask(self, command: str) -> list[str]:
+    def ask(self, command: str) -> Any:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{command}\n")
         self.process.stdin.flush()
@@ -164,11 +164,11 @@ def start_lab(place: Path, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
 
 
 @pytest.fixture
-def open_page() -> Iterator[Callable[[Lab, str], Page]]:
+def open_page() -> Iterator[Callable[..., Page]]:
     pages: list[Page] = []
 
-    def start(lab: Lab, path: str) -> Page:
-        pages.append(Page(lab, path))
+    def start(lab: Lab, path: str, name: str = "ann") -> Page:
+        pages.append(Page(lab, path, name))
         return pages[-1]
 
     try:

@@ -1,7 +1,9 @@
 """A page of JupyterLab with live collaboration, without the browser: one client of one document.
 
 Runs in the environment of jupyter-collaboration. Commands come as lines on stdin, each is answered
-by a line of JSON: ``type CELL TEXT`` (appended), ``sources``, ``leave``.
+by a line of JSON: ``type CELL TEXT`` (appended), ``insert CELL PLACE TEXT``, ``add PLACE ID``,
+``delete CELL``, ``move CELL PLACE``, ``undo``, ``redo``, ``offline``, ``online``, ``sources``,
+``notebook``, ``people``, ``save``, ``leave``. CELL and PLACE count from 0.
 """
 
 from __future__ import annotations
@@ -10,15 +12,22 @@ import asyncio
 import json
 import sys
 import urllib.request
+from typing import Any
 
 from jupyter_ydoc import YNotebook
 from pycrdt import (
+    Awareness,
     Doc,
+    Map,
+    Text,
+    UndoManager,
     YMessageType,
     YSyncMessageType,
+    create_awareness_message,
     create_sync_message,
     create_update_message,
     handle_sync_message,
+    read_message,
 )
 from websockets.asyncio.client import connect
 
@@ -34,32 +43,117 @@ def session(url: str, token: str, path: str) -> dict[str, str]:
         return json.load(response)
 
 
-async def main(url: str, token: str, path: str) -> None:
+class Page:
+    """What a person does in it; each thing is one transaction that can be undone."""
+
+    def __init__(self, name: str) -> None:
+        self.doc = Doc()
+        self.awareness = Awareness(self.doc)
+        self.awareness.set_local_state(
+            {"user": {"username": name, "name": name, "display_name": name}}
+        )
+        self.notebook = YNotebook(self.doc)
+        self.cells = self.notebook.ycells
+        self.undo = UndoManager(scopes=[self.cells], capture_timeout_millis=0)
+        self.undo.include_origin("page")
+        self.online = True
+        self.people: dict[int, dict[str, Any]] = {}
+
+    def do(self, command: str, rest: str) -> object:
+        if command == "sources":
+            return [str(cell["source"]) for cell in self.cells]
+        if command == "notebook":
+            found = self.notebook.get(deduplicate=False)
+            states = [cell.get("execution_state") for cell in self.cells]
+            return {**found, "states": states}
+        if command == "people":
+            return [state for state in self.awareness.states.values() if state]
+        if command in ("undo", "redo"):
+            getattr(self.undo, command)()
+        elif command != "nothing":
+            with self.doc.transaction(origin="page"):
+                getattr(self, f"_{command}")(*rest.split(" ", {"insert": 2}.get(command, 1)))
+        return [str(cell["source"]) for cell in self.cells]
+
+    def _type(self, index: str, text: str) -> None:
+        source = self.cells[int(index)]["source"]
+        source += text
+
+    def _insert(self, index: str, at: str, text: str) -> None:
+        source = self.cells[int(index)]["source"]
+        source.insert(len(str(source)[: int(at)].encode()), text)
+
+    def _add(self, index: str, cell_id: str) -> None:
+        cell = {"id": cell_id, "cell_type": "code", "source": "", "metadata": {"trusted": True}}
+        self.cells.insert(int(index), self.notebook.create_ycell({**cell, "outputs": []}))
+
+    def _delete(self, index: str) -> None:
+        del self.cells[int(index)]
+
+    def _move(self, index: str, to: str) -> None:
+        cell = self.cells[int(index)].to_py()
+        del self.cells[int(index)]
+        self.cells.insert(int(to), self.notebook.create_ycell(cell))
+
+    def _attach(self, index: str, name: str) -> None:
+        self.cells[int(index)]["attachments"] = {name: {"image/png": "iVBORw0KGgo="}}
+
+    def _run(self, index: str, text: str) -> None:
+        """As a page does whose kernel prints a text."""
+        cell = self.cells[int(index)]
+        cell["execution_state"], cell["execution_count"] = "running", None
+        cell["outputs"].clear()
+        cell["execution_count"] = 1
+        output = {"output_type": "stream", "name": "stdout", "text": Text(text)}
+        cell["outputs"].append(Map(output))
+        cell["execution_state"] = "idle"
+
+
+async def main(url: str, token: str, path: str, name: str = "ann") -> None:
     found = await asyncio.to_thread(session, url, token, path)
     room = f"json:notebook:{found['fileId']}?sessionId={found['sessionId']}"
     address = f"ws{url.removeprefix('http')}api/collaboration/room/{room}"
     headers = {"Authorization": f"token {token}"}
-    doc = Doc()
-    notebook = YNotebook(doc)
+    page = Page(name)
+    doc = page.doc
     synced = asyncio.Event()
     async with connect(address, additional_headers=headers, proxy=None, max_size=None) as socket:
+        held: list[bytes] = []  # what came while it was offline
+
+        async def take(message: bytes) -> None:
+            if message[0] == YMessageType.AWARENESS:
+                page.awareness.apply_awareness_update(read_message(message[1:]), "remote")
+                return
+            if message[0] != YMessageType.SYNC:
+                return
+            reply = handle_sync_message(message[1:], doc)
+            if reply is not None:
+                await socket.send(reply)
+            if message[1] == YSyncMessageType.SYNC_STEP2:
+                synced.set()
 
         async def receive() -> None:
             async for message in socket:
-                if message[0] != YMessageType.SYNC:
-                    continue
-                reply = handle_sync_message(message[1:], doc)
-                if reply is not None:
-                    await socket.send(reply)
-                if message[1] == YSyncMessageType.SYNC_STEP2:
-                    synced.set()
+                if page.online:
+                    await take(message)
+                else:
+                    held.append(message)
+
+        async def here() -> None:
+            while True:
+                state = page.awareness.encode_awareness_update([page.awareness.client_id])
+                await socket.send(create_awareness_message(state))
+                await asyncio.sleep(10)
+                page.awareness.set_local_state(page.awareness.get_local_state())
 
         await socket.send(create_sync_message(doc))
-        receiver = asyncio.create_task(receive())
-        await asyncio.wait_for(synced.wait(), 20)
+        tasks = [asyncio.create_task(receive()), asyncio.create_task(here())]
+        await asyncio.wait_for(synced.wait(), 60)
         sending: set[asyncio.Task[None]] = set()
 
         def changed(event) -> None:
+            if not page.online:
+                return
             update = create_update_message(event.update)
             task = asyncio.get_running_loop().create_task(socket.send(update))
             sending.add(task)
@@ -72,15 +166,27 @@ async def main(url: str, token: str, path: str) -> None:
             command, _, rest = line.partition(" ")
             if command in ("leave", ""):
                 break
-            if command == "type":
-                index, _, text = rest.partition(" ")
-                source = notebook.ycells[int(index)]["source"]
-                source += text
-            sources = [str(cell["source"]) for cell in notebook.ycells]
-            print(json.dumps(sources), flush=True)
+            if command == "save":
+                await socket.send(bytes([2, 4]) + b"save" + bytes([1]))
+                print(json.dumps([]), flush=True)
+                continue
+            if command == "offline":
+                page.online = False
+                command = "nothing"
+            elif command == "online":
+                page.online = True
+                for message in held:
+                    await take(message)
+                held.clear()
+                # What was done meanwhile, and whatever else the other side lacks.
+                await socket.send(create_update_message(doc.get_update()))
+                await socket.send(create_sync_message(doc))
+                command = "nothing"
+            print(json.dumps(page.do(command, rest)), flush=True)
         await asyncio.gather(*sending)
         doc.unobserve(subscription)
-        receiver.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 asyncio.run(main(*sys.argv[1:]))

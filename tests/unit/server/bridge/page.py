@@ -17,6 +17,7 @@ from rtu_magics.models import FileDeltaAdapter, Notebook
 from rtu_magics.server.bridge.cells import metadata_of, notebook_from_live, parts_of, whole
 from rtu_magics.server.bridge.document import LiveDocument, Touched
 from rtu_magics.server.bridge.from_live import changes_in, mend_ids, set_rest
+from rtu_magics.server.bridge.past import Past
 from rtu_magics.server.bridge.to_live import everything, follow, touched_by
 
 FILE_ID = UUID(int=7)
@@ -127,18 +128,18 @@ class Pair:
         self.live = LiveDocument(self.doc)
         follow(self.live, everything(builder), builder)
         self.live.watch(lambda: None)
-        self.deltas: list[Any] = []
+        self.past = Past()
 
     def take(self) -> list[Any]:
         """Bring what pages did into the notebook; returns the deltas."""
         touched, self.live.touched = self.live.touched, Touched()
         if touched.order:
-            touched.cells.update(mend_ids(self.live, self.builder))
-        found = changes_in(FILE_ID, self.live, touched, self.builder)
+            touched.cells.update(mend_ids(self.live, self.builder, self.past))
+        found = changes_in(FILE_ID, self.live, touched, self.builder, self.past)
         for delta in found.deltas:
             self.builder.apply_delta(delta, strict=True)
         set_rest(self.builder, found)
-        self.deltas += found.deltas
+        follow(self.live, Touched(cells=found.merged), self.builder)
         return found.deltas
 
     def rtu(self, kind: str, action: str, properties: Any, cell_id: str = "") -> None:
@@ -154,7 +155,7 @@ class Pair:
         )
         self.take()
         self.builder.apply_delta(delta, strict=True)
-        follow(self.live, touched_by([delta]), self.builder)
+        follow(self.live, touched_by([delta]), self.builder, past=self.past)
 
     def check(self) -> None:
         assert shown(notebook_from_live(self.live.notebook())) == shown(self.builder.nb)

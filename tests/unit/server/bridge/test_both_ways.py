@@ -189,6 +189,18 @@ class TestIds:
         assert sorted(both.builder.cell_ids) == ["c1", "c2", "c3"]
         both.check()
 
+    def test_both_move_one_cell_and_we_edit_it(self, both: Pair) -> None:
+        page = Page(both.doc)
+        page.online = False
+        page.move(2, 0)
+        both.rtu("nb_cells", "move", {"id": "c3", "after_id": "c1"})
+        both.rtu("cell_contents", "replace", {"source": "z = 33"}, "c3")
+        page.online = True
+        page.sync()
+        both.take()
+        assert sorted(cell.source for cell in both.builder.cells) == ["x = 1", "y = 2", "z = 33"]
+        both.check()
+
     def test_both_move_one_cell_and_one_of_them_edits_it(self, both: Pair) -> None:
         page = Page(both.doc)
         page.online = False
@@ -200,6 +212,38 @@ class TestIds:
         both.take()
         sources = sorted(cell.source for cell in both.builder.cells)
         assert sources == ["x = 1", "x = 100", "y = 2", "z = 3"]
+        both.check()
+
+    def test_what_we_wrote_while_a_page_moved_the_cell_stays(self, both: Pair) -> None:
+        """The page puts a copy of what it had in the cell's place."""
+        page = Page(both.doc)
+        page.online = False
+        page.move(2, 0)
+        page.set(0, "page", 1)
+        both.rtu("cell_contents", "replace", {"source": "z = 33"}, "c3")
+        both.rtu("cell_metadata", "update", {"path": ["ours"], "value": 2}, "c3")
+        page.online = True
+        page.sync()
+        both.take()
+        cell = both.builder.cell("c3")
+        assert both.builder.cell_ids == ["c3", "c1", "c2"]
+        assert (cell.source, cell.metadata) == ("z = 33", {"page": 1, "ours": 2})
+        both.check()
+
+    def test_what_both_wrote_then_is_merged(self, both: Pair) -> None:
+        page = Page(both.doc)
+        page.online = False
+        page.type(1, 0, "# page\n")
+        page.move(1, 2)
+        both.rtu("cell_contents", "replace", {"source": "y = 2  # ours"}, "c2")
+        page.retype(0, "markdown")
+        both.rtu("cell_contents", "replace", {"source": "x = 1  # ours"}, "c1")
+        page.online = True
+        page.sync()
+        both.take()
+        assert both.builder.cell("c2").source == "# page\ny = 2  # ours"
+        assert both.builder.cell("c1").source == "x = 1  # ours"
+        assert both.builder.cell("c1").cell_type == "markdown"
         both.check()
 
     @pytest.mark.parametrize("cell_id", [None, "", "has spaces", "c1", 5.0, "x" * 65])

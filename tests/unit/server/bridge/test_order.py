@@ -8,10 +8,12 @@ from rtu_magics.server.bridge.order import rearrange
 IDS = st.lists(st.sampled_from("abcdefgh"), unique=True)
 
 
-@given(IDS, IDS, st.sets(st.sampled_from("abcdefgh")))
-def test_the_steps_lead_there(have: list[str], want: list[str], anew: set[str]) -> None:
+@given(IDS, IDS, st.sets(st.sampled_from("abcdefgh")), st.sets(st.sampled_from("abcdefgh")))
+def test_the_steps_lead_there(
+    have: list[str], want: list[str], anew: set[str], moving: set[str]
+) -> None:
     anew &= set(have) & set(want)
-    steps = rearrange(have, want, anew)
+    steps = rearrange(have, want, anew, moving)
     now = list(have)
     for one in steps.gone:
         now.remove(one)
@@ -26,4 +28,6 @@ def test_the_steps_lead_there(have: list[str], want: list[str], anew: set[str]) 
 
 def test_one_move_is_one_step() -> None:
     assert rearrange(list("abcdef"), list("bcdefa")).placed == [("a", "f", False)]
+    assert rearrange(list("ab"), list("ba"), moving={"a"}).placed == [("a", "b", False)]
+    assert rearrange(list("ab"), list("ba"), moving={"b"}).placed == [("b", None, False)]
     assert rearrange(list("abc"), list("abc")).placed == []

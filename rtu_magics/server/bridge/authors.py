@@ -1,0 +1,96 @@
+"""Who in the page made a change: the author in our history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from ...foreign import shown
+from ..store import Database
+from ..store import people as queries
+
+__all__ = ["Authors", "client_of"]
+
+_LONGEST = 100
+_NOBODY = {"username": "jupyterlab", "display_name": "somebody in JupyterLab"}
+
+
+def client_of(update: bytes) -> int | None:
+    """Return the id of the client that made an update, None if it only takes away.
+
+    An update begins with the number of clients whose changes it holds, then of each the number of
+    changes and the client (Yjs, update format 1; numbers in 7 bits a byte, the lowest first).
+
+    Examples
+    --------
+    >>> client_of(bytes([1, 2, 0xAC, 0x02, 0]))
+    300
+    >>> client_of(bytes([0, 1, 5])) is None
+    True
+    """
+    try:
+        clients, at = _number(update, 0)
+        if not clients:
+            return None
+        _, at = _number(update, at)
+        return _number(update, at)[0]
+    except IndexError:
+        return None
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if byte < 0x80:
+            return value, at
+
+
+class Authors:
+    """Finds the people of a live document, whom the store knows from then on.
+
+    Parameters
+    ----------
+    database
+        The store.
+    states
+        Returns what the document's clients say of themselves, by client.
+    """
+
+    def __init__(self, database: Database, states: Any) -> None:
+        self._database = database
+        self._states = states
+        self._latest: UUID | None = None
+        self._known: dict[UUID, str] = {}
+
+    def of(self, client: int | None) -> UUID:
+        """Return the author of what a client did; of what cannot be told, whoever was last."""
+        user = self._user(client)
+        if user is None:
+            alone = [found for one in list(self._states()) if (found := self._user(one))]
+            if self._latest is not None and len(alone) != 1:
+                return self._latest
+            user = alone[0] if len(alone) == 1 else _NOBODY
+        self._latest = self._store(user)
+        return self._latest
+
+    def _user(self, client: int | None) -> Mapping[str, Any] | None:
+        state = None if client is None else self._states().get(client)
+        user = state.get("user") if isinstance(state, Mapping) else None
+        if not isinstance(user, Mapping) or not isinstance(user.get("username"), str):
+            return None
+        return None if user.get("rtu") else user
+
+    def _store(self, user: Mapping[str, Any]) -> UUID:
+        handle = shown(str(user["username"]))[:_LONGEST] or "jupyterlab"
+        name = user.get("display_name") or user.get("name") or handle
+        name = shown(str(name))[:_LONGEST]
+        user_id = uuid5(NAMESPACE_URL, f"jupyterlab:{handle}")
+        if self._known.get(user_id) != name:
+            with self._database.transaction() as connection:
+                queries.put_person(connection, user_id, kind="page", handle=handle, name=name)
+            self._known[user_id] = name
+        return user_id

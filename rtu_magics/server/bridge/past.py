@@ -1,0 +1,71 @@
+"""What cells held lately: a page that moves a cell or changes its type puts a copy in its place.
+
+The copy is of what the page had then. What our clients changed meanwhile is in no part of it, and
+would be taken back; so such a copy is merged with what it can have been made from.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from difflib import SequenceMatcher
+
+from ...document import merge_text
+from ...document.plain import copy_cell
+from ...errors import PatchFailed
+from .cells import Cell, metadata_of, same
+
+__all__ = ["Past"]
+
+_STATES = 30  # of a cell
+_COMPARED = 5_000  # characters of a text; telling how alike two are is quadratic
+
+
+class Past:
+    """The latest states of cells before our clients changed them."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, deque[Cell]] = {}
+
+    def note(self, cell: Cell) -> None:
+        """Remember a cell as it is, for it is about to be changed."""
+        bare = cell.model_copy(update={"outputs": []} if cell.cell_type == "code" else {})
+        states = self._states.setdefault(cell.id, deque(maxlen=_STATES))
+        states.append(copy_cell(bare))
+
+    def forget(self, cell_id: str) -> None:
+        """Forget a cell."""
+        self._states.pop(cell_id, None)
+
+    def merged(self, copy: Cell, present: Cell) -> Cell:
+        """Return what a copy comes to, given what the cell is now.
+
+        Parameters
+        ----------
+        copy
+            What a page put in the cell's place; not changed.
+        present
+            The cell.
+        """
+        states = [*self._states.get(copy.id, ()), present]
+        base = next((one for one in reversed(states) if one.source == copy.source), None)
+        if base is None:
+            base = max(reversed(states), key=lambda one: _likeness(one.source, copy.source))
+        if base is present:
+            return copy
+        try:
+            source = merge_text(base.source, copy.source, present.source)
+        except PatchFailed:  # both changed the same place
+            source = copy.source
+        had, now, has = metadata_of(base), metadata_of(present), metadata_of(copy)
+        metadata = {k: v for k, v in has.items() if not (k in had and same(v, had[k]))}
+        metadata |= {k: v for k, v in now.items() if k in has and k not in metadata}
+        metadata |= {k: v for k, v in now.items() if k not in had and k not in metadata}
+        cell_type = present.cell_type if copy.cell_type == base.cell_type else copy.cell_type
+        update = {"source": source, "metadata": metadata, "cell_type": cell_type}
+        return copy.model_copy(update=update)
+
+
+def _likeness(one: str, other: str) -> float:
+    if max(len(one), len(other)) > _COMPARED:
+        return 1.0 if one == other else 0.0
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()

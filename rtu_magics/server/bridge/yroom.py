@@ -1,0 +1,167 @@
+"""A room of jupyter-collaboration, as we use it: all that touches its objects is here.
+
+It has no interface for a partner in its own process. What is relied upon (jupyter-server-ydoc 2 and
+3): ``clients``, ``awareness``, ``ydoc``; ``_document`` with ``aset``; ``_file`` with
+``maybe_save_content``, the one way in which the room writes its file; ``_save_to_disc``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+__all__ = ["Listener", "NotSaved", "YRoom", "is_usable"]
+
+_TRIES = 8  # to save while the page's own saves get in between
+_NEEDED = ("clients", "awareness", "ydoc", "_document", "_file", "_save_to_disc")
+
+
+class NotSaved(OSError):
+    """The live document could not be written; the message says why, in one line."""
+
+
+class Listener(Protocol):
+    """Hears what happens to a room's document and file."""
+
+    def replaced_soon(self) -> None:
+        """Another program wrote the file: what it holds becomes the document."""
+
+    def replaced(self) -> None:
+        """It has; nobody's transaction is open."""
+
+    def saved(self, content: dict[str, Any], disk_hash: str) -> None:
+        """The file holds this content of the document, and has this SHA-256."""
+
+
+def is_usable(room: Any) -> bool:
+    """Whether a room looks as we know them, and has its content."""
+    if not all(hasattr(room, name) for name in _NEEDED):
+        return False
+    document, file = room._document, room._file
+    if not (hasattr(document, "aset") and hasattr(file, "maybe_save_content")):
+        return False
+    loads = getattr(room, "_document_load_progressively", False)
+    loaded = getattr(room, "_document_progressively_loaded", None)
+    return bool(room.ready) and not (loads and loaded is not None and not loaded.done())
+
+
+class _Client:
+    """Keeps a room from being thrown away while we stand on it; hears nothing."""
+
+    path = "rtu_magics"
+
+    async def send(self, message: bytes) -> None:
+        """Take a message to the clients of a room: we have heard it from the document."""
+
+    async def recv(self) -> bytes:
+        """Never return: nothing comes from here."""
+        await asyncio.Event().wait()
+        return b""
+
+    def __aiter__(self) -> _Client:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self.recv()
+
+
+class YRoom:
+    """One such room.
+
+    Parameters
+    ----------
+    room
+        The ``DocumentRoom``.
+    listener
+        Told of what happens.
+    """
+
+    def __init__(self, room: Any, listener: Listener) -> None:
+        self.room = room
+        self.ydoc = room.ydoc
+        self._listener = listener
+        self._client = _Client()
+        self._saves = 0
+
+    @property
+    def awareness(self) -> Any:
+        """Who is in the room."""
+        return self.room.awareness
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no page is in the room."""
+        return not (set(self.room.clients) - {self._client})
+
+    def join(self) -> None:
+        """Be in the room from now on."""
+        document, file = self.room._document, self.room._file
+        self.room.clients.add(self._client)
+        document.aset = self._around(document.aset)
+        file.maybe_save_content = self._noting(file.maybe_save_content)
+
+    def leave(self) -> None:
+        """Be there no more."""
+        self.room.clients.discard(self._client)
+        for holder, name in (
+            (self.room._document, "aset"),
+            (self.room._file, "maybe_save_content"),
+        ):
+            holder.__dict__.pop(name, None)
+
+    async def save(self, is_whole: Callable[[], bool]) -> None:
+        """Have the document written now.
+
+        Parameters
+        ----------
+        is_whole
+            Whether the document holds all that it should; not so after it was replaced.
+
+        Raises
+        ------
+        NotSaved
+            It was not.
+        """
+        why = replaced = "another program wrote it, which is merged first"
+        for _ in range(_TRIES):
+            if not is_whole():
+                break
+            before = self._saves
+            task = self.room._save_to_disc()
+            if task is None:
+                await asyncio.sleep(0.05)
+                continue
+            await asyncio.wait([task])
+            if not is_whole():
+                break
+            if self._saves != before:
+                return
+            why = "JupyterLab's live document did not write it; the server's log says why"
+            await asyncio.sleep(0.02)
+        raise NotSaved(why if is_whole() else replaced)
+
+    def _around(self, aset: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def replace(*args: Any, **kwargs: Any) -> None:
+            self._listener.replaced_soon()
+            try:
+                await aset(*args, **kwargs)
+            finally:
+                self._listener.replaced()
+
+        return replace
+
+    def _noting(self, save: Callable[[dict[str, Any]], Awaitable[Any]]) -> Callable[..., Any]:
+        async def noting(model: dict[str, Any]) -> Any:
+            # The room may give up waiting for a save; the file is written all the same.
+            task = asyncio.ensure_future(save(model))
+            task.add_done_callback(lambda done: self._note(model, done))
+            return await asyncio.shield(task)
+
+        return noting
+
+    def _note(self, model: dict[str, Any], done: asyncio.Future[Any]) -> None:
+        if done.cancelled() or done.exception() is not None or not done.result():
+            return
+        self._saves += 1
+        self._listener.saved(model["content"], str(done.result().get("hash", "")))

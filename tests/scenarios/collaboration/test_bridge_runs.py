@@ -1,0 +1,107 @@
+"""Outputs of whoever runs, on both sides of a live document."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..helpers.rtu import follow, get, open_notebook
+from ..server.conftest import write_notebook  # noqa: F401  a fixture
+from ..server.test_disk import eventually, load
+from .test_bridge import OpenPage, StartLab, ask
+
+pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(1200)]
+
+SLOW = "import time\nfor n in range(4):\n    print(n, flush=True)\n    time.sleep(0.4)\n'end'"
+
+
+async def test_our_runs_show_in_the_page(
+    start_lab: StartLab,
+    open_page: OpenPage,
+    place: Path,
+    write_notebook: Any,  # noqa: F811
+) -> None:
+    path = write_notebook(place / "n.ipynb", SLOW, "1 / 0", "display(1, display_id='d')")
+    lab = start_lab(rtu=True)
+    file_id = await open_notebook(lab, "n.ipynb")
+    page = await asyncio.to_thread(open_page, lab, "n.ipynb")
+    seen: list[tuple[str, int]] = []
+
+    async def watch() -> None:
+        while True:
+            shown = await ask(page, "notebook")
+            outputs = shown["cells"][0]["outputs"]
+            text = "".join(o["text"] for o in outputs if o["output_type"] == "stream")
+            seen.append((shown["states"][0], len(text)))
+            await asyncio.sleep(0.05)
+
+    async with follow(lab, file_id) as client:
+        watching = asyncio.create_task(watch())
+        try:
+            await client.execute("c1")
+            await client.finished("c1", 120)
+            await asyncio.sleep(0.5)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        assert ("running", 0) in seen, "what waits and runs is marked"
+        assert len({length for state, length in seen if state == "running"}) > 2, "as it comes"
+        await client.execute("c2")
+        await client.finished("c2", 60)
+        await client.execute("c3")
+        await client.finished("c3", 60)
+        patch = {"source": "display(2, display_id='d', update=True)"}
+        await client.change("cell_contents", "replace", patch, "c2")
+        await client.execute("c2")
+        await client.finished("c2", 60)
+
+        async def right() -> bool:
+            shown = await ask(page, "notebook")
+            first, second, third = shown["cells"]
+            assert shown["states"] == ["idle"] * 3
+            assert [o["output_type"] for o in first["outputs"]] == ["stream", "execute_result"]
+            assert first["outputs"][0]["text"] == "0\n1\n2\n3\n"
+            assert (first["execution_count"], second["execution_count"]) == (1, 4)
+            assert second["outputs"] == []
+            assert third["outputs"][0]["data"]["text/plain"] == "2"
+            return True
+
+        await eventually(right, 20)
+
+        def in_file() -> bool:
+            first, second, third = load(path)["cells"]
+            assert first["outputs"][1]["data"]["text/plain"] == ["'end'"]
+            assert (first["execution_count"], second["outputs"]) == (1, [])
+            return bool(third["outputs"][0]["data"]["text/plain"] == ["2"])
+
+        await eventually(in_file, 20)
+
+
+async def test_a_page_runs_while_we_edit_another_cell(
+    start_lab: StartLab,
+    open_page: OpenPage,
+    place: Path,
+    write_notebook: Any,  # noqa: F811
+) -> None:
+    path = write_notebook(place / "n.ipynb", "x = 1", "print('page')")
+    lab = start_lab(rtu=True)
+    file_id = await open_notebook(lab, "n.ipynb")
+    page = await asyncio.to_thread(open_page, lab, "n.ipynb")
+    async with follow(lab, file_id) as client:
+        for n in range(6):
+            await ask(page, f"run 1 page {n}")
+            await client.change("cell_contents", "replace", {"source": f"x = {n}"}, "c1")
+            event = await client.wait_for("update_output_collection_event")
+            assert event["data"]["cell_id"] == "c2"
+            found = await get(lab, f"/outputs/collection/{event['data']['id']}")
+            assert f"page {n}" in str(found)
+            await eventually(
+                lambda wanted=f"page {n}": load(path)["cells"][1]["outputs"][0]["text"] == [wanted],
+                20,
+            )
+        shown = await ask(page, "notebook")
+        assert shown["cells"][0]["source"] == "x = 5"
+        assert shown["cells"][1]["outputs"][0]["text"] == "page 5"
