@@ -11,6 +11,7 @@ import pytest
 from ..helpers.rtu import follow, get, open_notebook
 from ..server.conftest import write_notebook  # noqa: F401  a fixture
 from ..server.test_disk import eventually, load
+from ..server.test_execution import launch
 from .test_bridge import OpenPage, StartLab, ask
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(1200)]
@@ -39,6 +40,7 @@ async def test_our_runs_show_in_the_page(
             await asyncio.sleep(0.05)
 
     async with follow(lab, file_id) as client:
+        await launch(lab, client)
         watching = asyncio.create_task(watch())
         try:
             await client.execute("c1")
