@@ -34,6 +34,7 @@ from .cells import as_in_file
 from .document import LiveDocument, Touched
 from .from_live import Changes, changes_in, mend_ids, set_rest
 from .past import Past
+from .people import People
 from .shown import Runs, Shown
 from .to_live import everything, follow, touched_by
 from .yroom import NotSaved, YRoom
@@ -97,6 +98,8 @@ class Bridge:
         The outputs of the server's notebooks.
     runs
         What goes on in the notebook.
+    people
+        Returns who follows it.
     broken
         Called when the two cannot be kept the same any more, with the reason.
     """
@@ -109,6 +112,7 @@ class Bridge:
         collections: Collections,
         *,
         runs: Runs,
+        people: Callable[[], Any],
         broken: Callable[[str], None],
     ) -> None:
         self._notebook, self._file, self._collections = notebook, file, collections
@@ -116,6 +120,7 @@ class Bridge:
         self._yroom = YRoom(room, self)
         self._live = LiveDocument(room.ydoc)
         self._authors = Authors(collections.database, lambda: room.awareness.states)
+        self._people = People(room.awareness, people)
         self._broken = broken
         self._shown = Shown(
             notebook,
@@ -160,6 +165,7 @@ class Bridge:
         except BaseException:
             self._leave()
             raise
+        self._people.start()
         self._file.changed()
 
     async def detach(self) -> None:
@@ -184,6 +190,7 @@ class Bridge:
         if self._due is not None:
             self._due.cancel()
         self._shown.close()
+        self._people.stop()
         self._live.unwatch()
         if self._subscription is not None:
             self.room.ydoc.unobserve(self._subscription)

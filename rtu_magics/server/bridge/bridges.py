@@ -40,6 +40,9 @@ class _OpenRoom(Protocol):
     @property
     def executor(self) -> Any: ...
 
+    @property
+    def presence(self) -> Any: ...
+
 
 class Bridges:
     """The notebooks of one server that stand on live documents.
@@ -118,7 +121,15 @@ class Bridges:
         joined: BridgedNotebook = target
         executor = notebook.executor
         runs = Runs(lambda: executor.states, lambda: executor.busy)
-        bridge = Bridge(joined, file, room, self._collections, runs=runs, broken=broken)
+        bridge = Bridge(
+            joined,
+            file,
+            room,
+            self._collections,
+            runs=runs,
+            people=notebook.presence.everybody,
+            broken=broken,
+        )
         try:
             await bridge.attach()
         except Exception:

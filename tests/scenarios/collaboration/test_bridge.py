@@ -13,7 +13,7 @@ import pytest
 
 from rtu_magics.document import make_patch
 
-from ..helpers.rtu import call, current_notebook, follow, get, open_notebook
+from ...helpers.rtu import call, current_notebook, follow, get, open_notebook
 from ..server.conftest import write_notebook  # noqa: F401  a fixture
 from ..server.test_disk import change, eventually, load, sources
 from .conftest import Lab, Page
