@@ -35,7 +35,7 @@ from .document import LiveDocument, Touched
 from .from_live import Changes, changes_in, mend_ids, set_rest
 from .past import Past
 from .people import People
-from .shown import Runs, Shown
+from .shown import ExecutionStates, Shown
 from .to_live import everything, follow, touched_by
 from .yroom import NotSaved, YRoom
 
@@ -111,7 +111,7 @@ class Bridge:
         room: Any,
         collections: Collections,
         *,
-        runs: Runs,
+        runs: ExecutionStates,
         people: Callable[[], Any],
         broken: Callable[[str], None],
     ) -> None:

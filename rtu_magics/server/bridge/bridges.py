@@ -103,7 +103,7 @@ class Bridges:
 
     async def _attach(self, notebook: _OpenRoom, room: Any) -> None:
         from .bridge import Bridge
-        from .shown import Runs
+        from .shown import ExecutionStates
         from .yroom import is_usable
 
         if not is_usable(room):
@@ -120,7 +120,7 @@ class Bridges:
 
         joined: BridgedNotebook = target
         executor = notebook.executor
-        runs = Runs(lambda: executor.states, lambda: executor.busy)
+        runs = ExecutionStates(lambda: executor.states, lambda: executor.busy)
         bridge = Bridge(
             joined,
             file,

@@ -22,7 +22,7 @@ from .cells import cell_from_live, output_for_live, same
 from .document import LiveDocument
 from .outputs import bring_outputs, joined_output
 
-__all__ = ["Runs", "Shown"]
+__all__ = ["ExecutionStates", "Shown"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _WAITS_AT_MOST = 1.0
 _RUNNING = ("queued", "executing")
 
 
-class Runs:
+class ExecutionStates:
     """What is known of a notebook's runs: the states of cells, and whether anything goes on."""
 
     def __init__(self, states: Callable[[], Mapping[str, Any]], busy: Callable[[], bool]) -> None:
@@ -62,7 +62,7 @@ class Shown:
         notebook: LiveNotebook,
         live: LiveDocument,
         collections: Collections,
-        runs: Runs,
+        runs: ExecutionStates,
         *,
         joined: Callable[[], bool],
         author: Callable[[str], UUID],
