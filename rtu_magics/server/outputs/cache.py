@@ -14,7 +14,8 @@ from ...models import CodeCell
 from ..ports import LiveNotebook
 from ..store import Database, runs
 from ..wire.links import Links
-from .collection import LiveCollection, load_collection
+from .collection import LiveCollection
+from .stored import load_collection
 from .truncation import LongTexts
 from .wire_form import from_stored, representation
 

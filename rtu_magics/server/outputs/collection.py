@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
-
-from sqlalchemy import Connection
 
 from ...document import Appended, Cleared, Continued, OutputReducer, RunOutput, Updated
 from ...models import (
@@ -42,7 +40,7 @@ from .wire_form import (
     wire_output,
 )
 
-__all__ = ["LiveCollection", "load_collection"]
+__all__ = ["LiveCollection"]
 
 _DISPLAYS = ("display_data", "execute_result")
 
@@ -389,25 +387,12 @@ class LiveCollection:
             if recorded.output.output_type == "stream":
                 recorded.unstored = [recorded.output.text]
 
-
-def load_collection(
-    connection: Connection, collection_id: UUID, link: LinkMaker
-) -> LiveCollection | None:
-    """Return a stored collection, or None."""
-    row = runs.get_collection(connection, collection_id)
-    if row is None:
-        return None
-    found = LiveCollection(
-        row.id, row.file_id, row.cell_id, row.execution_id, link=link, created_at=row.created_at
-    )
-    stored = runs.output_bodies(connection, collection_id)
-    for _, body, _, _ in stored:
-        found._adopt(from_stored(body))
-    for recorded, (output_id, _, created, updated) in zip(found._outputs, stored, strict=True):
-        recorded.id, recorded.created_at, recorded.updated_at = output_id, created, updated
-        recorded.stored, recorded.unsent, recorded.unstored = True, [], []
-        recorded.stored_once = True
-    found.execution_count, found.updated_at = row.execution_count, row.updated_at
-    found.authors = runs.authors_of(row)
-    found._events, found._dirty = [], False
-    return found
+    def take_stored(self, stored: Iterable[tuple[UUID, Any, Any, Any]]) -> None:
+        """Hold what the store has: id, body and times of each output, nothing of it to be sent."""
+        for output_id, body, created, updated in stored:
+            self._adopt(from_stored(body))
+            recorded = self._outputs[-1]
+            recorded.id, recorded.created_at, recorded.updated_at = output_id, created, updated
+            recorded.stored, recorded.unsent, recorded.unstored = True, [], []
+            recorded.stored_once = True
+        self._events, self._dirty = [], False
