@@ -213,11 +213,11 @@ class ExecutionQueue:
         if turn is not None and turn.target.cell_id == cell_id and not turn.gone:
             turn.gone = True
             effects.append(Withdraw(turn))
-            gone.append(_deleted(turn.plan, turn.target))
+            gone.append(_deleted(turn.plan, turn.target, began=True))
         for plan in list(self.turns):
             gone += [_deleted(plan, target) for target in plan.targets if target.cell_id == cell_id]
             plan.targets = deque(target for target in plan.targets if target.cell_id != cell_id)
-        failed = {"state": CellStateName.FAILED, "cause": DELETED, "reason": EndReason.DELETED}
+        failed = {"cause": DELETED, "reason": EndReason.DELETED}
         gone += [s.model_copy(update=failed) for s in self._later if s.cell_id == cell_id]
         self._later = [state for state in self._later if state.cell_id != cell_id]
         # One after the other: each execution that has the cell is waited for.
@@ -264,12 +264,12 @@ class ExecutionQueue:
         return tuple(told)
 
 
-def _deleted(plan: Plan, target: Target) -> CellState:
+def _deleted(plan: Plan, target: Target, *, began: bool = False) -> CellState:
     return CellState(
         cell_id=target.cell_id,
         state=CellStateName.FAILED,
         execution_id=plan.execution_id,
         cause=DELETED,
         reason=EndReason.DELETED,
-        source_digest=target.digest,
+        source_digest=target.digest if began else None,  # of what ran
     )

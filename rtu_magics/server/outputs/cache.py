@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...models import CodeCell
@@ -74,19 +75,21 @@ class Collections:
         found = self._by_id.get(collection_id)
         if found is not None:
             return found
-        alive = self._alive.get(collection_id)
         with self.database.transaction() as connection:
-            if alive is not None and runs.get_collection(connection, collection_id) is not None:
-                return alive
-            return load_collection(connection, collection_id, self.link)
+            return self._load(connection, collection_id)
 
     async def read(self, collection_id: UUID) -> LiveCollection | None:
         """Do what `get` does, beside the loop."""
         found = self._by_id.get(collection_id)
         if found is not None:
             return found
-        link = self.link
-        return await self.database.read(lambda c: load_collection(c, collection_id, link))
+        return await self.database.read(lambda c: self._load(c, collection_id))
+
+    def _load(self, connection: Connection, collection_id: UUID) -> LiveCollection | None:
+        alive = self._alive.get(collection_id)
+        if alive is not None and runs.get_collection(connection, collection_id) is not None:
+            return alive
+        return load_collection(connection, collection_id, self.link)
 
     async def content(self, output_id: UUID, mimetype: str) -> str | None:
         """Return one representation of an output, in memory or stored, or None."""
@@ -112,7 +115,7 @@ class Collections:
 
     def live_content(self, output_id: UUID, mimetype: str) -> str | None:
         """Return one representation of an output in memory, stored or not, or None."""
-        for collection in self._by_id.values():
+        for collection in list(self._alive.values()):
             text = collection.content_of(output_id, mimetype)
             if text is not None:
                 return text

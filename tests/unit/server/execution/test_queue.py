@@ -406,6 +406,15 @@ def test_whoever_waits_for_a_deleted_cell_is_told():
     assert asked(run(queue)) == ["c"]
 
 
+@pytest.mark.parametrize(("cell", "began"), [("a", True), ("b", False)])
+def test_of_a_deleted_cell_it_is_told_whether_it_ran(cell, began):
+    targets = deque(Target(name, "1", digest=f"digest of {name}") for name in "ab")
+    queue = queue_of(Plan(UUID(int=1), FILE, ADA, targets))
+    queue._present.discard(cell)
+    states = [s for e in queue.handle(Deleted(cell)) if isinstance(e, Show) for s in e.states]
+    assert [state.source_digest is not None for state in states] == [began]
+
+
 def test_a_deleted_cell_has_no_state():
     queue = queue_of(plan(1, "ab"))
     queue._present.discard("b")
