@@ -48,14 +48,13 @@ class Past:
         """
         states = [*self._states.get(copy.id, ()), present]
         base = next((one for one in reversed(states) if one.source == copy.source), None)
-        if base is None:
-            base = max(reversed(states), key=lambda one: _likeness(one.source, copy.source))
         if base is present:
             return copy
-        try:
-            source = merge_text(base.source, copy.source, present.source)
-        except PatchFailed:  # both changed the same place
-            source = copy.source
+        source = present.source
+        if base is None:
+            base, source = _likeliest(states[::-1], copy.source, present)
+        if base is present and source == copy.source:
+            return copy
         had, now, has = metadata_of(base), metadata_of(present), metadata_of(copy)
         metadata = {k: v for k, v in has.items() if not (k in had and same(v, had[k]))}
         metadata |= {k: v for k, v in now.items() if k in has and k not in metadata}
@@ -65,7 +64,29 @@ class Past:
         return copy.model_copy(update=update)
 
 
-def _likeness(one: str, other: str) -> float:
-    if max(len(one), len(other)) > _COMPARED:
-        return 1.0 if one == other else 0.0
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+def _likeliest(states: list[Cell], copy: str, present: Cell) -> tuple[Cell, str]:
+    """Return what a text was made from, and what it comes to now; the latest states come first.
+
+    It is the state that takes least of what was accepted away again: what a page took away while
+    nobody else wrote, the notebook lacks already. A place that both changed is ours.
+    """
+    best: tuple[int, Cell, str] | None = None
+    for state in states:
+        try:
+            merged = merge_text(state.source, copy, present.source)
+        except PatchFailed:
+            continue
+        lost = _missing(present.source, merged)
+        if best is None or lost < best[0]:
+            best = (lost, state, merged)
+        if not lost:
+            break
+    return (present, present.source) if best is None else best[1:]
+
+
+def _missing(old: str, new: str) -> int:
+    """Return how many characters of a text are in no part of another."""
+    if max(len(old), len(new)) > _COMPARED:
+        return 0 if old in new else len(old)
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    return len(old) - sum(block.size for block in matcher.get_matching_blocks())
