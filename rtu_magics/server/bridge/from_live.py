@@ -72,10 +72,10 @@ def set_rest(builder: NotebookBuilder, changes: Changes) -> None:
 def mend_ids(
     live: LiveDocument, builder: NotebookBuilder, past: Past, *, revived: bool = True
 ) -> list[str]:
-    """Give every cell of a document an id that is its own; returns those that are new.
+    """Give every cell of a document an id that is its own; returns those of changed cells.
 
     A cell that came back after it was deleted gets another one, as does one whose id no cell can
-    have. Of two with one id the second does, and where it is the first once more it goes: both
+    have. Of two with one id the second does, and where it is a copy of the first it goes: both
     sides moved the cell.
 
     Parameters
@@ -92,10 +92,12 @@ def mend_ids(
     while index < len(ids := live.ids):
         cell_id = ids[index]
         if isinstance(cell_id, str) and cell_id in seen:
-            if _alike(
-                [cell_from_live(live.raw(at)) for at in (seen[cell_id], index)], builder, past
-            ):
+            twins = [cell_from_live(live.raw(at)) for at in (seen[cell_id], index)]
+            one = _one_of(twins, builder, past)
+            if one is not None:
                 live.delete(index)
+                live.set_source(seen[cell_id], one.source)
+                fresh.append(cell_id)
                 continue
         elif _usable(cell_id, builder, revived):
             seen[cell_id] = index
@@ -176,13 +178,24 @@ def _usable(cell_id: Any, builder: NotebookBuilder, revived: bool) -> bool:
     )
 
 
-def _alike(twins: list[Cell], builder: NotebookBuilder, past: Past) -> bool:
-    """Whether two cells with one id say the same once each has what we wrote meanwhile."""
-    cell_id = twins[0].id
-    if cell_id in builder:
-        twins = [past.merged(one, builder.cell(cell_id)) for one in twins]
-    first, second = (one.model_dump() for one in twins)
-    return same(first, second)
+def _one_of(twins: list[Cell], builder: NotebookBuilder, past: Past) -> Cell | None:
+    """Return what two cells with one id come to, None if they are two.
+
+    Where one of them is ours, the other is a copy of what it was when a page moved it.
+    """
+    first, second = twins
+    if same(first.model_dump(), second.model_dump()):
+        return first
+    if first.id not in builder:
+        return None
+    present = builder.cell(first.id)
+    if not same(*(one.model_dump(exclude={"source"}) for one in twins)):
+        first, second = (past.merged(one, present) for one in twins)
+        return first if same(first.model_dump(), second.model_dump()) else None
+    copies = [one for one in twins if one.source != present.source]
+    if len(copies) != 1 or not past.may_be_copy(copies[0], present):
+        return None
+    return past.merged(copies[0], present)
 
 
 def _fitting(cell: Cell, found: Changes) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .cells import Cell, metadata_of, same
 __all__ = ["Past"]
 
 _STATES = 30  # of a cell
+_ALIKE = 0.6  # of two sources
 _COMPARED = 5_000  # characters of a text; telling how alike two are is quadratic
 
 
@@ -35,6 +36,11 @@ class Past:
     def forget(self, cell_id: str) -> None:
         """Forget a cell."""
         self._states.pop(cell_id, None)
+
+    def may_be_copy(self, cell: Cell, present: Cell) -> bool:
+        """Whether a cell can have been made from what another one with its id is, or was lately."""
+        states = [present, *self._states.get(cell.id, ())]
+        return any(_alike(one.source, cell.source) for one in states)
 
     def merged(self, copy: Cell, present: Cell) -> Cell:
         """Return what a copy comes to, given what the cell is now.
@@ -90,3 +96,9 @@ def _missing(old: str, new: str) -> int:
         return 0 if old in new else len(old)
     matcher = SequenceMatcher(None, old, new, autojunk=False)
     return len(old) - sum(block.size for block in matcher.get_matching_blocks())
+
+
+def _alike(one: str, other: str) -> bool:
+    if max(len(one), len(other)) > _COMPARED:
+        return one == other
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() > _ALIKE
