@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 STUCK = """
 import sys
 from pathlib import Path
-from rtu_magics.server import launch
+from rtu_magics.server.process import launch
 from rtu_magics.server.process.own_app import OwnServerApp
 instance = OwnServerApp.instance
 def more(**given):
