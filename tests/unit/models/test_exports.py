@@ -62,6 +62,7 @@ ADDED = {
     "EndReason",
     "KERNEL_ALIVE_STATES",
     "KERNEL_CULLED",
+    "KERNEL_ENDED",
     "RefusalReason",
     "KERNEL_LOST_REASONS",
     "installed_name",
