@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 
 from ...helpers.environments import python_of
-from ...helpers.server import free_port
+from ...helpers.server import child_pids, free_port
+from ..server.conftest import write_notebook  # noqa: F401  a fixture
 
 COLLABORATION = ("jupyter_server_ydoc", "jupyter_server_fileid")
 
@@ -58,13 +60,24 @@ class Lab:
         return {"Authorization": f"Bearer {self.token}"}
 
     def stop(self) -> None:
+        """End it as an administrator would, who is not patient."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:  # it waits for its documents
-                self.process.kill()
-                self.process.wait(10)
+                self.kill()
+
+    def kill(self) -> None:
+        """End it without warning, with its kernels."""
+        if self.process.poll() is not None:
+            return
+        children = child_pids(self.process.pid)
+        self.process.kill()
+        self.process.wait(10)
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 class Page:
@@ -103,14 +116,99 @@ class Page:
             self.process.wait(10)
 
 
+def own_places(base: Path) -> tuple[Path, dict[str, str]]:
+    """Make a directory for notebooks; Jupyter keeps its own files beside it."""
+    names = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR")
+    environment = {name: str(base / name) for name in names}
+    for name in names:
+        (base / name).mkdir()
+    root = base / "notebooks"
+    root.mkdir()
+    return root, environment
+
+
+def begin_lab(
+    root: Path,
+    log: Path,
+    *more: str,
+    rtu: bool,
+    python: str = "",
+    extensions: tuple[str, ...] = COLLABORATION,
+    variables: dict[str, str] | None = None,
+) -> Lab:
+    """Start a Jupyter Server, and wait until it answers."""
+    python = python or environment("collaboration", ["jupyter-collaboration==5.0.4"])
+    token, port = secrets.token_hex(16), free_port()
+    loaded = {**dict.fromkeys(extensions, True), "rtu_magics.server": rtu}
+    arguments = [
+        f"--ServerApp.root_dir={root}",
+        f"--ServerApp.port={port}",
+        "--ServerApp.open_browser=False",
+        "--ServerApp.allow_root=True",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.jpserver_extensions={loaded!r}",
+        "--YDocExtension.document_cleanup_delay=1",
+        *more,
+    ]
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [python, "-m", "jupyter_server", *arguments],
+            stderr=stderr,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            cwd=log.parent,  # where it keeps documents
+            env={**os.environ, **(variables or {})},
+        )
+    lab = Lab(python, root, f"http://127.0.0.1:{port}/", token, process, log, rtu)
+    try:
+        _wait_for(lab)
+    except BaseException:
+        lab.kill()
+        raise
+    return lab
+
+
+def _wait_for(lab: Lab) -> None:
+    end = time.monotonic() + 240  # both cores may be busy
+    while True:
+        try:
+            request = urllib.request.Request(f"{lab.url}api/status", headers=lab.headers)
+            with urllib.request.urlopen(request, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            assert lab.process.poll() is None, lab.log.read_text()
+            assert time.monotonic() < end, lab.log.read_text()
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def live_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One with our extension, for the tests that each have notebooks of their own."""
+    base = tmp_path_factory.mktemp("live")
+    root, variables = own_places(base)
+    lab = begin_lab(root, base / "lab.log", rtu=True, variables=variables)
+    try:
+        yield lab
+    finally:
+        lab.kill()  # with pages that are open it would take as long as one waits
+
+
+@pytest.fixture
+def write_live(live_lab: Lab, write_notebook: Callable[..., Path]) -> Callable[..., Path]:  # noqa: F811
+    """Write a notebook of its own for `live_lab`; returns its path."""
+
+    def write(*sources: str, **metadata: Any) -> Path:
+        return write_notebook(live_lab.root / f"{secrets.token_hex(4)}.ipynb", *sources, **metadata)
+
+    return write
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The notebooks' directory; Jupyter keeps its own files beside it."""
-    for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setenv(name, str(tmp_path / name))
-    root = tmp_path / "notebooks"
-    root.mkdir()
+    """The notebooks' directory of servers that a test starts itself."""
+    root, variables = own_places(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     return root
 
 
@@ -118,49 +216,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def start_lab(place: Path, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
     labs: list[Lab] = []
 
-    def start(
-        *more: str, rtu: bool, python: str = "", extensions: tuple[str, ...] = COLLABORATION
-    ) -> Lab:
-        python = python or environment("collaboration", ["jupyter-collaboration==5.0.4"])
-        token, port = secrets.token_hex(16), free_port()
-        loaded = {**dict.fromkeys(extensions, True), "rtu_magics.server": rtu}
-        log = tmp_path / f"lab-{len(labs)}.log"
-        arguments = [
-            f"--ServerApp.root_dir={place}",
-            f"--ServerApp.port={port}",
-            "--ServerApp.open_browser=False",
-            "--ServerApp.allow_root=True",
-            f"--IdentityProvider.token={token}",
-            f"--ServerApp.jpserver_extensions={loaded!r}",
-            "--YDocExtension.document_cleanup_delay=1",
-            *more,
-        ]
-        with log.open("w") as stderr:
-            process = subprocess.Popen(
-                [python, "-m", "jupyter_server", *arguments],
-                stderr=stderr,
-                stdout=subprocess.DEVNULL,
-                text=True,
-                cwd=tmp_path,  # where it keeps documents
-            )
-        lab = Lab(python, place, f"http://127.0.0.1:{port}/", token, process, log, rtu)
-        labs.append(lab)
-        end = time.monotonic() + 240  # both cores may be busy
-        while True:
-            try:
-                request = urllib.request.Request(f"{lab.url}api/status", headers=lab.headers)
-                with urllib.request.urlopen(request, timeout=2):
-                    return lab
-            except (urllib.error.URLError, OSError):
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < end, log.read_text()
-                time.sleep(0.1)
+    def start(*more: str, **options: Any) -> Lab:
+        labs.append(begin_lab(place, tmp_path / f"lab-{len(labs)}.log", *more, **options))
+        return labs[-1]
 
     try:
         yield start
     finally:
         for lab in labs:
-            lab.stop()
+            lab.kill()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 from rtu_magics.document import make_patch
 
 from ...helpers.rtu import call, current_notebook, follow, get, open_notebook
-from ..server.conftest import write_notebook  # noqa: F401  a fixture
 from ..server.test_disk import change, eventually, load, sources
 from .conftest import Lab, Page
 
@@ -22,6 +21,7 @@ from .conftest import Lab, Page
 pytestmark = [pytest.mark.server, pytest.mark.timeout(1200)]
 
 StartLab = Callable[..., Lab]
+WriteLive = Callable[..., Path]
 OpenPage = Callable[..., Page]
 
 
@@ -61,25 +61,23 @@ async def name_of(lab: Lab, file_id: str, user_id: str) -> str:
 
 @pytest.mark.parametrize("first", ["page", "us"])
 async def test_edits_go_both_ways(
-    start_lab: StartLab,
+    live_lab: Lab,
     open_page: OpenPage,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
     first: str,
 ) -> None:
-    path = write_notebook(place / "n.ipynb", "x = 1", "y = 2")
-    lab = start_lab(rtu=True)
+    path = write_live("x = 1", "y = 2")
     if first == "page":
-        page = await asyncio.to_thread(open_page, lab, "n.ipynb")
+        page = await asyncio.to_thread(open_page, live_lab, path.name)
         await ask(page, "type 0 00")
-        file_id = await open_notebook(lab, "n.ipynb")
+        file_id = await open_notebook(live_lab, path.name)
     else:
-        file_id = await open_notebook(lab, "n.ipynb")
-        async with follow(lab, file_id) as client:
+        file_id = await open_notebook(live_lab, path.name)
+        async with follow(live_lab, file_id) as client:
             await client.change("cell_contents", "replace", {"source": "x = 100"}, "c1")
-            page = await asyncio.to_thread(open_page, lab, "n.ipynb")
-    await all_hold(lab, file_id, page, ["x = 100", "y = 2"], path)
-    async with follow(lab, file_id) as client:
+            page = await asyncio.to_thread(open_page, live_lab, path.name)
+    await all_hold(live_lab, file_id, page, ["x = 100", "y = 2"], path)
+    async with follow(live_lab, file_id) as client:
         await ask(page, "type 1 0")
         event = await client.wait_for("new_delta_event")
         assert event["data"]["resource_id"] == "c2"
@@ -92,26 +90,24 @@ async def test_edits_go_both_ways(
         await eventually(arrived)
         await ask(page, "delete 0")
         event = await client.wait_for("new_delta_event", is_deletion)
-        assert await name_of(lab, file_id, event["data"]["created_by_id"]) == "ann"
-        await all_hold(lab, file_id, page, ["y = 20  # é😀", "z = 3"], path)
-        response = await call(lab, "POST", f"/v1/files/{file_id}/save")
+        assert await name_of(live_lab, file_id, event["data"]["created_by_id"]) == "ann"
+        await all_hold(live_lab, file_id, page, ["y = 20  # é😀", "z = 3"], path)
+        response = await call(live_lab, "POST", f"/v1/files/{file_id}/save")
         assert response.status_code == 200, response.text
-        assert (await get(lab, f"/v1/files/{file_id}/save"))["state"] == "clean"
-    assert "out-of-band" not in lab.log.read_text().lower()
+        assert (await get(live_lab, f"/v1/files/{file_id}/save"))["state"] == "clean"
+    assert "out-of-band" not in live_lab.log.read_text().lower()
 
 
 async def test_both_type_at_once(
-    start_lab: StartLab,
+    live_lab: Lab,
     open_page: OpenPage,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
 ) -> None:
     """In different cells, in the same one, and right after each other: nothing is lost."""
-    path = write_notebook(place / "n.ipynb", "x = 1", "y = 2", "# ")
-    lab = start_lab(rtu=True)
-    file_id = await open_notebook(lab, "n.ipynb")
-    async with follow(lab, file_id) as client:
-        page = await asyncio.to_thread(open_page, lab, "n.ipynb")
+    path = write_live("x = 1", "y = 2", "# ")
+    file_id = await open_notebook(live_lab, path.name)
+    async with follow(live_lab, file_id) as client:
+        page = await asyncio.to_thread(open_page, live_lab, path.name)
         typed = ours = ""
         for n in range(26):
             letter = chr(97 + n)
@@ -120,31 +116,29 @@ async def test_both_type_at_once(
             await client.change("cell_contents", "replace", {"source": f"x = {n}"}, "c1")
             await ask(page, f"insert 2 0 {letter}")
             ours += letter
-            now = sources(await current_notebook(lab, file_id))[2]
+            now = sources(await current_notebook(live_lab, file_id))[2]
             patch = make_patch(now, now + letter)  # of what may be old by now
             await client.change("cell_contents", "update", {"patch": patch}, "c3")
             await asyncio.sleep(0.05)
-        held = await texts(lab, file_id)
+        held = await texts(live_lab, file_id)
         assert held[:2] == ["x = 25", f"y = 2{typed}"]
         assert sorted(held[2].replace("# ", "")) == sorted(typed + ours)
-        await all_hold(lab, file_id, page, held, path)
-    log = lab.log.read_text()
+        await all_hold(live_lab, file_id, page, held, path)
+    log = live_lab.log.read_text()
     assert "Traceback" not in log, log
     assert json.loads(path.read_text())["cells"][0]["id"] == "c1"
 
 
 async def test_the_page_undoes_only_its_own_and_offline_edits_arrive(
-    start_lab: StartLab,
+    live_lab: Lab,
     open_page: OpenPage,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
 ) -> None:
-    path = write_notebook(place / "n.ipynb", "x = 1", "y = 2", "z = 3")
-    lab = start_lab(rtu=True)
-    file_id = await open_notebook(lab, "n.ipynb")
-    async with follow(lab, file_id) as client:
-        page = await asyncio.to_thread(open_page, lab, "n.ipynb")
-        other = await asyncio.to_thread(open_page, lab, "n.ipynb", "ben")
+    path = write_live("x = 1", "y = 2", "z = 3")
+    file_id = await open_notebook(live_lab, path.name)
+    async with follow(live_lab, file_id) as client:
+        page = await asyncio.to_thread(open_page, live_lab, path.name)
+        other = await asyncio.to_thread(open_page, live_lab, path.name, "ben")
         await ask(page, "type 0 0")
         event = await client.wait_for("new_delta_event")
         patch = make_patch("x = 10", "x = 10  # ours")
@@ -156,7 +150,7 @@ async def test_the_page_undoes_only_its_own_and_offline_edits_arrive(
         again = event["data"]["properties"]["id"]
         assert again != "c2"  # its id is spent
         await ask(page, "undo")
-        await all_hold(lab, file_id, page, ["x = 1  # ours", "y = 2", "z = 3"], path)
+        await all_hold(live_lab, file_id, page, ["x = 1  # ours", "y = 2", "z = 3"], path)
 
         await ask(page, "offline")
         await ask(page, "type 0 !")
@@ -168,19 +162,19 @@ async def test_the_page_undoes_only_its_own_and_offline_edits_arrive(
         await ask(page, "online")
 
         async def same() -> bool:
-            held = await texts(lab, file_id)
+            held = await texts(live_lab, file_id)
             assert sorted(held) == ["x = 1  # ours!", "y = 2?", "z = 33"]
             return held == await ask(page, "sources") == await ask(other, "sources")
 
         await eventually(same, 20)
-        await all_hold(lab, file_id, other, await texts(lab, file_id), path)
+        await all_hold(live_lab, file_id, other, await texts(live_lab, file_id), path)
 
 
 async def test_another_program_writes_the_file(
     start_lab: StartLab,
     open_page: OpenPage,
     place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
 ) -> None:
     """The live document takes the file over whole; what was in neither file nor save comes back."""
     path = write_notebook(place / "n.ipynb", "x = 1", "y = 2", "z = 3")
@@ -203,16 +197,14 @@ async def test_another_program_writes_the_file(
 
 
 async def test_what_no_delta_says(
-    start_lab: StartLab,
+    live_lab: Lab,
     open_page: OpenPage,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
 ) -> None:
-    path = write_notebook(place / "n.ipynb", "x = 1", "y = 2")
-    lab = start_lab(rtu=True)
-    file_id = await open_notebook(lab, "n.ipynb")
-    page = await asyncio.to_thread(open_page, lab, "n.ipynb")
-    async with follow(lab, file_id) as client:
+    path = write_live("x = 1", "y = 2")
+    file_id = await open_notebook(live_lab, path.name)
+    page = await asyncio.to_thread(open_page, live_lab, path.name)
+    async with follow(live_lab, file_id) as client:
         await client.change("cell_metadata", "replace", {"type": "markdown"}, "c1")
 
         async def retyped() -> bool:
@@ -222,8 +214,8 @@ async def test_what_no_delta_says(
         await ask(page, "attach 0 a.png")
         await client.wait_for("inconsistent_state_event")
     image = {"a.png": {"image/png": "iVBORw0KGgo="}}
-    assert (await current_notebook(lab, file_id))["cells"][0]["attachments"] == image
-    async with follow(lab, file_id) as client:
+    assert (await current_notebook(live_lab, file_id))["cells"][0]["attachments"] == image
+    async with follow(live_lab, file_id) as client:
         await client.change("cell_contents", "replace", {"source": "![](a.png)"}, "c1")
         await eventually(lambda: load(path)["cells"][0].get("attachments") == image, 20)
         shown = await ask(page, "notebook")
@@ -236,7 +228,7 @@ async def test_a_server_that_ends_at_once(
     start_lab: StartLab,
     open_page: OpenPage,
     place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
     how: str,
 ) -> None:
     """What the page did right before is in our chain, and in the page that comes back."""
@@ -263,26 +255,26 @@ async def test_a_server_that_ends_at_once(
 
 
 async def test_a_notebook_that_is_renamed_in_the_page(
-    start_lab: StartLab,
+    live_lab: Lab,
     open_page: OpenPage,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
 ) -> None:
-    write_notebook(place / "n.ipynb", "x = 1", "y = 2")
-    lab = start_lab(rtu=True)
-    file_id = await open_notebook(lab, "n.ipynb")
-    page = await asyncio.to_thread(open_page, lab, "n.ipynb")
-    async with follow(lab, file_id) as client:
+    path = write_live("x = 1", "y = 2")
+    file_id = await open_notebook(live_lab, path.name)
+    page, other = await asyncio.to_thread(open_page, live_lab, path.name), f"m-{path.name}"
+    async with follow(live_lab, file_id) as client:
         await ask(page, "type 0 0")
         await client.wait_for("new_delta_event")
-        response = await call(lab, "PUT", f"/v1/files/{file_id}/rename", {"path": "other.ipynb"})
+        response = await call(
+            live_lab, "PUT", f"/v1/files/{file_id}/rename", {"path": "other.ipynb"}
+        )
         assert response.status_code >= 400, "not behind the page's back"
-        await rename(lab, "n.ipynb", "m.ipynb")
+        await rename(live_lab, path.name, other)
         await ask(page, "type 0 0")
         await client.wait_for("file_renamed_event", timeout=30)
         await client.change("cell_contents", "replace", {"source": "y = 'ours'"}, "c2")
-        await all_hold(lab, file_id, page, ["x = 100", "y = 'ours'"], place / "m.ipynb")
-    assert not (place / "n.ipynb").exists()
+        await all_hold(live_lab, file_id, page, ["x = 100", "y = 'ours'"], live_lab.root / other)
+    assert not path.exists()
 
 
 async def rename(lab: Lab, old: str, new: str) -> None:
@@ -293,22 +285,20 @@ async def rename(lab: Lab, old: str, new: str) -> None:
 
 
 async def test_after_the_last_page_and_ours_are_gone(
-    start_lab: StartLab,
+    live_lab: Lab,
     open_page: OpenPage,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
 ) -> None:
-    path = write_notebook(place / "n.ipynb", "x = 1", "y = 2")
-    lab = start_lab(rtu=True)
-    file_id = await open_notebook(lab, "n.ipynb")
-    page = await asyncio.to_thread(open_page, lab, "n.ipynb")
-    async with follow(lab, file_id) as client:
+    path = write_live("x = 1", "y = 2")
+    file_id = await open_notebook(live_lab, path.name)
+    page = await asyncio.to_thread(open_page, live_lab, path.name)
+    async with follow(live_lab, file_id) as client:
         await ask(page, "type 0 0")
         await client.wait_for("new_delta_event")
         await asyncio.to_thread(page.leave)
         await asyncio.sleep(3)  # past the time that a document without pages is kept for
         await client.change("cell_contents", "replace", {"source": "y = 'ours'"}, "c2")
         await eventually(lambda: sources(load(path)) == ["x = 10", "y = 'ours'"], 20)
-        page = await asyncio.to_thread(open_page, lab, "n.ipynb")
+        page = await asyncio.to_thread(open_page, live_lab, path.name)
         await ask(page, "type 1 !")
-        await all_hold(lab, file_id, page, ["x = 10", "y = 'ours'!"], path)
+        await all_hold(live_lab, file_id, page, ["x = 10", "y = 'ours'!"], path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +11,11 @@ import pytest
 from ...helpers.needs import needed
 from ...helpers.rtu import current_notebook, follow, open_notebook
 from ..browser.lab import ARTEFACTS
-from ..server.conftest import write_notebook  # noqa: F401  a fixture
 from ..server.test_disk import eventually, load, sources
 from ..server.test_execution import launch
 from ..widgets.mirror_page import ARGUMENTS
 from .conftest import Lab
-from .test_bridge import StartLab
+from .test_bridge import WriteLive
 
 pytestmark = [
     pytest.mark.server,
@@ -58,17 +56,15 @@ async def text_of(page: Any, index: int) -> str:
 
 
 async def test_a_person_types_while_we_edit_and_run(
-    start_lab: StartLab,
+    live_lab: Lab,
     browser: Any,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
 ) -> None:
-    path = write_notebook(place / "n.ipynb", "x = 1", "print('six', 6)", "y = 2", kernelspec=KERNEL)
-    lab = start_lab(rtu=True)
-    file_id = await open_notebook(lab, "n.ipynb")
-    page = await opened(browser, lab, "n.ipynb")
-    async with follow(lab, file_id) as client:
-        await launch(lab, client)
+    path = write_live("x = 1", "print('six', 6)", "y = 2", kernelspec=KERNEL)
+    file_id = await open_notebook(live_lab, path.name)
+    page = await opened(browser, live_lab, path.name)
+    async with follow(live_lab, file_id) as client:
+        await launch(live_lab, client)
         await page.click(".jp-Notebook .jp-Cell >> nth=0 >> .cm-content")
         await page.keyboard.press("End")
         typing = asyncio.create_task(page.keyboard.type("  # typed in the page é😀", delay=60))
@@ -82,7 +78,7 @@ async def test_a_person_types_while_we_edit_and_run(
         wanted = ["x = 1  # typed in the page é😀", "print('six', 6)", "y = 5", "z = 'ours'"]
 
         async def here() -> bool:
-            held = sources(await current_notebook(lab, file_id))
+            held = sources(await current_notebook(live_lab, file_id))
             assert held == wanted
             return True
 
@@ -100,8 +96,8 @@ async def test_a_person_types_while_we_edit_and_run(
         assert (await prompt.inner_text()).strip() == "[1]:"
 
         await page.keyboard.press("Control+z")  # in the cell where the person typed
-        await eventually(lambda: undone(lab, file_id, wanted), 30)
-        held = sources(await current_notebook(lab, file_id))
+        await eventually(lambda: undone(live_lab, file_id, wanted), 30)
+        held = sources(await current_notebook(live_lab, file_id))
 
         def saved() -> bool:
             found = load(path)
@@ -122,7 +118,7 @@ async def test_a_person_types_while_we_edit_and_run(
         ARTEFACTS.mkdir(exist_ok=True)
         await page.screenshot(path=str(ARTEFACTS / "live_document.png"))
     assert not await page.locator(".jp-Dialog").count()
-    log = lab.log.read_text()
+    log = live_lab.log.read_text()
     assert "Overwriting" not in log
     assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
 

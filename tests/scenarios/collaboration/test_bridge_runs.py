@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ...helpers.rtu import follow, get, open_notebook
-from ..server.conftest import write_notebook  # noqa: F401  a fixture
 from ..server.test_disk import eventually, load
 from ..server.test_execution import launch
-from .test_bridge import OpenPage, StartLab, ask
+from .conftest import Lab
+from .test_bridge import OpenPage, WriteLive, ask
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(1200)]
 
@@ -20,15 +18,13 @@ SLOW = "import time\nfor n in range(4):\n    print(n, flush=True)\n    time.slee
 
 
 async def test_our_runs_show_in_the_page(
-    start_lab: StartLab,
+    live_lab: Lab,
     open_page: OpenPage,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
 ) -> None:
-    path = write_notebook(place / "n.ipynb", SLOW, "1 / 0", "_ = display(1, display_id='d')")
-    lab = start_lab(rtu=True)
-    file_id = await open_notebook(lab, "n.ipynb")
-    page = await asyncio.to_thread(open_page, lab, "n.ipynb")
+    path = write_live(SLOW, "1 / 0", "_ = display(1, display_id='d')")
+    file_id = await open_notebook(live_lab, path.name)
+    page = await asyncio.to_thread(open_page, live_lab, path.name)
     seen: list[tuple[str, int]] = []
 
     async def watch() -> None:
@@ -39,8 +35,8 @@ async def test_our_runs_show_in_the_page(
             seen.append((shown["states"][0], len(text)))
             await asyncio.sleep(0.05)
 
-    async with follow(lab, file_id) as client:
-        await launch(lab, client)
+    async with follow(live_lab, file_id) as client:
+        await launch(live_lab, client)
         watching = asyncio.create_task(watch())
         try:
             await client.execute("c1")
@@ -83,22 +79,20 @@ async def test_our_runs_show_in_the_page(
 
 
 async def test_a_page_runs_while_we_edit_another_cell(
-    start_lab: StartLab,
+    live_lab: Lab,
     open_page: OpenPage,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
 ) -> None:
-    path = write_notebook(place / "n.ipynb", "x = 1", "print('page')")
-    lab = start_lab(rtu=True)
-    file_id = await open_notebook(lab, "n.ipynb")
-    page = await asyncio.to_thread(open_page, lab, "n.ipynb")
-    async with follow(lab, file_id) as client:
+    path = write_live("x = 1", "print('page')")
+    file_id = await open_notebook(live_lab, path.name)
+    page = await asyncio.to_thread(open_page, live_lab, path.name)
+    async with follow(live_lab, file_id) as client:
         for n in range(6):
             await ask(page, f"run 1 page {n}")
             await client.change("cell_contents", "replace", {"source": f"x = {n}"}, "c1")
             event = await client.wait_for("update_output_collection_event")
             assert event["data"]["cell_id"] == "c2"
-            found = await get(lab, f"/outputs/collection/{event['data']['id']}")
+            found = await get(live_lab, f"/outputs/collection/{event['data']['id']}")
             assert f"page {n}" in str(found)
             await eventually(
                 lambda wanted=f"page {n}": load(path)["cells"][1]["outputs"][0]["text"] == [wanted],

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rtu_magics.document import make_patch
 
 from ...helpers.rtu import NotebookClient, current_notebook, follow, open_notebook
-from ..server.conftest import write_notebook  # noqa: F401  a fixture
 from ..server.test_disk import eventually, load, sources
 from .conftest import Lab, Page
-from .test_bridge import OpenPage, StartLab, ask
+from .test_bridge import OpenPage, WriteLive, ask
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(2400)]
 
@@ -67,30 +65,27 @@ async def theirs(page: Page, chooser: random.Random) -> None:
 
 
 async def test_all_hold_the_same_and_nothing_accepted_is_lost(
-    start_lab: StartLab,
+    live_lab: Lab,
     open_page: OpenPage,
-    place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_live: WriteLive,
 ) -> None:
-    lab = start_lab(rtu=True)
     for seed in SEEDS:
-        name = f"n{seed}.ipynb"
-        path = write_notebook(place / name, "a = 1\n", "b = 2\n", "c = 3\n", "d = 4\n")
-        file_id = await open_notebook(lab, name)
-        page = await asyncio.to_thread(open_page, lab, name)
-        async with follow(lab, file_id) as ann, follow(lab, file_id) as ben:
+        path = write_live("a = 1\n", "b = 2\n", "c = 3\n", "d = 4\n")
+        file_id = await open_notebook(live_lab, path.name)
+        page = await asyncio.to_thread(open_page, live_lab, path.name)
+        async with follow(live_lab, file_id) as ann, follow(live_lab, file_id) as ben:
             first, second, _ = await asyncio.gather(
                 ours(ann, random.Random(f"ann {seed}"), "A"),
                 ours(ben, random.Random(f"ben {seed}"), "B"),
                 theirs(page, random.Random(f"page {seed}")),
             )
-            held = await settled(lab, file_id, page, path)
+            held = await settled(live_lab, file_id, page, path)
         text = "\n".join(held)
         counts = {word: text.count(word) for word in first | second}
         wrong = {word: count for word, count in counts.items() if count != 1}
         assert not wrong, (seed, held)
         await asyncio.to_thread(page.leave)
-    log = lab.log.read_text()
+    log = live_lab.log.read_text()
     assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
     assert "cannot stay" not in log
 

@@ -11,7 +11,6 @@ import pytest
 
 from ...helpers.rtu import call, follow, open_notebook
 from ...helpers.server import running_server
-from ..server.conftest import write_notebook  # noqa: F401  a fixture
 from ..server.test_disk import change, eventually, load, sources
 from .conftest import Lab, environment
 from .test_two_owners import refused
@@ -25,7 +24,7 @@ TEXT = "# ---\n# jupyter:\n#   jupytext:\n#     formats: ipynb,py:percent\n# ---
 async def test_jupytext(
     start_lab: Callable[..., Lab],
     place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
 ) -> None:
     write_notebook(place / "alone.ipynb", "x = 1")
     write_notebook(place / "paired.ipynb", "x = 1", **PAIRED)
@@ -42,7 +41,7 @@ async def test_jupytext(
 @pytest.mark.parametrize("how", ["metadata", "header", "other folder"])
 async def test_a_pair_without_jupytext_beside_us(
     place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
     how: str,
 ) -> None:
     metadata: Any = PAIRED if how == "metadata" else {}
@@ -59,7 +58,7 @@ async def test_a_pair_without_jupytext_beside_us(
 
 async def test_paired_while_it_is_open(
     place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
 ) -> None:
     """As with a click in JupyterLab: from then on our writes would leave the text behind."""
     path = write_notebook(place / "n.ipynb", "x = 1")
@@ -85,7 +84,7 @@ async def test_other_managers_and_hooks(
     start_lab: Callable[..., Lab],
     place: Path,
     tmp_path: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
     what: str,
 ) -> None:
     write_notebook(place / "n.ipynb", "x = 1")

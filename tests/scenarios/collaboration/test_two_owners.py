@@ -14,7 +14,6 @@ import pytest
 
 from ...helpers.rtu import call, current_notebook, follow, get, open_notebook
 from ...helpers.server import running_server
-from ..server.conftest import write_notebook  # noqa: F401  a fixture
 from ..server.test_disk import eventually, load, sources
 from .conftest import Lab, Page
 
@@ -39,7 +38,7 @@ async def test_a_notebook_that_is_open_in_the_page_is_refused(
     start_lab: StartLab,
     open_page: OpenPage,
     place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
 ) -> None:
     write_notebook(place / "n.ipynb", "x = 1")
     write_notebook(place / "sub" / "other.ipynb", "y = 1")
@@ -62,7 +61,7 @@ async def test_a_page_that_opens_later_destroys_nothing(
     start_lab: StartLab,
     open_page: OpenPage,
     place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
 ) -> None:
     path = write_notebook(place / "n.ipynb", "x = 1", "y = 2")
     lab = start_lab(APART, rtu=True)
@@ -103,7 +102,7 @@ async def test_a_server_beside_such_a_jupyterlab(
     start_lab: StartLab,
     open_page: OpenPage,
     place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
 ) -> None:
     path = write_notebook(place / "n.ipynb", "x = 1", "y = 2")
     with running_server(place) as server:
@@ -126,7 +125,7 @@ async def test_a_server_beside_such_a_jupyterlab(
 
 async def test_a_jupyterlab_without_collaboration_holds_nothing(
     place: Path,
-    write_notebook: Any,  # noqa: F811
+    write_notebook: Any,
 ) -> None:
     """Another server of ours in its place: it is in Jupyter's registry and serves the directory."""
     import subprocess
