@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -36,9 +37,14 @@ def python_of(name: str, pins: list[str]) -> str:
     # Tests in several processes want it at the same time; one makes it, the others wait.
     with home.with_name(f"{folder}.lock").open("a+b") as lock, locked(lock):
         if not ready.exists():
-            venv.create(home, with_pip=True, clear=True)
+            uv = shutil.which("uv")  # where it is there, for it takes a tenth of the time
+            venv.create(home, with_pip=not uv, clear=True)
+            if uv:
+                command = [uv, "pip", "install", "--python", str(python)]
+            else:
+                command = [str(python), "-m", "pip", "install"]
             subprocess.run(
-                [str(python), "-m", "pip", "install", "--quiet", *pins],
+                [*command, "--quiet", *pins],
                 check=True,
                 timeout=900,
                 capture_output=True,
