@@ -28,15 +28,15 @@ from ..models import (
 )
 from .execution.executor import Executor
 from .execution.plan import Plan
+from .notebook.answers import Answers
 from .notebook.cell_locks import objection
-from .notebook.chain import NotStored, Staged
+from .notebook.chain import Staged
 from .notebook.jobs import Call, Submission
 from .outputs.cache import Collections
 from .outputs.claims import foreign_outputs
 from .ports import LiveNotebook, Twin
 from .store import AnyConnection
-from .wire.connection import Outbox, broadcast
-from .wire.frames import Envelope, error_frame, message
+from .wire.connection import Outbox
 
 __all__ = ["Writer"]
 
@@ -46,7 +46,6 @@ _PATIENCE = 10.0  # seconds that a change waits while another program holds the 
 _AGAIN = 0.05
 _MOST_WAITING = 2_000  # jobs
 
-STORE_FAILED = "the server could not store the change ({}); try again when that is solved"
 _HELD = "another program holds its database"
 
 
@@ -72,6 +71,7 @@ class Writer:
     ) -> None:
         self._notebook, self._executor = notebook, executor
         self._collections, self._outbox = collections, outbox
+        self._answers = Answers(notebook.channel, notebook.subscribers)
         self._database = collections.database
         self._jobs: deque[Submission | Call] = deque()
         self._wake = asyncio.Event()
@@ -109,7 +109,7 @@ class Writer:
                 self._call(job)
                 return
             if len(self._jobs) >= _MOST_WAITING and isinstance(job, Submission) and job.person:
-                self._refusal(job, STORE_FAILED.format(_HELD), NotStored)()
+                self._answers.not_stored(job, _HELD)
                 return
         self._jobs.append(job)
         if more or self._at_work or self._closed:
@@ -203,7 +203,7 @@ class Writer:
                 if isinstance(job, Call):
                     self._call(job)  # it fails by itself if it writes
                 elif job.person is not None:
-                    self._refusal(job, STORE_FAILED.format(_HELD), NotStored)()
+                    self._answers.not_stored(job, _HELD)
                 else:
                     self._jobs.append(job)
         if self._jobs:
@@ -256,7 +256,7 @@ class Writer:
                 return self._give_up(batch, str(getattr(exc, "orig", exc)))
             if earlier is not None or stored is not None:
                 same = job.digest == (earlier if stored is None else stored.digest)
-                answers.append((job, self._answer_known(job, same), earlier is not None))
+                answers.append((job, partial(self._known, job, same), earlier is not None))
                 continue
             # Here, where the order is settled: a role or a lock may have changed on the way.
             if job.person is not None:
@@ -267,12 +267,12 @@ class Writer:
                 if not against and isinstance(job.delta, CellExecuteDelta):
                     against = self._executor.why_full(job.author, plans.values())
                 if against:
-                    answers.append((job, self._refusal(job, against), False))
+                    answers.append((job, partial(self._answers.refused, job, against), False))
                     continue
             try:
                 one = self._notebook.chain.stage(job.delta, job.author, job.digest)
             except SquashError as exc:
-                answers.append((job, self._refusal(job, str(exc)), False))
+                answers.append((job, partial(self._answers.refused, job, str(exc)), False))
                 continue
             staged.append(one)
             accepted_ids[delta_id] = job.digest
@@ -283,7 +283,8 @@ class Writer:
                 extras.append(partial(self._executor.store, plan))
             if job.also is not None:
                 extras.append(job.also)
-            answers.append((job, self._acceptance(job, one, plans.get(delta_id)), True))
+            accepted = partial(self._accepted, job, one, plans.get(delta_id))
+            answers.append((job, accepted, True))
         failure = self._commit(staged, extras) if staged else ""
         if failure and self._database.held:
             return False
@@ -291,7 +292,7 @@ class Writer:
             self.twin.settle([one.delta for one in staged if not (failure or batch[0].twin)])
         for job, answer, hangs_on_commit in answers:
             if failure and hangs_on_commit:
-                self._refusal(job, STORE_FAILED.format(failure), NotStored)()
+                self._answers.not_stored(job, failure)
             else:
                 answer()
         if failure:
@@ -305,7 +306,7 @@ class Writer:
         if self._database.held:
             return False
         for job in batch:
-            self._refusal(job, STORE_FAILED.format(trouble), NotStored)()
+            self._answers.not_stored(job, trouble)
         return True
 
     def _refresh(self) -> str:
@@ -338,70 +339,15 @@ class Writer:
             logger.info("changes are stored again")
         return ""
 
-    def _acceptance(self, job: Submission, one: Staged, plan: Plan | None) -> Callable[[], None]:
-        def answer() -> None:
-            job.accepted = True
-            envelope = Envelope(self._notebook.channel, job.transaction_id)
-            if job.connection is not None:
-                job.connection.send(envelope.message("new_delta_reply", '{"success":true}'))
-            event = envelope.message("new_delta_event", one.body)
-            broadcast(self._notebook.subscribers, event)
-            if job.connection is not None and job.connection not in self._notebook.subscribers:
-                job.connection.send(event)
-            if plan is not None:
-                self._executor.accept(plan)
-            if isinstance(one.delta, CellOutputCollectionReplace) and job.connection is not None:
-                self._executor.gave_outputs(one.delta)
-            if isinstance(one.delta, NBCellsDelete):
-                self._executor.cell_deleted(one.delta.properties.id)
-            if job.done is not None and not job.done.done():
-                job.done.set_result(one.delta)
+    def _accepted(self, job: Submission, one: Staged, plan: Plan | None) -> None:
+        self._answers.accepted(job, one)
+        if plan is not None:
+            self._executor.accept(plan)
+        if isinstance(one.delta, CellOutputCollectionReplace) and job.connection is not None:
+            self._executor.gave_outputs(one.delta)
+        if isinstance(one.delta, NBCellsDelete):
+            self._executor.cell_deleted(one.delta.properties.id)
+        self._answers.settled(job, one)
 
-        return answer
-
-    def _answer_known(self, job: Submission, same: bool) -> Callable[[], None]:
-        def answer() -> None:
-            stored = self._notebook.chain.find(job.delta.id)
-            if not same or stored is None:
-                self._refusal(job, "another change with the same id was accepted before")()
-                return
-            if job.connection is not None:
-                self._reply(job, True)
-                body = stored.body or _spent(job)
-                event = message(self._notebook.channel, "new_delta_event", body, job.transaction_id)
-                job.connection.send(event)
-
-        return answer
-
-    def _refusal(
-        self, job: Submission, cause: str, error: type[SquashError] = SquashError
-    ) -> Callable[[], None]:
-        def answer() -> None:
-            job.refused = "" if error is NotStored else cause
-            if job.connection is not None:
-                self._reply(job, False)
-                rejected = error_frame(
-                    self._notebook.channel, "delta_rejected", cause, job.transaction_id
-                )
-                job.connection.send(rejected)
-            if job.done is not None and not job.done.done():
-                job.done.set_exception(error(cause))
-
-        return answer
-
-    def _reply(self, job: Submission, success: bool) -> None:
-        assert job.connection is not None
-        data = '{"success":true}' if success else '{"success":false}'
-        job.connection.send(
-            message(self._notebook.channel, "new_delta_reply", data, job.transaction_id)
-        )
-
-
-def _spent(job: Submission) -> str:
-    """Return a delta that has left the chain, so that whoever waits for it learns that it counts.
-
-    Whoever retries it that late has loaded the notebook anew, with what it did. As its own parent
-    it cannot be taken for the chain's next.
-    """
-    told = {"parent_delta_id": job.delta.id, "created_by_id": job.author}
-    return job.delta.model_copy(update=told).model_dump_json()
+    def _known(self, job: Submission, same: bool) -> None:
+        self._answers.known(job, self._notebook.chain.find(job.delta.id), same=same)
