@@ -63,7 +63,7 @@ class BridgedNotebook(LiveNotebook, Protocol):
 class BridgedFile(Protocol):
     """A notebook's file whose writing can be left to somebody else."""
 
-    live: Any
+    writer: Any
 
     @property
     def known(self) -> DiskBase | None:
@@ -161,7 +161,7 @@ class Bridge:
         try:
             async with self._meeting, self._file.at_rest():
                 await self._meet(await self._file.merge_base())
-                self._file.live = self
+                self._file.writer = self
         except BaseException:
             self._leave()
             raise
@@ -174,8 +174,8 @@ class Bridge:
             return
         self._part()
         self._leave()
-        if self._file.live is self:
-            self._file.live = None
+        if self._file.writer is self:
+            self._file.writer = None
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self._file.changed()

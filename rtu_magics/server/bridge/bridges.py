@@ -108,7 +108,7 @@ class Bridges:
 
         if not is_usable(room):
             return
-        file: BridgedFile = notebook.disk
+        file: BridgedFile = notebook.disk.live
         target: Any = notebook
 
         def broken(why: str) -> None:

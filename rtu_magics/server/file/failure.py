@@ -1,4 +1,4 @@
-"""What goes wrong with a notebook's file again and again."""
+"""What goes wrong with a notebook's file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .events import Doing
 
-__all__ = ["Failure"]
+__all__ = ["Failure", "NotOnDisk"]
 
 _WORDS: dict[Doing, str] = {
     "read": "cannot be read",
@@ -14,6 +14,10 @@ _WORDS: dict[Doing, str] = {
     "render": "cannot be made into a file",
     "store": "was changed by another program, and that cannot be stored",
 }
+
+
+class NotOnDisk(OSError):
+    """The file does not hold the notebook; the message says why and what to do, in one line."""
 
 
 @dataclass(frozen=True, slots=True)

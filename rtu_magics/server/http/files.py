@@ -14,9 +14,9 @@ from pydantic import Field
 from ...errors import InvalidMessage
 from ...models import Model
 from ..access.people import Action, authorise, refusal
+from ..file.failure import NotOnDisk
 from ..file.first_version import FirstVersion
 from ..file.io import notebooks_below, write_atomically
-from ..file.sync import NotOnDisk
 from ..room import Room
 from ..service import BadPath, NotANotebook
 from ..store import deltas as delta_queries
