@@ -48,7 +48,7 @@ class RawClient:
         )
         return transaction_id
 
-    async def next(self, timeout: float = 10.0) -> Message:
+    async def next(self, timeout: float = 60.0) -> Message:
         """Return the next message."""
         if self.at == len(self.log):
             raw = await asyncio.wait_for(self.websocket.recv(), timeout)
@@ -61,7 +61,7 @@ class RawClient:
         self,
         event: str,
         where: Callable[[Message], bool] = lambda message: True,
-        timeout: float = 20.0,
+        timeout: float = 60.0,
     ) -> Message:
         """Return the next message of this event, passing over all others."""
 
@@ -179,7 +179,7 @@ class NotebookClient(RawClient):
         await self.submit(delta)
         return delta["id"]
 
-    async def finished(self, cell_id: str, timeout: float = 30.0) -> Message:
+    async def finished(self, cell_id: str, timeout: float = 120.0) -> Message:
         """Wait for a finished state of a cell and return it."""
 
         def states(message: Message) -> list[Message]:

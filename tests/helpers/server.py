@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
 
-START_TIMEOUT = 30.0
+START_TIMEOUT = 120.0
 
 
 @dataclass

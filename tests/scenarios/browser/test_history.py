@@ -49,7 +49,7 @@ def test_the_past_is_played_in_the_front_end(open_page, lab, join):
     assert "the beginning" in go(0)
     assert source.inner_text() == "x = 1"
     slider.press("ArrowRight")
-    shown.get_by_text("1 of 6").wait_for(timeout=5000)
+    shown.get_by_text("1 of 6").wait_for()
     assert source.inner_text() == "x = 12"
 
     go(0)

@@ -89,7 +89,7 @@ def tail(*args: str, cwd: Path, **env: str) -> Iterator[Follower]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(60)
         for stream in (process.stdout, process.stderr):
             assert stream is not None
             stream.close()

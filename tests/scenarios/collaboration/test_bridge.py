@@ -44,9 +44,9 @@ async def all_hold(lab: Lab, file_id: str, page: Page, wanted: list[str], path: 
         assert shown == wanted
         return True
 
-    await eventually(here, 20)
-    await eventually(there, 20)
-    await eventually(lambda: sources(load(path)) == wanted, 20)
+    await eventually(here, 60)
+    await eventually(there, 60)
+    await eventually(lambda: sources(load(path)) == wanted, 60)
 
 
 def is_deletion(message: Any) -> bool:
@@ -166,7 +166,7 @@ async def test_the_page_undoes_only_its_own_and_offline_edits_arrive(
             assert sorted(held) == ["x = 1  # ours!", "y = 2?", "z = 33"]
             return held == await ask(page, "sources") == await ask(other, "sources")
 
-        await eventually(same, 20)
+        await eventually(same, 60)
         await all_hold(live_lab, file_id, other, await texts(live_lab, file_id), path)
 
 
@@ -210,14 +210,14 @@ async def test_what_no_delta_says(
         async def retyped() -> bool:
             return (await ask(page, "notebook"))["cells"][0]["cell_type"] == "markdown"
 
-        await eventually(retyped, 20)
+        await eventually(retyped, 60)
         await ask(page, "attach 0 a.png")
         await client.wait_for("inconsistent_state_event")
     image = {"a.png": {"image/png": "iVBORw0KGgo="}}
     assert (await current_notebook(live_lab, file_id))["cells"][0]["attachments"] == image
     async with follow(live_lab, file_id) as client:
         await client.change("cell_contents", "replace", {"source": "![](a.png)"}, "c1")
-        await eventually(lambda: load(path)["cells"][0].get("attachments") == image, 20)
+        await eventually(lambda: load(path)["cells"][0].get("attachments") == image, 60)
         shown = await ask(page, "notebook")
         assert shown["cells"][0]["source"] == "![](a.png)"
         assert shown["cells"][0]["attachments"] == image
@@ -298,7 +298,7 @@ async def test_after_the_last_page_and_ours_are_gone(
         await asyncio.to_thread(page.leave)
         await asyncio.sleep(3)  # past the time that a document without pages is kept for
         await client.change("cell_contents", "replace", {"source": "y = 'ours'"}, "c2")
-        await eventually(lambda: sources(load(path)) == ["x = 10", "y = 'ours'"], 20)
+        await eventually(lambda: sources(load(path)) == ["x = 10", "y = 'ours'"], 60)
         page = await asyncio.to_thread(open_page, live_lab, path.name)
         await ask(page, "type 1 !")
         await all_hold(live_lab, file_id, page, ["x = 10", "y = 'ours'!"], path)

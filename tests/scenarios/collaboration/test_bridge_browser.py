@@ -82,21 +82,21 @@ async def test_a_person_types_while_we_edit_and_run(
             assert held == wanted
             return True
 
-        await eventually(here, 30)
+        await eventually(here, 60)
 
         async def there() -> bool:
             shown = [await text_of(page, n) for n in range(4)]
             assert shown == wanted
             return True
 
-        await eventually(there, 30)
+        await eventually(there, 60)
         output = page.locator(".jp-Notebook .jp-Cell >> nth=1 >> .jp-OutputArea-output")
         assert (await output.inner_text()).strip() == "six 6"
         prompt = page.locator(".jp-Notebook .jp-Cell >> nth=1 >> .jp-InputArea-prompt")
         assert (await prompt.inner_text()).strip() == "[1]:"
 
         await page.keyboard.press("Control+z")  # in the cell where the person typed
-        await eventually(lambda: undone(live_lab, file_id, wanted), 30)
+        await eventually(lambda: undone(live_lab, file_id, wanted), 60)
         held = sources(await current_notebook(live_lab, file_id))
 
         def saved() -> bool:
@@ -105,7 +105,7 @@ async def test_a_person_types_while_we_edit_and_run(
             assert found["cells"][1]["outputs"][0]["text"] == ["six 6\n"]
             return True
 
-        await eventually(saved, 30)
+        await eventually(saved, 60)
         await page.click(".jp-Notebook .jp-Cell >> nth=2 >> .cm-content")
         await page.keyboard.press("Control+Home")
         await page.keyboard.type("print('from the page')\n")

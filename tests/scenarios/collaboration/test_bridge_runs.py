@@ -67,7 +67,7 @@ async def test_our_runs_show_in_the_page(
             assert third["outputs"][0]["data"]["text/plain"] == "2"
             return True
 
-        await eventually(right, 20)
+        await eventually(right, 60)
 
         def in_file() -> bool:
             first, second, third = load(path)["cells"]
@@ -75,7 +75,7 @@ async def test_our_runs_show_in_the_page(
             assert (first["execution_count"], second["outputs"]) == (1, [])
             return bool(third["outputs"][0]["data"]["text/plain"] == ["2"])
 
-        await eventually(in_file, 20)
+        await eventually(in_file, 60)
 
 
 async def test_a_page_runs_while_we_edit_another_cell(

@@ -96,5 +96,5 @@ async def settled(lab: Lab, file_id: str, page: Page, path: Path) -> list[str]:
         assert await ask(page, "sources") == held
         return sources(load(path)) == held
 
-    await eventually(same, 40)
+    await eventually(same, 60)
     return sources(await current_notebook(lab, file_id))

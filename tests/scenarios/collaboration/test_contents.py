@@ -76,7 +76,7 @@ async def test_paired_while_it_is_open(
             assert "edits are kept" in response.json()["message"]
             assert path.read_bytes() == paired
             change(path, lambda nb: nb["metadata"].pop("jupytext"))
-            await eventually(lambda: sources(load(path)) == ["k = 1", "x = 1"], 20)
+            await eventually(lambda: sources(load(path)) == ["k = 1", "x = 1"], 60)
 
 
 @pytest.mark.parametrize("what", ["manager", "hook"])

@@ -54,7 +54,7 @@ async def test_a_notebook_that_is_open_in_the_page_is_refused(
     async def free() -> bool:
         return not await refused(lab, "n.ipynb")
 
-    await eventually(free, 30)
+    await eventually(free, 60)
 
 
 async def test_a_page_that_opens_later_destroys_nothing(
@@ -82,7 +82,7 @@ async def test_a_page_that_opens_later_destroys_nothing(
         assert response.status_code == 409
         assert "live collaboration" in response.json()["message"]
         await client.add("ours", "z = 3", after_id="c2")
-        await eventually(lambda: sources(load(path))[1] == f"y = 2{typed}", 20)
+        await eventually(lambda: sources(load(path))[1] == f"y = 2{typed}", 60)
         shown = await asyncio.to_thread(page.ask, "sources")
         assert shown == ["x = 10", f"y = 2{typed}"]
 
@@ -113,7 +113,7 @@ async def test_a_server_beside_such_a_jupyterlab(
             page = await asyncio.to_thread(open_page, lab, "n.ipynb")
             await client.change("cell_contents", "replace", {"source": "x = 'ours'"}, "c1")
             await asyncio.to_thread(page.ask, "type 1 77")
-            await eventually(lambda: sources(load(path)) == ["x = 1", "y = 277"], 20)
+            await eventually(lambda: sources(load(path)) == ["x = 1", "y = 277"], 60)
         why = await refused(server, "n.ipynb")
         assert f"JupyterLab at {lab.url.replace('127.0.0.1', 'localhost')}" in why
         assert "/lab/tree/n.ipynb" in why

@@ -71,7 +71,7 @@ def nginx(
         stderr=subprocess.PIPE,
     )
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not _listens(port):
             assert process.poll() is None, process.stderr and process.stderr.read()
             assert time.monotonic() < deadline
@@ -79,7 +79,7 @@ def nginx(
         yield f"https://localhost:{port}{path}"
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def _listens(port: int) -> bool:

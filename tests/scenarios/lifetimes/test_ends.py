@@ -94,7 +94,7 @@ def loop_of(kernel: Kernel) -> set[str]:
 
 
 def wait_threads(kernel: Kernel, expected: set[str]) -> None:
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 30
     while more := threads(kernel) - expected:
         assert time.monotonic() < deadline, f"threads are left: {more}"
         time.sleep(0.1)

@@ -44,7 +44,7 @@ def after(client: RTUClient) -> str | None:
 async def agree(clients: list[RTUClient], expected: list[str]) -> None:
     """Wait until every client shows this."""
     for client in clients:
-        for _ in range(100):
+        for _ in range(1500):
             if [cell.source for cell in client.builder.cells] == expected:
                 break
             await asyncio.sleep(0.02)

@@ -91,7 +91,7 @@ def test_a_database_that_cannot_be_used(
     path.rename(tmp_path / "aside.db")  # what the line says
     server, lease = open_server(tmp_path)
     lease.release()
-    psutil.Process(server.pid).wait(10)
+    psutil.Process(server.pid).wait(60)
 
 
 @pytest.mark.parametrize("spoil", [cut_off, one_page_overwritten])

@@ -144,7 +144,7 @@ async def test_metadata_that_is_removed(scene: Scene) -> None:
 
     scene.edit(strip)
     for client in scene.clients:
-        for _ in range(100):
+        for _ in range(600):
             if client.is_live and "collapsed" not in client.builder.cell("a").metadata:
                 break
             await asyncio.sleep(0.05)

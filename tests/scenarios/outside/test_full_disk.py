@@ -96,7 +96,7 @@ async def test_full_for_a_while(place: tuple[Path, Fill]) -> None:
                 await edit(clients[n % 2], f"before {n}", done)
             await asyncio.sleep(1.5)
             free = fill(server)
-            for n in range(200):  # some go into the space that the database has already
+            for n in range(600):  # some go into the space that the database has already
                 try:
                     await edit(clients[n % 2], f"full {n} " + "x" * 4000, done)
                 except DeltaRejected as exc:
@@ -129,7 +129,7 @@ async def test_full_for_a_while(place: tuple[Path, Fill]) -> None:
         async with two_clients(again) as (client, _):
             assert set(sources(client)) == done
             assert len(sources(client)) == len(done)
-            for _ in range(100):
+            for _ in range(600):
                 if len(json.loads(path.read_text())["cells"]) == len(done):
                     break
                 await asyncio.sleep(0.1)
@@ -152,7 +152,7 @@ async def test_the_file_is_written_once_there_is_room(place: tuple[Path, Fill]) 
             await asyncio.sleep(2.5)
             json.loads(path.read_text())
             free()
-            for _ in range(200):
+            for _ in range(600):
                 if "".join(json.loads(path.read_text())["cells"][0]["source"]).startswith("2 "):
                     break
                 await asyncio.sleep(0.1)
@@ -205,14 +205,14 @@ async def test_another_program_changes_the_file_meanwhile(place: tuple[Path, Fil
             await asyncio.sleep(3)
             assert "theirs" in path.read_text()
             free()
-            for _ in range(200):
+            for _ in range(600):
                 if all(len(sources(client)) == 2 for client in clients):
                     break
                 await asyncio.sleep(0.1)
             for client in clients:
                 assert [source[:6] for source in sources(client)] == ["ours", "theirs"]
             await clients[0].add_cell("after")
-            for _ in range(100):
+            for _ in range(600):
                 if len(json.loads(path.read_text())["cells"]) == 3:
                     break
                 await asyncio.sleep(0.1)
@@ -238,7 +238,7 @@ async def test_a_store_that_cannot_even_be_read_for_a_while(tmp_path: Path) -> N
             database.execute("ALTER TABLE away RENAME TO rtu_deltas")
             for n in range(4):
                 await edit(clients[n % 2], f"after {n}", done)
-            for _ in range(100):
+            for _ in range(600):
                 if all(set(sources(client)) == done for client in clients):
                     break
                 await asyncio.sleep(0.05)

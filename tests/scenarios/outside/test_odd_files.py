@@ -43,7 +43,7 @@ async def edited_and_saved(scene: Scene) -> dict[str, Any]:
 
 
 async def until(check: Callable[[], Any]) -> Any:
-    for _ in range(300):
+    for _ in range(900):
         try:
             found = check()
         except (OSError, ValueError):  # being written

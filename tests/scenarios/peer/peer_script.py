@@ -110,7 +110,7 @@ async def execute(api, one, file):
 
 
 async def settle(one, two):
-    for _ in range(100):
+    for _ in range(600):
         if one.builder.last_applied_delta_id == two.builder.last_applied_delta_id:
             return
         await asyncio.sleep(0.05)

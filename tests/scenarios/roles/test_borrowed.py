@@ -133,7 +133,7 @@ async def test_a_link_ends_when_its_invitation_expires(server, file_id):
     made = await invite(server, file_id, "viewer", expires_in=2)
     file = (await ask(server, made["token"], "GET", f"/v1/files/{file_id}")).json()
     async with httpx.AsyncClient(trust_env=False) as http:
-        for _ in range(100):
+        for _ in range(600):
             status = (await http.get(file["presigned_download_url"])).status_code
             if status == 403:
                 return

@@ -139,7 +139,7 @@ async def test_expires_while_connected(server, file_id):
     made = await invite(server, file_id, "contributor", expires_in=2)
     async with follow_as(server, file_id, made["token"]) as guest:
         await guest.add("c", "1")
-        told = await guest.wait_for("role_changed_event", timeout=10)
+        told = await guest.wait_for("role_changed_event", timeout=60)
         assert told["data"] == {
             "role": None,
             "message": "your invitation has expired; ask an owner for a new one",

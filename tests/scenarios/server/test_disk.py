@@ -35,7 +35,7 @@ def change(path: Path, edit: Any) -> None:
     os.replace(temporary, path)
 
 
-async def eventually(check: Any, seconds: float = 8.0) -> Any:
+async def eventually(check: Any, seconds: float = 60.0) -> Any:
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while True:

@@ -57,7 +57,7 @@ def answer(root: Path, path: str, url: str, token: str) -> httpx.Response:
     """Wait until a server answers."""
     for _ in range(600):
         try:
-            return httpx.get(url + path, headers={"Authorization": f"token {token}"}, timeout=10)
+            return httpx.get(url + path, headers={"Authorization": f"token {token}"}, timeout=60)
         except httpx.TransportError:
             time.sleep(0.05)
     raise AssertionError((root / "jupyter.log").read_text())
@@ -87,7 +87,7 @@ class Wire(threading.Thread):
 
     def __enter__(self) -> Wire:
         self.start()
-        assert self._listening.wait(10)
+        assert self._listening.wait(60)
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -432,7 +432,7 @@ async def test_outputs_of_another_run_that_a_cell_is_given_stay_as_they_were(sce
     await scene.client.change("cell_output_collection", "replace", again, "c1")
     gate.touch()
     await scene.text("late")
-    for _ in range(100):
+    for _ in range(600):
         if await scene.stored(mine) == ["early\nlate\n"]:
             break
         await asyncio.sleep(0.1)

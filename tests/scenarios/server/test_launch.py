@@ -210,7 +210,7 @@ async def test_as_an_extension_of_a_plain_jupyter_server(tmp_path, write_noteboo
     environment = {**os.environ, "JUPYTER_RUNTIME_DIR": str(tmp_path / ".runtime")}
     process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=environment)
     try:
-        for _ in range(200):
+        for _ in range(900):
             if (tmp_path / ".rtu_magics" / "server.json").exists():
                 break
             time.sleep(0.1)
@@ -225,7 +225,7 @@ async def test_as_an_extension_of_a_plain_jupyter_server(tmp_path, write_noteboo
         assert response.status_code == 200
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
         log.close()
     said = (tmp_path / "jupyter.log").read_text()
     assert "registered for /hub/user/rtu" not in said  # a route without an authentication rule

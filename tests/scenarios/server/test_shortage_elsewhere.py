@@ -44,7 +44,7 @@ async def test_a_shortage_fills_no_log_and_loses_nothing(
             resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
         wanted = {"x = 1", *(f"m = {n}" for n in range(6))}
         for path in paths:
-            await eventually(lambda path=path: set(sources(load(path))) == wanted, 20)
+            await eventually(lambda path=path: set(sources(load(path))) == wanted, 60)
     lines = lab.log.read_text().splitlines()[before:]
     assert len(lines) < 40, lines
     assert len([line for line in lines if line.startswith("Traceback")]) <= 2, lines

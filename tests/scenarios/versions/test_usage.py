@@ -18,7 +18,7 @@ def test_a_process_with_its_children():
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
         usage = Usage(process.pid)
-        for _ in range(200):
+        for _ in range(600):
             found = measure(usage)
             assert found is not None
             if found["kernel_processes"] == 2:

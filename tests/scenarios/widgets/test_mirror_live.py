@@ -204,7 +204,7 @@ def test_a_widget_frees_its_callbacks_and_ends_with_its_session(tmp_path: Path) 
     with pytest.raises(rtu_magics.errors.RTUError, match="nobody called 'Zoe' is here"):
         two.follow("Zoe")
     session.close()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while mirrors(session) and time.monotonic() < until:
         time.sleep(0.02)
     assert mirrors(session) == []

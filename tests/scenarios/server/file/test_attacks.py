@@ -58,7 +58,7 @@ async def test_changed_between_our_look_and_our_write(
             await client.add(f"o{n}", f"o = {n}")
             await eventually(lambda: not (server.root / MEDDLE).exists())
         wanted = {"x = 1", *(f"{who} = {n}" for who in "to" for n in range(5))}
-        await eventually(lambda: set(sources(load(path))) == wanted, 20)
+        await eventually(lambda: set(sources(load(path))) == wanted, 60)
         assert set(sources(await current_notebook(server, file_id))) == wanted
 
 
@@ -74,13 +74,13 @@ async def test_the_directory_is_removed_and_made_again(
             await client.add("new", "n = 1")
         shutil.rmtree(path.parent)
         if edited:
-            await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 20)
+            await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 60)
             return
         path.parent.mkdir()
-        await eventually(lambda: is_in(server, file_id, "missing"), 20)
+        await eventually(lambda: is_in(server, file_id, "missing"), 60)
         assert not path.exists()
         await client.add("new", "n = 1")
-        await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 20)
+        await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 60)
 
 
 @pytest.mark.parametrize("mode", [0o555, 0o000], ids=["takes no files", "closed"])
@@ -93,14 +93,14 @@ async def test_a_directory_that_may_not_be_written(
         path.parent.chmod(mode)
         await client.add("new", "n = 1")
         if mode:  # the file itself may be
-            await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 20)
+            await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 60)
         else:
-            await eventually(lambda: is_in(server, file_id, "failing"), 20)
+            await eventually(lambda: is_in(server, file_id, "failing"), 60)
             response = await call(server, "POST", f"/v1/files/{file_id}/save")
             assert response.status_code == 507
             assert "nothing is lost" in response.json()["message"]
         path.parent.chmod(0o755)
-        await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 20)
+        await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 60)
         await eventually(lambda: is_in(server, file_id, "clean"))
     assert not list((server.root / ".rtu_magics" / "writes").glob("*"))
 
@@ -113,7 +113,7 @@ async def test_told_to_end_while_the_file_cannot_be_written(
     async with follow(server, file_id) as client:
         path.parent.chmod(0)
         await client.add("new", "n = 1")
-        await eventually(lambda: is_in(server, file_id, "failing"), 20)
+        await eventually(lambda: is_in(server, file_id, "failing"), 60)
     assert server.stop() == 1
     assert "week/n.ipynb" in server.log.read_text()
     path.parent.chmod(0o755)
@@ -121,7 +121,7 @@ async def test_told_to_end_while_the_file_cannot_be_written(
     again = start_server(server.root)
     try:
         assert await open_notebook(again, "week/n.ipynb") == file_id
-        await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 20)
+        await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 60)
     finally:
         assert again.stop() == 0
 
@@ -143,7 +143,7 @@ async def test_the_mode_changes_while_it_is_open(
             if mode == 0o444:
                 await eventually(lambda: is_in(server, file_id, "read-only"))
                 continue
-            await eventually(lambda n=n: f"n = {n}" in sources(load(path)), 20)
+            await eventually(lambda n=n: f"n = {n}" in sources(load(path)), 60)
             assert stat.S_IMODE(real.stat().st_mode) == mode
     assert len(sources(load(path))) == 5
     assert path.is_symlink() == linked
@@ -168,12 +168,12 @@ async def test_something_else_lies_in_its_place(
         make(path)
         await client.add("new", "n = 1")
         await another.add("goes-on", "g = 1")
-        await eventually(lambda: "g = 1" in sources(load(other)), 20)
-        await eventually(lambda: is_in(server, file_id, "foreign"), 20)
+        await eventually(lambda: "g = 1" in sources(load(other)), 60)
+        await eventually(lambda: is_in(server, file_id, "foreign"), 60)
         response = await call(server, "POST", f"/v1/files/{file_id}/save")
         assert f"cannot be put aside: Is a {kind}" in response.json()["message"]
         (path.unlink if kind == "pipe" else path.rmdir)()
-        await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 20)
+        await eventually(lambda: sources(load(path)) == ["n = 1", "x = 1"], 60)
         other.rename(server.root / "moved.ipynb")  # found, whatever else lies there
         await another.add("after", "a = 1")
-        await eventually(lambda: "a = 1" in sources(load(server.root / "moved.ipynb")), 20)
+        await eventually(lambda: "a = 1" in sources(load(server.root / "moved.ipynb")), 60)
