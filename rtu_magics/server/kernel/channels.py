@@ -17,7 +17,7 @@ from jupyter_core.utils import ensure_async
 
 from ...models import EndReason
 from .asked import AskedRequest, OnMessage, OnQuestion
-from .client import ask, client_of
+from .client import ask, client_of, open_stdin
 from .death import BEHIND_GATEWAY, cause_of_death, has_process
 from .expressions import EXPRESSION, value_in
 from .gateway import ChannelsClient, behind_gateway, why_unreachable
@@ -29,7 +29,7 @@ __all__ = ["KernelLink"]
 
 logger = logging.getLogger(__name__)
 
-_STDIN_TIME = 0.5  # seconds; connecting takes a few milliseconds
+_STDIN_TIME = 0.5  # seconds; an idle kernel answers in a few milliseconds
 _ASK_STATE = 20  # times that a kernel is asked something so that Jupyter sees it answer
 _BEGIN_TIME = 2.0  # seconds that a kernel gets to begin with a cell before it is interrupted
 _ASK_AGAIN = 5.0  # seconds that a kernel which starts gets to answer
@@ -79,6 +79,7 @@ class KernelLink:
         self._tasks: list[asyncio.Task[None]] = []
         self._heard = asyncio.Event()
         self._answered = asyncio.Event()
+        self._awaited: str | None = None  # the question whose answer counts, None for any
         self._ready = asyncio.Event()
         self._run: AskedRequest | None = None
         self._outputs = OutputRouter()
@@ -267,15 +268,14 @@ class KernelLink:
     async def _open_stdin(self) -> None:
         """Connect to where the kernel asks for input, now that it listens there.
 
-        A kernel drops its question silently when nobody is connected yet, and a connection that
-        came before the kernel listened is only tried again after a while. What the kernel answers
-        to in between has given this one the time that it needs.
+        A connection that came before the kernel listened is only tried again after a while. What
+        the kernel answers to in between it has heard after the last word of the handshake.
         """
-        self._client.stdin_channel.start()
+        await open_stdin(self._client)
         self._client.allow_stdin = True
         self._begin(self._read_stdin())
+        self._awaited = self._client.kernel_info()
         self._answered.clear()
-        self._client.kernel_info()
         with contextlib.suppress(asyncio.TimeoutError, TimeoutError):  # busy: the time has passed
             await asyncio.wait_for(self._answered.wait(), _STDIN_TIME)
 
@@ -312,7 +312,9 @@ class KernelLink:
                 continue
             run, parent = self._run, message.get("parent_header") or {}
             if message.get("msg_type") == "kernel_info_reply":
-                self._answered.set()
+                # Several may be on their way; that to the last one is waited for at the end.
+                if self._awaited is None or parent.get("msg_id") == self._awaited:
+                    self._answered.set()
                 self._traits.take(message.get("content") or {})
                 if self._later is not None and parent.get("msg_id") == self._later[0]:
                     self._later[1].overtaken()

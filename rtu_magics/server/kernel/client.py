@@ -16,11 +16,16 @@ from typing import Any
 from uuid import uuid4
 
 import zmq
+import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
+from zmq.utils.monitor import recv_monitor_message
 
-__all__ = ["AttentiveChannel", "ask", "client_of"]
+__all__ = ["AttentiveChannel", "ask", "client_of", "open_stdin"]
+
+_CONNECTS = 0.5  # seconds that a kernel which listens for answers gets to show it
+_SHAKES_HANDS = 20.0  # seconds that it gets on a machine with too much to do
 
 
 class AttentiveChannel(AsyncZMQSocketChannel):
@@ -31,6 +36,51 @@ class AttentiveChannel(AsyncZMQSocketChannel):
         super().send(msg)
         assert self.socket is not None
         self.socket.get(zmq.EVENTS)
+
+
+class _WatchedContext(zmq.asyncio.Context):
+    """Makes sockets that are watched from before they connect: what came earlier is not told."""
+
+    def socket(self, *args: Any, **options: Any) -> Any:
+        """Return a new socket."""
+        made = super().socket(*args, **options)
+        if made.type == zmq.DEALER:  # what watches it is made here, too
+            made.get_monitor_socket(zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        return made
+
+
+async def open_stdin(client: Any) -> None:
+    """Connect to where a kernel asks for input; returns once it knows that somebody is there.
+
+    What a kernel asks before is lost: a ROUTER socket drops what is for nobody that it knows. One
+    that does not listen there asks nothing, and is not waited for.
+
+    Parameters
+    ----------
+    client
+        Any of Jupyter's.
+    """
+    if getattr(client, "stdin_channel_class", None) is not AttentiveChannel:
+        client.stdin_channel.start()
+        return
+    context = client.context
+    client.context = _WatchedContext.shadow(context.underlying)
+    try:
+        client.stdin_channel.start()
+    finally:
+        client.context = context
+    socket = client.stdin_channel.socket
+    monitor = socket.get_monitor_socket()
+    try:
+        limit = _CONNECTS
+        while await monitor.poll(int(limit * 1000)):
+            event = (await recv_monitor_message(monitor))["event"]
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                break
+            limit = _SHAKES_HANDS
+    finally:
+        socket.disable_monitor()
+        monitor.close(linger=0)
 
 
 def ask(client: Any, code: str, waiting: Sequence[str], **content: Any) -> str:

@@ -153,10 +153,13 @@ class Execution:
         value
             The line, or `END_OF_FILE`.
         """
-        self._follower.question = None
+        return self._context.call(self._answer(request_id, value))
+
+    async def _answer(self, request_id: UUID, value: str) -> bool:
+        self._follower.answered(request_id)
         data = m.InputReplyRequestData(request_id=request_id, value=value)
         message = m.InputReplyRequest(channel=self._context.client.file_channel, data=data)
-        reply = self._context.call(self._context.request(message))
+        reply = await self._context.request(message)
         return isinstance(reply, m.InputReplyReply) and reply.data.success
 
     def raise_for_failure(self) -> None:

@@ -146,6 +146,11 @@ class Follower:
         data = m.AttachRequestData(execution_id=self.id, keep=self._keep, look=look)
         return m.AttachRequest(channel=self._context.client.file_channel, data=data)
 
+    def answered(self, request_id: UUID) -> None:
+        """Note that a question is answered; one that has come since is not."""
+        if self.question is not None and self.question.request_id == request_id:
+            self.question = None
+
     # ------------------------------------------------------------------ events
 
     def _on_event(self, event: Event) -> None:
@@ -193,7 +198,9 @@ class Follower:
 
     def _on_own(self, event: InputRequested | PayloadReceived) -> None:
         if isinstance(event, InputRequested):
-            self.question = event
+            asked, self.question = self.question, event
+            if asked is not None and asked.request_id != event.request_id:
+                self.on_withdrawn()  # its code went on without an answer: to an interrupt, say
         elif event.cell_id in self._payloads:
             return  # it comes twice after a gap
         else:
@@ -243,7 +250,9 @@ class Follower:
         if before is not None and before.state.startswith("finished"):
             return
         self.states[cell_id] = state
-        if state.state.startswith("finished") and self.question is not None:
+        question = self.question
+        # That of a later cell may have come before the word on this one, after a gap for one.
+        if question is not None and question.cell_id == cell_id and self._has_finished(cell_id):
             self.question = None
             self.on_withdrawn()
         if before is not None and before.state == state.state:
