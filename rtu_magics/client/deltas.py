@@ -67,6 +67,8 @@ class DeltaRequest:
         For a new cell: the output collection that it gets a copy of.
     waiting
         For a delta that runs cells: the kernels that wait for them.
+    positions_at
+        See `models.NewDeltaRequestData`.
 
     Attributes
     ----------
@@ -89,6 +91,7 @@ class DeltaRequest:
         outputs_of: UUID | None = None,
         *,
         waiting: Sequence[str] = (),
+        positions_at: UUID | None = None,
     ) -> None:
         self.client = client
         self.delta = delta
@@ -99,6 +102,7 @@ class DeltaRequest:
             "output_collection_id_to_copy": outputs_of,
             "attach": attach,
             "waiting": list(waiting),
+            "positions_at": positions_at,
         }
         data = NewDeltaRequestData.model_construct(**fields)
         self.request = NewDeltaRequest(channel=client.file_channel, data=data)
@@ -181,10 +185,13 @@ async def request_delta(
     attach: Attach | None = None,
     outputs_of: UUID | None = None,
     waiting: Sequence[str] = (),
+    positions_at: UUID | None = None,
 ) -> FileDeltaBase:
     """Send a delta; return it once it is squashed, see `new_delta_request`."""
     client.manager.step_aside()
-    request = DeltaRequest(client, delta, wait_for, attach, outputs_of, waiting=waiting)
+    request = DeltaRequest(
+        client, delta, wait_for, attach, outputs_of, waiting=waiting, positions_at=positions_at
+    )
     request.send()
     try:
         await client.manager.flush()
@@ -208,6 +215,7 @@ async def new_delta_request(
     timeout: float | None = None,
     attach: Attach | None = None,
     waiting: Sequence[str] = (),
+    positions_at: UUID | None = None,
 ) -> FileDeltaBase:
     """Send a delta; return it, as the server completed it, once it is squashed here.
 
@@ -226,6 +234,9 @@ async def new_delta_request(
     waiting
         For a delta that runs cells: the ids of the kernels that wait for them. Our server refuses
         what would make kernels wait for one another.
+    positions_at
+        The last delta that was squashed here when cells were named by their positions: it is
+        refused if they have other ones by then. Only for a server with ``checks_positions``.
 
     Raises
     ------
@@ -238,4 +249,6 @@ async def new_delta_request(
     TimeoutError
         No answer in time; the server may still apply it.
     """
-    return await request_delta(client, delta, timeout=timeout, attach=attach, waiting=waiting)
+    return await request_delta(
+        client, delta, timeout=timeout, attach=attach, waiting=waiting, positions_at=positions_at
+    )

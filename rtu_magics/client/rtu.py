@@ -107,6 +107,9 @@ class RTUClient:
     file_state = Forward[FileStateData | None](
         "_replica.state", "file_state", "What keeps the notebook from its file, if that was told."
     )
+    checks_positions = Forward[bool](
+        "_replica.state", "checks_positions", "Whether ``positions_at`` may go with a delta."
+    )
     connection_state = Forward[str](
         "connection", "state", "``connecting``, ``live``, ``reconnecting`` or ``closed``."
     )

@@ -59,6 +59,8 @@ class NotebookState(Generic[W]):
         Who has the notebook open, by user id.
     role, file_state
         What we may do, and what keeps the notebook from its file; None if the server never said.
+    checks_positions
+        Whether the server takes ``positions_at``, see `models.NewDeltaRequestData`.
     waits
         The waits for cells.
     """
@@ -71,6 +73,7 @@ class NotebookState(Generic[W]):
         self.people: dict[UUID, UpdateUserFileSubscriptionEventData] = {}
         self.role: str | None = None
         self.file_state: FileStateData | None = None
+        self.checks_positions = False
         self.waits: ExecutionLedger[W] = ExecutionLedger()
 
     # What the server tells
@@ -103,6 +106,7 @@ class NotebookState(Generic[W]):
             Those of its deltas that are still to be applied.
         """
         self.role, self.file_state = data.role, data.file_state
+        self.checks_positions = data.checks_positions
         self.people = {one.user_id: one for one in data.user_subscriptions if one.subscribed}
         effects = self.kernel(data.kernel_session or data.kernel_culled)
         self._take(data.cell_states)

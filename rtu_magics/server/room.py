@@ -190,9 +190,19 @@ class Room:
         digest: str,
         connection: Connection,
         transaction_id: UUID,
+        *,
+        positions_at: UUID | None = None,
     ) -> None:
         """Queue a client's delta; the connection gets the answers."""
-        submission = Submission(delta, person.id, digest, connection, transaction_id, person=person)
+        submission = Submission(
+            delta,
+            person.id,
+            digest,
+            connection,
+            transaction_id,
+            person=person,
+            positions_at=positions_at,
+        )
         self._writer.put(submission, more=connection.more_arrived)
 
     async def apply(
@@ -348,6 +358,7 @@ class Room:
             self.channel,
             "subscribe_reply",
             f'{{"success":true,"role":{json.dumps(role)},"latest_delta_id":"{self.chain.head}",'
+            f'"checks_positions":true,'
             f'"path":{json.dumps(self.path)},'
             f'"kernel_session":{status.model_dump_json() if status else "null"},'
             f'"kernel_culled":{lost.model_dump_json() if lost and not status else "null"},'

@@ -71,7 +71,9 @@ class Writer:
     ) -> None:
         self._notebook, self._executor = notebook, executor
         self._collections, self._outbox = collections, outbox
-        self._answers = Answers(notebook.channel, notebook.subscribers)
+        self._answers = Answers(
+            notebook.channel, notebook.subscribers, executor.executions.not_begun
+        )
         self._database = collections.database
         self._jobs: deque[Submission | Call] = deque()
         self._wake = asyncio.Event()
@@ -264,6 +266,7 @@ class Writer:
                 file_id, collections = self._notebook.file_id, self._collections
                 against = objection(job.person, file_id, job.delta, builder)
                 against = against or foreign_outputs(job.delta, file_id, collections)
+                against = against or self._notebook.chain.why_moved(job.positions_at)
                 if not against and isinstance(job.delta, CellExecuteDelta):
                     against = self._executor.why_full(job.author, plans.values())
                 if against:

@@ -59,15 +59,17 @@ class CellRefs:
         with contextlib.suppress(RTUError):
             client.send(m.UpdateUserCellSelectionRequest(channel=client.file_channel, data=data))
 
-    async def resolve(self, ref: str | int) -> str:
+    async def resolve(self, ref: str | int, *, checked: bool = False) -> str:
         """Return the id of the cell that `ref` names, which is the one last touched from then on.
+
+        Parameters are those of `find`.
 
         Raises
         ------
         CellNotFound
             None does, or several do.
         """
-        cell_id = await self.find(ref)
+        cell_id = await self.find(ref, checked=checked)
         self.last_touched = cell_id
         return cell_id
 
@@ -92,15 +94,23 @@ class CellRefs:
             self.last_touched = ids[-1]
         return ids
 
-    async def find(self, ref: str | int) -> str:
+    async def find(self, ref: str | int, *, checked: bool = False) -> str:
         """Return the id of the cell that `ref` names in what the server has by now.
+
+        Parameters
+        ----------
+        ref
+            What people call it.
+        checked
+            Whether the server is told by what a position was counted, and checks that: then it
+            need not be asked beforehand.
 
         Raises
         ------
         CellNotFound
             None does, or several do.
         """
-        behind = not is_position(str(ref))
+        behind = checked or not is_position(str(ref))
         if not behind:
             await self.catch_up()
         try:

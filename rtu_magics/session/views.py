@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..models import CellStateName
+
 if TYPE_CHECKING:
     from ..models import CellState, CodeCell, MarkdownCell, RawCell
 
@@ -57,6 +59,8 @@ class CellView:
         """The count of the latest run, as far as it is known."""
         if self.state is not None and self.state.execution_count is not None:
             return self.state.execution_count
+        if self.state_name == CellStateName.NOT_RUN:
+            return None  # cleared: that of the notebook's file is older
         count: int | None = getattr(self.cell, "execution_count", None)
         return count
 

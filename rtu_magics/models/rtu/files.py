@@ -119,7 +119,8 @@ class FileSubscribeReplyData(Model):
     empty. ``kernel_session`` is None when no kernel is alive. Our additions: ``path`` is where the
     file lies now; ``kernel_culled`` is the last kernel if it was culled and none has run since;
     ``hidden_cell_states`` are those of requests that go on for cells whose state in
-    ``cell_states`` is of another request.
+    ``cell_states`` is of another request; ``checks_positions`` says that the server takes
+    ``positions_at``, see `NewDeltaRequestData`.
     """
 
     deltas_to_apply: list[FileDelta]
@@ -133,6 +134,7 @@ class FileSubscribeReplyData(Model):
     path: str | None = Field(default=None, exclude_if=lambda v: v is None)
     kernel_culled: KernelStatusUpdate | None = Field(default=None, exclude_if=lambda v: v is None)
     file_state: FileStateData | None = Field(default=None, exclude_if=lambda v: v is None)
+    checks_positions: bool = Field(default=False, exclude_if=lambda v: not v)
 
 
 class FileSubscribeReply(BaseRTUResponse):
@@ -166,7 +168,9 @@ class NewDeltaRequestData(Model):
 
     ``attach`` is our addition, for a delta that runs cells: this connection answers their questions
     (``ask``), or a server that ends with its last client waits for the run (``keep``), see
-    `AttachRequestData`. So is ``waiting``: the kernels that do nothing else until it has ended.
+    `AttachRequestData`. So is ``waiting``: the kernels that do nothing else until it has ended. And
+    ``positions_at``: the last delta known to whoever named cells by their positions; it is refused
+    if cells have come, gone or moved since.
     """
 
     delta: FileDelta
@@ -175,6 +179,7 @@ class NewDeltaRequestData(Model):
     waiting: list[str] = Field(
         default_factory=list, exclude_if=lambda v: not v, max_length=MOST_WAITING
     )
+    positions_at: UUID | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class NewDeltaRequest(BaseRTURequest):

@@ -27,7 +27,7 @@ async def clear_outputs(
     A cell that runs goes on, and what it puts out from now on is shown. Any other gets a new,
     empty collection, so that whoever still looks at the run that made the outputs keeps them.
     What its run still puts out, from a thread for one, appears in the cleared cell, as in
-    JupyterLab.
+    JupyterLab, and it counts as not run, as there.
 
     Parameters
     ----------
@@ -61,6 +61,7 @@ async def clear_outputs(
         collections.put(empty)
         notebook.send("update_output_collection_event", empty.to_wire())
         executor.late.cleared(empty)
+        executor.cell_cleared(cell_id)
         cleared.append(cell_id)
     if cleared:
         notebook.changed()

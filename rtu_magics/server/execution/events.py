@@ -13,6 +13,7 @@ from .turn import CellEnd, CellTurn
 __all__ = [
     "Accepted",
     "Ask",
+    "Cleared",
     "Deleted",
     "DropState",
     "Effect",
@@ -69,6 +70,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Cleared:
+    """A cell's outputs were cleared."""
+
+    cell_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Withdrawn:
     """What waits of somebody will not run, or of everybody (None): why, as `CellState` has it."""
 
@@ -92,7 +100,7 @@ class NotStored:
     more: bool = False
 
 
-Event: TypeAlias = Accepted | Turn | Executing | Ended | Withdrawn | Deleted | NotStored
+Event: TypeAlias = Accepted | Turn | Executing | Ended | Cleared | Withdrawn | Deleted | NotStored
 
 
 # Effects

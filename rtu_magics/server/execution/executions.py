@@ -249,13 +249,21 @@ class Executions:
         while len(self._waiting) > _ANNOUNCED:
             self._waiting.popitem(last=False)
 
+    def not_begun(self, execution_id: UUID) -> None:
+        """Forget what was noted for a run to come, which does not come: it was refused, say."""
+        self._waiting.pop(execution_id, None)
+        self._announced.pop(execution_id, None)
+
     def waited_for(self) -> Iterator[tuple[str, str]]:
-        """Yield which kernel waits for this notebook's kernel."""
+        """Yield which kernel waits for this notebook's kernel, or is about to."""
         kernel_id = self._kernel.kernel_id
-        if kernel_id is not None:
-            for run in self._runs.values():
-                if run.waiting and run.ended_at is None:
-                    yield from ((one, kernel_id) for one in run.waiting)
+        if kernel_id is None:
+            return
+        for run in self._runs.values():
+            if run.waiting and run.ended_at is None:
+                yield from ((one, kernel_id) for one in run.waiting)
+        for waiting in self._waiting.values():  # asked for, and not yet accepted
+            yield from ((one, kernel_id) for one in waiting)
 
     # Attaching
 

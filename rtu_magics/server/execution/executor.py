@@ -152,6 +152,7 @@ class Executor:
     def accept(self, plan: Plan) -> None:
         """Queue what was planned; its delta, if it has one, has just been broadcast."""
         if not plan.targets:
+            self.executions.not_begun(plan.execution_id)
             return
         self.executions.add(plan)
         idle = self._running is None and self._task is not None and not self._task.done()
@@ -169,6 +170,10 @@ class Executor:
         found = self._collections.of_cell(collection_id, self._notebook.file_id)
         if found is not None:
             self.late.shown(delta.resource_id, found)
+
+    def cell_cleared(self, cell_id: str) -> None:
+        """Note that a cell shows nothing of its last run any more."""
+        self._do(self._queue.handle(ev.Cleared(cell_id)))
 
     def cell_deleted(self, cell_id: str) -> None:
         """Forget a cell; whoever waits for it learns that it will not finish."""

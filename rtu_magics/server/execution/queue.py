@@ -10,6 +10,7 @@ only function that changes it. The rules:
 - a failed cell ends what its own execution still had queued, unless its tag allows the failure
   (``raises-exception``); an interrupted one ends it whatever it said; other executions go on;
 - whoever waits for a cell that is deleted learns that it will not finish;
+- a cell whose outputs are cleared after its end counts as not run;
 - a cell that an execution has ended and another still waits for is *queued* again;
 - what is told of a cell is stored before, but for *queued* (stored with its delta) and *executing*
   (what a server leaves in either has failed just the same).
@@ -22,10 +23,11 @@ from collections.abc import Callable, Container, Iterable
 from typing import Any
 from uuid import UUID
 
-from ...models import SCRATCH_CELL, CellState, CellStateName, EndReason
+from ...models import FINISHED_STATES, SCRATCH_CELL, CellState, CellStateName, EndReason
 from .events import (
     Accepted,
     Ask,
+    Cleared,
     Deleted,
     DropState,
     Effect,
@@ -114,6 +116,7 @@ class ExecutionQueue:
             Executing: self._executing,
             Ended: self._ended,
             Withdrawn: self._withdrawn,
+            Cleared: self._cleared,
             Deleted: self._deleted,
             NotStored: self._not_stored,
         }
@@ -205,6 +208,12 @@ class ExecutionQueue:
             if told:
                 effects.append(self._settle(told))
         return effects + self._still_queued(gone - {running})
+
+    def _cleared(self, event: Cleared) -> list[Effect]:
+        state = self.states.get(event.cell_id)
+        if state is None or state.state not in FINISHED_STATES:
+            return []
+        return [self._settle([CellState(cell_id=event.cell_id, state=CellStateName.NOT_RUN)])]
 
     def _deleted(self, event: Deleted) -> list[Effect]:
         cell_id, effects = event.cell_id, list[Effect]()

@@ -169,7 +169,14 @@ class Requests:
                 refuse(self._connection, request, circle)
                 return
             attach_starter(request.data, room, self._connection)
-            room.submit(delta, person, digest_of(delta), self._connection, request.transaction_id)
+            room.submit(
+                delta,
+                person,
+                digest_of(delta),
+                self._connection,
+                request.transaction_id,
+                positions_at=request.data.positions_at,
+            )
             copy_outputs(room, self._service.collections, request.data, person)
 
     async def _select(self, request: UpdateUserCellSelectionRequest, person: Person) -> None:

@@ -204,11 +204,15 @@ class KernelLink:
         """Whether the kernel is at work for us."""
         return self._run is not None and self._run.executing
 
-    async def wait_begun(self) -> None:
-        """Return once the kernel is at what it was asked last: until then it ignores interrupts."""
-        if self._run is not None:
-            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-                await asyncio.wait_for(self._run.begun(), _BEGIN_TIME)
+    async def wait_begun(self) -> AskedRequest | None:
+        """Return once the kernel is at what it was asked last, or that if it takes longer."""
+        run = self._run
+        if run is not None:
+            try:
+                await asyncio.wait_for(run.begun(), _BEGIN_TIME)
+            except (asyncio.TimeoutError, TimeoutError):
+                return run
+        return None
 
     def interrupted(self) -> None:
         """Note that an interrupt was sent to the kernel."""

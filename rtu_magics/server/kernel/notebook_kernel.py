@@ -145,12 +145,13 @@ class NotebookKernel:
         Whether what was to be interrupted is still there.
         """
         link = self._link
-        if link is not None:
-            await link.wait_begun()
+        late = None if link is None else await link.wait_begun()
         if not still():
             return False
         if self._info is None or self._fresh or self._link is not link:
             return True
+        if late is not None:
+            self._tasks.spawn(self._interrupt_begun(late, self._info.kernel_id))
         manager = self._sessions.manager(self._info.kernel_id)
         state = getattr(manager, "execution_state", None)
         # What is known of a kernel behind a gateway is old: it is "starting" for long. And who
@@ -161,6 +162,12 @@ class NotebookKernel:
                 self._link.interrupted()
             await self._sessions.interrupt(self._info.kernel_id)
         return True
+
+    async def _interrupt_begun(self, run: AskedRequest, kernel_id: str) -> None:
+        await run.begun()  # before, the kernel ignores it
+        if not run.ended and self.kernel_id == kernel_id:
+            run.interrupted()
+            await self._sessions.interrupt(kernel_id)
 
     async def shutdown(self) -> None:
         """End the kernel."""
@@ -203,8 +210,7 @@ class NotebookKernel:
     def refuse_question(self, run: AskedRequest) -> None:
         """End what asks for input that nobody can give any more: the kernel waits for it."""
         run.asked_nobody()
-        link, info = self._link, self._info
-        if link is not None and info is not None:
+        if (link := self._link) is not None and (info := self._info) is not None:
             interrupt = partial(self._sessions.interrupt, info.kernel_id)
             self._tasks.spawn(run.end_question(interrupt, link.answer))
 

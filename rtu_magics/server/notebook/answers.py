@@ -6,6 +6,9 @@ the server gets a result or an exception instead of frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from uuid import UUID
+
 from ...errors import SquashError
 from ..store.deltas import StoredDelta
 from ..wire.connection import Connection, broadcast
@@ -28,10 +31,18 @@ class Answers:
         The notebook's.
     subscribers
         Who follows it, as it changes.
+    on_nothing
+        Called with the id of a change by which nothing begins: it is refused, or known already.
     """
 
-    def __init__(self, channel: str, subscribers: dict[Connection, None]) -> None:
+    def __init__(
+        self,
+        channel: str,
+        subscribers: dict[Connection, None],
+        on_nothing: Callable[[UUID], object] = lambda _: None,
+    ) -> None:
         self._channel, self._subscribers = channel, subscribers
+        self._on_nothing = on_nothing
 
     def accepted(self, job: Submission, one: Staged) -> None:
         """Tell of a change that is stored."""
@@ -62,6 +73,7 @@ class Answers:
         if not same or stored is None:
             self.refused(job, _TAKEN)
             return
+        self._on_nothing(job.delta.id)
         if job.connection is not None:
             self._reply(job, '{"success":true}')
             body = stored.body or _spent(job)
@@ -78,6 +90,7 @@ class Answers:
         self._reject(job, _STORE_FAILED.format(trouble), NotStored)
 
     def _reject(self, job: Submission, cause: str, error: type[SquashError]) -> None:
+        self._on_nothing(job.delta.id)
         if job.connection is not None:
             self._reply(job, '{"success":false}')
             job.connection.send(

@@ -8,6 +8,7 @@ goes back to what the store has.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -40,6 +41,8 @@ _ENVELOPE_BYTES = 512
 _TAIL_BYTES = 400 * 1024
 _TAIL_DELTAS = 1000
 _IDS_IN_MEMORY = 5000
+_MOVED = "cells have come, gone or moved since they were counted; count again"
+_SAME_ORDER = 1000  # deltas after which the order of the cells is known to be the present one
 
 
 class HistoryGone(Exception):
@@ -149,6 +152,17 @@ class Chain:
         self.head = tail[-1].id if tail else version.last_delta_id
         self._tail = tail
         self._tail_bytes = sum(len(stored.body) for stored in tail)
+        self._same_order = deque([self.head], _SAME_ORDER)
+
+    def why_moved(self, delta_id: UUID | None) -> str:
+        """Return that cells have other positions than after a delta, "" if not, and for None.
+
+        It is said also where that is not known any more.
+        """
+        # Who asks has mostly seen all there is.
+        if delta_id is None or delta_id == self.head or delta_id in self._same_order:
+            return ""
+        return _MOVED
 
     # Changing
 
@@ -183,9 +197,13 @@ class Chain:
                     f"the change has {size} bytes and at most {MAX_EVENT_BYTES - _ENVELOPE_BYTES} "
                     "fit into one; split it"
                 )
+        order = self.builder.order_number
         self.builder.apply_delta(accepted, strict=True)
         self.seq += 1
         self.head = accepted.id
+        if self.builder.order_number != order:
+            self._same_order.clear()
+        self._same_order.append(accepted.id)
         return Staged(accepted, body, self.seq, digest)
 
     def commit(

@@ -28,6 +28,7 @@ class Submission:
     also: Callable[[AnyConnection], None] | None = None
     done: asyncio.Future[FileDeltaBase] | None = None
     person: Person | None = None  # whose rights count; the server's own changes have none
+    positions_at: UUID | None = None  # the delta after which cells were counted, if they were
     twin: bool = False  # whether the twin has it already
     accepted: bool = False
     refused: str = ""  # why, if it will be the next time, too

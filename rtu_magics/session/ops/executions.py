@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 from ... import models as m
 from ...document import targets_of
-from ...errors import RTUError
+from ...errors import DeltaRejected, RTUError
+from ...protocol import is_position
 from ..context import Context, Say
 from ..execution.execution import Execution
 from ..execution.follower import Follower
@@ -66,12 +68,34 @@ class Executions:
         if not self._kernel.ready:  # what is wrong with the request comes before a kernel starts
             await self._delta(ref, run_all, before, after)
         await self._kernel.ensure(say)
-        delta = await self._delta(ref, run_all, before, after)
-        # Subscribed before it is submitted.
-        follower = self._follow(delta.id, delta=delta, keep=background)
+        attach: m.Attach = "keep" if background else "ask" if asks else "look"
+        how: dict[str, Any] = {"attach": attach, "waiting": waiting}
+        if not self._client.checks_positions or self._seen()[0] in {None, m.NIL_UUID}:
+            return await self._submit(await self._delta(ref, run_all, before, after), **how)
+        delta = await self._delta(ref, run_all, before, after, checked=True)
+        head, order = self._seen()
+        named = next((one for one in (ref, before, after) if one is not None), "")
+        counted = is_position(str(named))
         try:
-            attach: m.Attach = "keep" if background else "ask" if asks else "look"
-            await self._client.new_delta_request(delta, attach=attach, waiting=waiting)
+            return await self._submit(delta, positions_at=head if counted else None, **how)
+        except DeltaRejected:
+            await self._context.refs.catch_up()
+            if not counted or self._seen()[1] == order:
+                raise
+        return await self._submit(await self._delta(ref, run_all, before, after), **how)
+
+    def _seen(self) -> tuple[UUID | None, tuple[object, int]]:
+        """Return the last delta that is known here, and what changes with the cells' order."""
+        builder = self._client.builder
+        return builder.last_applied_delta_id, (builder, builder.order_number)
+
+    async def _submit(
+        self, delta: m.CellExecuteDelta, *, attach: m.Attach, **how: Any
+    ) -> Execution:
+        # Subscribed before it is submitted.
+        follower = self._follow(delta.id, delta=delta, keep=attach == "keep")
+        try:
+            await self._client.new_delta_request(delta, attach=attach, **how)
         except BaseException:
             follower.let_go()
             raise
@@ -144,7 +168,13 @@ class Executions:
         return [cell.id for cell in targets_of(delta, self._client.builder)]
 
     async def _delta(
-        self, ref: Ref | None, run_all: bool, before: Ref | None, after: Ref | None
+        self,
+        ref: Ref | None,
+        run_all: bool,
+        before: Ref | None,
+        after: Ref | None,
+        *,
+        checked: bool = False,
     ) -> m.CellExecuteDelta:
         given = [ref is not None, run_all, before is not None, after is not None]
         if sum(given) != 1:
@@ -153,12 +183,14 @@ class Executions:
         classes = (m.CellExecute, m.CellExecuteBefore, m.CellExecuteAfter)
         for found, cls in zip((ref, before, after), classes, strict=True):
             if found is not None:
-                cell_id = await self._context.refs.resolve(found)
+                cell_id = await self._context.refs.resolve(found, checked=checked)
                 delta: m.CellExecuteDelta = cls(file_id=self._client.file_id, resource_id=cell_id)
                 break
         else:
             delta = m.CellExecuteAll(file_id=self._client.file_id)
         if not self.targets(delta):
+            if checked:  # counted in a copy that may be behind
+                return await self._delta(ref, run_all, before, after)
             await self._context.refs.catch_up()
         if not self.targets(delta):
             raise RTUError(self._nothing_to_run(delta))

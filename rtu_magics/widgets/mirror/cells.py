@@ -117,7 +117,8 @@ def cell_view(
         if state is not None:
             view["st"] = shown_state(state)
             view["ms"] = clock.milliseconds(cell.id)
-            count = state.execution_count if state.execution_count is not None else count
+            known = state.execution_count is not None or state.state == CellStateName.NOT_RUN
+            count = state.execution_count if known else count
             why = why_of(state)
             if why is not None:
                 view["why"] = why

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -186,6 +188,10 @@ async def test_runs_after_a_restart_of_the_server(tmp_path, write_notebook):
         server.stop()
 
 
+def shows(name: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda message: any(s["state"] == name for s in message["data"]["cell_states"])
+
+
 async def test_clearing(shared_server, write_notebook):
     write_notebook(shared_server.root / "clear.ipynb", "print('x')", "2", "3")
     file_id = await open_notebook(shared_server, "clear.ipynb")
@@ -207,6 +213,9 @@ async def test_clearing(shared_server, write_notebook):
         assert update["data"]["outputs"] == []
         assert update["data"]["cell_id"] == "c1"
         assert delta["data"]["resource_id"] == "c1"
+        # As in JupyterLab, it counts as not run: no number, no word on how it ended.
+        states = await other.wait_for("bulk_cell_state_update_event", shows("not_run"))
+        assert states["data"]["cell_states"] == [{"cell_id": "c1", "state": "not_run"}]
         # Who still looks at the run keeps what it gave.
         runs = await get(shared_server, f"/v1/files/{file_id}/runs")
         (collection_id,) = next(r for r in runs if r["execution_id"] == run_id)[

@@ -88,6 +88,19 @@ def test_a_range_runs(lab: Shell) -> None:
     assert Path("lab.ipynb").exists()
 
 
+@pytest.mark.kernel
+def test_what_a_position_names_runs_whatever_was_put_above_it(lab: Shell, student: Session) -> None:
+    teacher = sessions.get("lab")
+    for view in teacher.cells():
+        teacher.delete(view.id)
+    lab.ok("%rtu_kernel start -s lab")
+    for n in range(15):
+        teacher.add(f"print('last', {n})")
+        assert lab.ok("%rtu_exec -q -1 -s student") == f"last {n}\n"
+        teacher.add(f"print('first', {n})", first=True)
+        assert lab.ok("%rtu_exec -q 1 -s student") == f"first {n}\n"
+
+
 def test_connecting_again_tells_how_many_cells_there_are_now(lab: Shell) -> None:
     session = sessions.get("lab")
     assert "0 cells" in lab.ok("%rtu_connect lab.ipynb --no-widget")

@@ -11,6 +11,7 @@ from rtu_magics.models import SCRATCH_CELL, CellState, CellStateName, EndReason
 from rtu_magics.server.execution.events import (
     Accepted,
     Ask,
+    Cleared,
     Deleted,
     DropState,
     Effect,
@@ -576,3 +577,22 @@ def test_what_was_withdrawn_of_the_running_cell_still_counts_as_queued():
     assert hidden(queue) == [(2, "a", QUEUED)]
     run(queue)
     assert hidden(queue) == []
+
+
+@pytest.mark.parametrize("end", [OK, BROKE, CUT])
+def test_a_cell_that_is_cleared_after_its_end_counts_as_not_run(end: CellEnd) -> None:
+    queue = queue_of(plan(1, "a"))
+    queue.handle(Ended(end, 3))
+    (settle,) = queue.handle(Cleared("a"))
+    cleared = CellState(cell_id="a", state=CellStateName.NOT_RUN)
+    assert settle == Settle((cleared,), (cleared,))
+    assert queue.states == {"a": cleared}
+    assert queue.handle(Cleared("a")) == []
+
+
+def test_a_cell_that_waits_or_runs_goes_on_when_it_is_cleared() -> None:
+    queue = queue_of(plan(1, "ab"))
+    queue.handle(Executing())
+    assert queue.handle(Cleared("a")) == queue.handle(Cleared("b")) == []
+    assert queue.handle(Cleared("c")) == []
+    assert [queue.states[cell].state for cell in "ab"] == [EXECUTING, QUEUED]

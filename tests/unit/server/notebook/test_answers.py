@@ -50,7 +50,8 @@ class Answered:
     def __init__(self) -> None:
         self.asker, self.follower = Wire(), Wire()
         followers = {cast(Connection, self.follower): None}
-        self.answers = Answers("files/x", followers)
+        self.nothing: list[UUID] = []
+        self.answers = Answers("files/x", followers, self.nothing.append)
         self.transaction_id = uuid4()
         self.job = Submission(
             delete(), AUTHOR, "digest", cast(Connection, self.asker), self.transaction_id
@@ -113,6 +114,17 @@ def test_a_change_that_comes_again_counts_once(answered: Answered, body: str) ->
     else:  # its own parent: nobody takes it for the chain's next
         assert data["parent_delta_id"] == data["id"] == str(job.delta.id)
     assert not answered.follower.told
+
+
+def test_that_nothing_begins_is_told_of_what_is_refused_or_known(answered: Answered) -> None:
+    answers, job = answered.answers, answered.job
+    answers.accepted(job, staged(job.delta))
+    assert answered.nothing == []
+    answers.refused(job, "no")
+    answers.not_stored(job, "disk full")
+    answers.known(job, StoredDelta(job.delta.id, 1, 0, "{}", job.digest), same=True)
+    answers.known(job, None, same=True)
+    assert answered.nothing == [job.delta.id] * 4
 
 
 @pytest.mark.parametrize(("same", "found"), [(False, True), (True, False)])
