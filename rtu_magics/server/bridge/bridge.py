@@ -14,75 +14,39 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...document import NotebookBuilder
-from ...models import FileDeltaBase, Notebook, parse_notebook
+from ...models import FileDeltaBase, Notebook
 from ..file.format import DiskBase
 from ..file.merge import name_cells
 from ..file.snapshot import base_of
 from ..outputs.adopt import adopt_outputs
 from ..outputs.cache import Collections
-from ..ports import LiveNotebook, Twin
-from .authors import Authors, client_of
+from .authors import Authors
 from .cells import as_in_file
-from .document import LiveDocument, Touched
-from .from_live import Changes, changes_in, mend_ids, set_rest
+from .document import LiveDocument
+from .from_live import mend_ids
+from .held import HeldByFile
+from .pages import Pages
 from .past import Past
 from .people import People
+from .ports import BridgedFile, BridgedNotebook
 from .shown import ExecutionStates, Shown
 from .to_live import everything, follow, touched_by
+from .touched import Touched
 from .yroom import NotSaved, YRoom
 
-__all__ = ["Bridge", "BridgedFile", "BridgedNotebook"]
+__all__ = ["Bridge"]
 
 logger = logging.getLogger(__name__)
 
 _ROUNDS = 20  # of merging, while a page types on
 _AGAIN = 1.0  # seconds after which what could not be stored is tried again
-
-
-class BridgedNotebook(LiveNotebook, Protocol):
-    """A notebook that can have a twin."""
-
-    twin: Twin | None
-
-    @property
-    def path(self) -> str:
-        """Where it lies below the server's root."""
-
-    def pull(self) -> None:
-        """Take what the twin has now, unless the store is held."""
-
-
-class BridgedFile(Protocol):
-    """A notebook's file whose writing can be left to somebody else."""
-
-    writer: Any
-
-    @property
-    def known(self) -> DiskBase | None:
-        """What the file held when it was last known."""
-
-    def at_rest(self) -> AbstractAsyncContextManager[None]:
-        """Let nothing be read or written while this is held."""
-
-    async def merge_base(self) -> DiskBase:
-        """Return what the file held when it was last known, as a live document would load it."""
-
-    async def meet(self, notebook: Notebook, base: DiskBase) -> None:
-        """Bring what a notebook has beyond `base` into the room."""
-
-    def noted(self, disk_hash: str, base: DiskBase) -> None:
-        """Note what the file holds."""
-
-    def changed(self) -> None:
-        """Note that the file may be behind."""
 
 
 class Bridge:
@@ -120,6 +84,9 @@ class Bridge:
         self._yroom = YRoom(room, self)
         self._live = LiveDocument(room.ydoc)
         self._authors = Authors(collections.database, lambda: room.awareness.states)
+        self._past = Past()
+        self._pages = Pages(notebook, self._live, self._authors, self._past)
+        self._held = HeldByFile(file)
         self._people = People(room.awareness, people)
         self._broken = broken
         self._shown = Shown(
@@ -128,18 +95,12 @@ class Bridge:
             collections,
             runs,
             joined=self._is_joined,
-            author=self._author_in,
+            author=self._pages.author_of,
         )
         self._builder: NotebookBuilder | None = None
-        self._writers: dict[str, int | None] = {}  # who touched what, by cell
-        self._found = Changes()
-        self._past = Past()
-        self._held: dict[str, Any] | None = None  # by the file, and not noted yet
-        self._before: dict[str, Any] | DiskBase | None = None  # held before it was replaced
         self._scheduled = False
         self._closed = False
         self._meeting = asyncio.Lock()
-        self._notes = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: Any = None
         self._due: asyncio.TimerHandle | None = None
@@ -157,7 +118,7 @@ class Bridge:
         """
         self._yroom.join()
         self._live.watch(self._heard)
-        self._subscription = self.room.ydoc.observe(self._by)
+        self._subscription = self.room.ydoc.observe(self._pages.heard)
         try:
             async with self._meeting, self._file.at_rest():
                 await self._meet(await self._file.merge_base())
@@ -236,26 +197,24 @@ class Bridge:
 
     def changes(self) -> list[tuple[FileDeltaBase, UUID]]:
         """Return what pages did, as deltas with their authors; the same until it is `took`."""
-        touched = self._live.touched
-        if not touched.content or self._live.busy:
+        if not self._live.touched.content or self._live.busy:
             return []
+        chain = self._notebook.chain
+        builder = chain.builder
         try:
-            if touched.order:
-                touched.cells.update(mend_ids(self._live, self._notebook.chain.builder, self._past))
-            found = self._compare(touched)
-            if found.rest:
-                self._begin_anew(found)
-                found = self._compare(touched)
+            found = self._pages.find()
         except SQLAlchemyError:
             self._later()
             return []
         except Exception as exc:
             self._give_up(exc)
             return []
-        self._found = found
-        if not found.deltas:
+        finally:
+            if chain.builder is not builder:
+                self._builder = chain.builder
+        if not found:
             self.took("", True)
-        return [(delta, self._author(delta)) for delta in found.deltas]
+        return found
 
     def took(self, refused: str, stored: bool) -> None:
         """Note what became of the changes: `refused` says why one was, `stored` if all are."""
@@ -264,44 +223,12 @@ class Bridge:
         elif not stored:
             self._later()
         else:
-            found, self._found = self._found, Changes()
-            self._live.touched = Touched(outputs=self._live.touched.outputs)
-            self._writers = {
-                one: self._writers[one] for one in self._live.touched.outputs & set(self._writers)
-            }
+            found = self._pages.taken()
             if found.merged:
                 follow(self._live, Touched(cells=found.merged), self._notebook.chain.builder)
             for cell in found.outputs:
                 author = self._authors.of(None)
                 self._spawn(adopt_outputs(self._notebook, self._collections, cell, author))
-
-    def _compare(self, touched: Touched) -> Changes:
-        notebook = self._notebook
-        builder = notebook.chain.builder
-        return changes_in(notebook.file_id, self._live, touched, builder, self._past)
-
-    def _begin_anew(self, found: Changes) -> None:
-        """Change what no delta can: what was is kept as a version."""
-        chain = self._notebook.chain
-        builder = NotebookBuilder(parse_notebook(chain.builder.dumps()))
-        set_rest(builder, found)
-        what = "attachments or parts that are no edits" if found.parts else "removed metadata"
-        cell_id = next((one[0] for one in (*found.parts, *found.removed) if one[0]), None)
-        author = self._authors.of(self._writers.get(cell_id or ""))
-        before = f"Before JupyterLab's page changed {what}"
-        chain.begin_epoch(builder, reason="outside", before=before, author=author)
-        self._builder = chain.builder
-        self._notebook.tell_inconsistent(f"a page of JupyterLab changed {what}")
-
-    def _author(self, delta: FileDeltaBase) -> UUID:
-        properties = delta.properties
-        cell_id = delta.resource_id
-        if delta.delta_type == "nb_cells":
-            cell_id = str(properties.id)
-        return self._author_in(cell_id)
-
-    def _author_in(self, cell_id: str) -> UUID:
-        return self._authors.of(self._writers.get(cell_id))
 
     def _is_joined(self) -> bool:
         return self._notebook.twin is self
@@ -338,12 +265,6 @@ class Bridge:
     def _heard(self) -> None:
         self._wake()
 
-    def _by(self, event: Any) -> None:
-        """Note who made a transaction; what it touched has just been noted."""
-        client = client_of(event.update)
-        for cell_id in self._live.touched.cells | self._live.touched.outputs:
-            self._writers.setdefault(cell_id, client)
-
     def _wake(self) -> None:
         if not self._scheduled:
             self._scheduled = True
@@ -377,25 +298,17 @@ class Bridge:
         """
         async with self._meeting:
             await self._yroom.save(self._is_joined)
-        async with self._notes:
-            pass  # what the file holds is known before anybody is told
+        await self._held.noted()  # what the file holds is known before anybody is told
 
     def saved(self, content: dict[str, Any], disk_hash: str) -> None:
         """Note what the file holds now; see `yroom.Listener`."""
-        self._held = content
-        self._spawn(self._note(content, disk_hash))
-
-    async def _note(self, content: dict[str, Any], disk_hash: str) -> None:
-        async with self._notes:
-            base = await asyncio.to_thread(lambda: base_of(as_in_file(content)))
-            self._file.noted(disk_hash, base)
-            if self._held is content:
-                self._held = None
+        self._held.saved(content)
+        self._spawn(self._held.note(content, disk_hash))
 
     def replaced_soon(self) -> None:
         """Take what pages did before another program's file replaces it; see `yroom.Listener`."""
         self._part()
-        self._before = self._held or self._before or self._file.known
+        self._held.replaced()
 
     def replaced(self) -> None:
         """Merge what another program wrote; see `yroom.Listener`."""
@@ -405,11 +318,9 @@ class Bridge:
     async def _meet_again(self) -> None:
         try:
             async with self._meeting:
-                before, self._before = self._before, None
+                before = await self._held.take_before()
                 if before is None:  # another one, merged together with the one before
                     return
-                if isinstance(before, dict):
-                    before = await asyncio.to_thread(base_of, as_in_file(before))
                 await self._meet(before)
             self._file.changed()
         except Exception as exc:

@@ -13,7 +13,8 @@ from ..file.live_documents import notebook_rooms
 from ..outputs.cache import Collections
 
 if TYPE_CHECKING:
-    from .bridge import Bridge, BridgedFile, BridgedNotebook
+    from .bridge import Bridge
+    from .ports import BridgedFile, BridgedNotebook
 
 __all__ = ["DOCUMENT_EVENTS", "Bridges"]
 

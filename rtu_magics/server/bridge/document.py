@@ -9,51 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from pycrdt import Array, Doc, Map, Text
 
 from .splices import splices
+from .touched import Touched
 
-__all__ = ["ORIGIN", "LiveDocument", "Touched", "made_output"]
+__all__ = ["ORIGIN", "LiveDocument", "made_output"]
 
 ORIGIN = "rtu_magics"
 """Of our own transactions."""
-
-
-@dataclass(slots=True)
-class Touched:
-    """What has changed since somebody looked.
-
-    Attributes
-    ----------
-    cells, outputs
-        Ids of cells with other content, and with other outputs, counts or execution states.
-    replaced
-        Ids of cells in whose place others were put.
-    moved
-        Ids of cells that somebody moved.
-    order
-        Whether cells came, went, moved or got another id.
-    metadata
-        Whether the notebook's metadata did.
-    """
-
-    cells: set[str] = field(default_factory=set)
-    outputs: set[str] = field(default_factory=set)
-    replaced: set[str] = field(default_factory=set)
-    moved: set[str] = field(default_factory=set)
-    order: bool = False
-    metadata: bool = False
-
-    def __bool__(self) -> bool:
-        return bool(self.cells or self.outputs or self.order or self.metadata)
-
-    @property
-    def content(self) -> bool:
-        """Whether anything but outputs has changed."""
-        return bool(self.cells or self.order or self.metadata)
 
 
 _OF_RUNS = ("outputs", "execution_count", "execution_state")

@@ -17,9 +17,10 @@ from ...document.cell_types import change_type
 from ...document.plain import copy_cell
 from ...models import CodeCell, FileDeltaAdapter, FileDeltaBase
 from .cells import BLANK, Cell, cell_from_live, is_blank, metadata_of, parts_of, same
-from .document import LiveDocument, Touched
+from .live_cells import LiveCells
 from .order import rearrange
 from .past import Past
+from .touched import Touched
 
 __all__ = ["Changes", "changes_in", "mend_ids", "set_rest"]
 
@@ -70,7 +71,7 @@ def set_rest(builder: NotebookBuilder, changes: Changes) -> None:
 
 
 def mend_ids(
-    live: LiveDocument, builder: NotebookBuilder, past: Past, *, revived: bool = True
+    live: LiveCells, builder: NotebookBuilder, past: Past, *, revived: bool = True
 ) -> list[str]:
     """Give every cell of a document an id that is its own; returns those of changed cells.
 
@@ -113,7 +114,7 @@ def mend_ids(
 
 def changes_in(
     file_id: UUID,
-    live: LiveDocument,
+    live: LiveCells,
     touched: Touched,
     builder: NotebookBuilder,
     past: Past,

@@ -1,4 +1,4 @@
-"""Making a live document hold what our notebook holds, where the notebook changed.
+"""Making a live document hold what our notebook holds, where the notebook changed; pure.
 
 As in `from_live` the two are compared, so one function serves every kind of delta, a restored
 version and the first time that both meet. What is equal is not written, and texts are spliced.
@@ -29,9 +29,10 @@ from .cells import (
     parts_of,
     same,
 )
-from .document import LiveDocument, Touched
+from .live_cells import LiveCells
 from .order import rearrange
 from .past import Past
+from .touched import Touched
 
 __all__ = ["OutputsOf", "everything", "follow", "touched_by"]
 
@@ -60,7 +61,7 @@ def everything(builder: NotebookBuilder) -> Touched:
 
 
 def follow(
-    live: LiveDocument,
+    live: LiveCells,
     touched: Touched,
     builder: NotebookBuilder,
     outputs_of: OutputsOf = lambda cell: None,
@@ -108,7 +109,7 @@ def follow(
 
 
 def _arrange(
-    live: LiveDocument,
+    live: LiveCells,
     builder: NotebookBuilder,
     anew: set[str],
     moving: set[str],
@@ -136,7 +137,7 @@ def _arrange(
         live.insert(index, raw)
 
 
-def _bring_cell(live: LiveDocument, index: int, shown: Cell, cell: Cell) -> None:
+def _bring_cell(live: LiveCells, index: int, shown: Cell, cell: Cell) -> None:
     if shown.source != cell.source:
         live.set_source(index, cell.source)
     _bring_metadata(live, index, metadata_of(shown), metadata_of(cell))
@@ -149,7 +150,7 @@ def _bring_cell(live: LiveDocument, index: int, shown: Cell, cell: Cell) -> None
 
 
 def _bring_metadata(
-    live: LiveDocument, index: int | None, shown: Mapping[str, Any], metadata: Mapping[str, Any]
+    live: LiveCells, index: int | None, shown: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> None:
     for key, value in metadata.items():
         if key not in shown or not same(shown[key], value):

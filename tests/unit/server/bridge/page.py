@@ -15,10 +15,11 @@ from pycrdt import Array, Doc, Map, Text, UndoManager
 from rtu_magics.document import NotebookBuilder
 from rtu_magics.models import FileDeltaAdapter, Notebook
 from rtu_magics.server.bridge.cells import metadata_of, notebook_from_live, parts_of, whole
-from rtu_magics.server.bridge.document import LiveDocument, Touched
+from rtu_magics.server.bridge.document import LiveDocument
 from rtu_magics.server.bridge.from_live import changes_in, mend_ids, set_rest
 from rtu_magics.server.bridge.past import Past
 from rtu_magics.server.bridge.to_live import everything, follow, touched_by
+from rtu_magics.server.bridge.touched import Touched
 
 FILE_ID = UUID(int=7)
 

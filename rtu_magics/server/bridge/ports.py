@@ -1,0 +1,51 @@
+"""What a bridge asks of the two that it puts together: a notebook, and its file."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from ...models import Notebook
+from ..file.format import DiskBase
+from ..file.live import LiveWriter
+from ..ports import LiveNotebook, Twin
+
+__all__ = ["BridgedFile", "BridgedNotebook"]
+
+
+class BridgedNotebook(LiveNotebook, Protocol):
+    """A notebook that can have a twin."""
+
+    twin: Twin | None
+
+    @property
+    def path(self) -> str:
+        """Where it lies below the server's root."""
+
+    def pull(self) -> None:
+        """Take what the twin has now, unless the store is held."""
+
+
+class BridgedFile(Protocol):
+    """A notebook's file whose writing can be left to somebody else."""
+
+    writer: LiveWriter | None
+
+    @property
+    def known(self) -> DiskBase | None:
+        """What the file held when it was last known."""
+
+    def at_rest(self) -> AbstractAsyncContextManager[None]:
+        """Let nothing be read or written while this is held."""
+
+    async def merge_base(self) -> DiskBase:
+        """Return what the file held when it was last known, as a live document would load it."""
+
+    async def meet(self, notebook: Notebook, base: DiskBase) -> None:
+        """Bring what a notebook has beyond `base` into the room."""
+
+    def noted(self, disk_hash: str, base: DiskBase) -> None:
+        """Note what the file holds."""
+
+    def changed(self) -> None:
+        """Note that the file may be behind."""
