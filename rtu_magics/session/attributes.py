@@ -8,8 +8,9 @@ from uuid import UUID
 
 from .. import models as m
 from .context import Context, Say
-from .events import EventHub, Person
+from .events import Person
 from .held import Held, Seen
+from .hub import EventHub
 from .ops.kernel import Kernel
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from .. import models as m
 from ..errors import CellNotFound, RTUError
 from ..protocol import is_position, positions_of, resolve_cell
-from .events import ConnectionChanged, Event, EventHub
+from .events import ConnectionChanged, Event
+from .hub import EventHub
 
 if TYPE_CHECKING:
     from ..client import RTUClient

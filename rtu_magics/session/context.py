@@ -20,8 +20,9 @@ from uuid import UUID
 from .. import models as m
 from ..errors import APIError, ClientClosed, ConnectionLost, PermissionDenied, RTUError
 from .cell_refs import CellRefs
-from .events import ConnectionChanged, EventHub
+from .events import ConnectionChanged
 from .feed import feed
+from .hub import EventHub
 from .known import Known
 from .positions import LatestPositions, Positions
 from .thread import Calls, background, on_loop

@@ -1,30 +1,33 @@
 """What happens to a remote notebook, as typed events for executions, magics and widgets.
 
-What a client receives feeds one `EventHub` (`feed`); everyone else subscribes there. Subscribers
-are called on the background thread, in the order in which things happened, and must only hand the
-event on.
+What a client receives feeds one `hub.EventHub` (`feed`); everyone else subscribes there.
+Subscribers are called on the background thread, in the order in which things happened, and must
+only hand the event on.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from ..client import RTUClient
-    from ..models import CellState, FileDeltaBase, FileStateData, KernelStatusUpdate, Output
+    from ..models import (
+        CellState,
+        FileDeltaBase,
+        FileStateData,
+        KernelStatusUpdate,
+        Output,
+        UpdateUserFileSubscriptionEventData,
+    )
 
 __all__ = [
     "CellStatesChanged",
     "ConnectionChanged",
     "DeltaApplied",
     "Event",
-    "EventHub",
     "FileMoved",
     "FileStateChanged",
     "InputRequested",
@@ -41,8 +44,6 @@ __all__ = [
     "UsageChanged",
     "people_of",
 ]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -222,44 +223,11 @@ class UsageChanged(Event):
     memory_bytes: int | None = None
 
 
-class EventHub:
-    """Hands each event to every subscriber."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._subscribers: tuple[Callable[[Event], None], ...] = ()
-
-    def subscribe(self, fn: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `fn` with every later event; returns a function that ends this.
-
-        Parameters
-        ----------
-        fn
-            Called on the background thread; must return at once.
-        """
-        with self._lock:
-            self._subscribers = (*self._subscribers, fn)
-
-        def unsubscribe() -> None:
-            with self._lock:
-                self._subscribers = tuple(s for s in self._subscribers if s is not fn)
-
-        return unsubscribe
-
-    def publish(self, event: Event) -> None:
-        """Hand an event to every subscriber; one that fails is logged and stops nothing."""
-        for fn in self._subscribers:
-            try:
-                fn(event)
-            except Exception:
-                logger.exception("a subscriber failed on %s", type(event).__name__)
-
-
-def people_of(client: RTUClient) -> dict[UUID, Person]:
-    """Return who has the notebook open, as a client knows it."""
+def people_of(people: Iterable[UpdateUserFileSubscriptionEventData]) -> dict[UUID, Person]:
+    """Return who has the notebook open, from what the server tells of each."""
     return {
         one.user_id: Person(
             one.user_id, one.user_name, one.role, one.cell_id_selected, one.last_event_at
         )
-        for one in client.people.values()
+        for one in people
     }

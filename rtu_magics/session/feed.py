@@ -12,7 +12,6 @@ from .events import (
     ConnectionChanged,
     DeltaApplied,
     Event,
-    EventHub,
     FileMoved,
     FileStateChanged,
     InputRequested,
@@ -28,6 +27,7 @@ from .events import (
     UsageChanged,
     people_of,
 )
+from .hub import EventHub
 
 if TYPE_CHECKING:
     from ..client import RTUClient
@@ -137,7 +137,7 @@ def _usage(data: Any, _: RTUClient) -> Iterable[Event]:
 
 
 def _people(_: Any, client: RTUClient) -> Iterable[Event]:
-    yield PeopleChanged(people_of(client))
+    yield PeopleChanged(people_of(client.people.values()))
 
 
 def _role(data: Any, _: RTUClient) -> Iterable[Event]:
@@ -160,7 +160,7 @@ def _caught_up(data: Any, client: RTUClient) -> Iterable[Event]:
         yield KernelChanged(status)
     told = {state.cell_id: state for state in data.cell_states}
     yield CellStatesChanged(told, told)
-    yield PeopleChanged(people_of(client))
+    yield PeopleChanged(people_of(client.people.values()))
     yield RoleChanged(data.role)
     if data.path is not None:
         yield FileMoved(data.path)

@@ -67,7 +67,7 @@ class Known:
         self.edited_by: dict[str, UUID | None] = {}
         self.kernel: m.KernelStatusUpdate | None = client.kernel_status
         self.kernel_died = ""
-        self.people: dict[UUID, Person] = people_of(client)
+        self.people: dict[UUID, Person] = people_of(client.people.values())
         self.role: str | None = client.role
         self.file_state: m.FileStateData | None = client.file_state
         self.why_closed = ""

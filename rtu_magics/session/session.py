@@ -18,7 +18,7 @@ from .attributes import Attributes
 from .changes import Change
 from .context import Cell, Context, Say
 from .execution.execution import Execution
-from .execution.outputs import fetch_bundle
+from .execution.fetch import fetch_bundle
 from .ops import files, history, people
 from .ops.cells import Cells
 from .ops.executions import Executions

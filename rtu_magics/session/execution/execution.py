@@ -54,33 +54,33 @@ class Execution:
     ) -> None:
         self.id = follower.id
         self._context = context
-        self._follower = follower
+        self._follower, self._course = follower, follower.course
         self._interrupt = interrupt
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The ids of the cells that it runs, in order; known once the server has accepted it."""
-        return self._follower.targets
+        return self._course.targets
 
     @property
     def states(self) -> dict[str, m.CellState]:
         """The latest state of each of these cells."""
-        return self._follower.states
+        return self._course.states
 
     @property
     def errors(self) -> dict[str, m.Output]:
         """The error among the outputs of each cell that has one."""
-        return self._follower.errors
+        return self._course.errors
 
     @property
     def question(self) -> InputRequested | None:
         """What a cell asks at present, see `answer`."""
-        return self._follower.question
+        return self._course.question
 
     @property
     def user_id(self) -> UUID | None:
         """Who started it, where that is known (`Session.attach`)."""
-        return self._follower.user_id
+        return self._course.user_id
 
     @property
     def on_withdrawn(self) -> Callable[[], None]:
@@ -125,9 +125,9 @@ class Execution:
     def state(self) -> str:
         """``queued``, ``running``, ``waits for input``, ``ok`` or ``failed``."""
         states = [self.states[cell_id] for cell_id in self.targets if cell_id in self.states]
-        if self._follower.failure is not None or any(s.failed for s in states):
+        if self._course.failure is not None or any(s.failed for s in states):
             return "failed"
-        if self._follower.all_finished():
+        if self._course.all_finished():
             return "ok"
         if any(s.waiting_for_input for s in states):
             return "waits for input"
@@ -156,7 +156,7 @@ class Execution:
         return self._context.call(self._answer(request_id, value))
 
     async def _answer(self, request_id: UUID, value: str) -> bool:
-        self._follower.answered(request_id)
+        self._course.answered(request_id)
         data = m.InputReplyRequestData(request_id=request_id, value=value)
         message = m.InputReplyRequest(channel=self._context.client.file_channel, data=data)
         reply = await self._context.request(message)
@@ -172,14 +172,14 @@ class Execution:
         KernelDied
             The kernel died.
         """
-        if self._follower.failure is not None:
-            raise self._follower.failure
+        if self._course.failure is not None:
+            raise self._course.failure
         for cell_id in self.targets:
             state = self.states.get(cell_id)
             if state is None or not state.failed:
                 continue
             where = f"cell {self._context.label(cell_id)}" if cell_id else "the scratch cell"
-            gone = self._follower.kernel_gone
+            gone = self._course.kernel_gone
             failure = failure_of(where, state, self.errors.get(cell_id), kernel_gone=gone)
             if isinstance(failure, KernelDied):
                 self._context.known.kernel_died = ""  # this tells it

@@ -10,19 +10,19 @@ import asyncio
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
 from ...errors import RTUError
 from ..events import (
     ConnectionChanged,
     Event,
-    EventHub,
     OutputAppended,
     OutputContinued,
     OutputsCleared,
     OutputsUpdated,
 )
+from ..hub import EventHub
 from .run_outputs import OutputEvent, RunOutputs, Taken
 
 __all__ = ["LIMIT", "LateOutputs", "LateRuns"]
@@ -45,8 +45,8 @@ class LateOutputs:
         Which run.
     outputs
         Its outputs.
-    targets
-        Returns its cells.
+    missed
+        Yields what snapshots of them hold that was not passed on.
     ask_again
         Asks the server to go on telling of it, where it does so only for connections that asked.
     """
@@ -55,12 +55,12 @@ class LateOutputs:
         self,
         execution_id: UUID,
         outputs: RunOutputs,
-        targets: Callable[[], tuple[str, ...]],
+        missed: Callable[[], AsyncIterator[Event]],
         ask_again: Callable[[], Awaitable[object]],
     ) -> None:
         self.id = execution_id
         self.outputs = outputs
-        self._targets = targets
+        self._missed = missed
         self._ask_again = ask_again
         self._lock = threading.Lock()
         self._waiting: deque[Event] = deque(maxlen=_KEPT)  # until somebody wants it
@@ -104,7 +104,7 @@ class LateOutputs:
         """Take what was missed from snapshots of the outputs."""
         try:
             await self._ask_again()
-            async for event in self.outputs.snapshot(self._targets()):
+            async for event in self._missed():
                 self.pass_on(event)
         except (RTUError, OSError) as exc:
             logger.debug("no snapshot of late outputs: %s", exc)

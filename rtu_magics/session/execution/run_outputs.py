@@ -1,22 +1,16 @@
-"""The outputs of one run, in all its collections: what is new, and what is missing."""
+"""The outputs of one run, in all its collections: what is new, and what is missing. Pure."""
 
 from __future__ import annotations
 
 import enum
-import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Mapping
 from uuid import UUID
 
 from ... import models as m
-from ...errors import APIError
-from ..context import Context
 from ..events import Event, OutputAppended, OutputContinued, OutputsCleared, OutputsUpdated
 from .cursor import Progress
-from .outputs import with_streams
 
 __all__ = ["OutputEvent", "RunOutputs", "Taken"]
-
-logger = logging.getLogger(__name__)
 
 OutputEvent = OutputAppended | OutputContinued | OutputsCleared
 
@@ -34,8 +28,6 @@ class RunOutputs:
 
     Parameters
     ----------
-    context
-        Where it runs.
     execution_id
         Which run.
 
@@ -45,8 +37,7 @@ class RunOutputs:
         By cell, the collection with the run's outputs, as far as it is known.
     """
 
-    def __init__(self, context: Context, execution_id: UUID) -> None:
-        self._context = context
+    def __init__(self, execution_id: UUID) -> None:
         self._id = execution_id
         self._progress: dict[UUID, Progress] = {}
         self.collections: dict[str, UUID] = {}
@@ -94,40 +85,21 @@ class RunOutputs:
         for progress in self._progress.values():
             progress.compact()
 
-    def settle(self, targets: Iterable[str]) -> None:
+    def settle(self, shown: Mapping[str, UUID]) -> None:
         """Note where the cells' outputs lie now: later a cell may show another run's."""
-        for cell_id in targets:
-            if (now := self._context.collection_of(cell_id)) is not None:
-                self.collections.setdefault(cell_id, now)
+        for cell_id, collection_id in shown.items():
+            self.collections.setdefault(cell_id, collection_id)
 
-    async def snapshot(self, targets: Iterable[str]) -> AsyncIterator[Event]:
-        """Yield what snapshots of the collections hold that was not passed on.
+    def missed(self, cell_id: str, collection: m.OutputCollection) -> list[Event]:
+        """Return what a snapshot of a collection holds that was not passed on.
 
         Parameters
         ----------
-        targets
-            The run's cells.
-
-        Raises
-        ------
-        RTUError
-            One cannot be fetched; what came before it is passed on.
+        cell_id
+            The cell where it was found.
+        collection
+            With its streams' text in it; another run's has nothing of this one.
         """
-        for cell_id in targets:
-            # What a cell shows now may be another run's, or be cleared and go on with this one's:
-            known = (self.collections.get(cell_id), self._context.collection_of(cell_id))
-            for collection_id in filter(None, dict.fromkeys(known)):
-                for event in await self._missed(cell_id, collection_id):
-                    yield event
-
-    async def _missed(self, cell_id: str, collection_id: UUID) -> list[Event]:
-        api = self._context.api
-        try:
-            found = await api.get_output_collection(collection_id)
-        except APIError as exc:
-            logger.debug("no output collection: %s", exc)
-            return []
-        collection = await with_streams(api, found)
         if collection.execution_id != self._id:
             return []
         self.collections[cell_id] = collection.id

@@ -9,7 +9,7 @@ from ...document import make_patch, still_cell
 from ...document.three_way import EditConflict, three_way
 from ...errors import DeltaRejected, NotPermitted, RTUError, SquashError
 from ..context import Cell, Context
-from ..execution.outputs import fetch_collection
+from ..execution.fetch import fetch_collection
 from ..names import check_text
 from ..views import CellView
 from .cell_types import change_type, check_type, new_cell

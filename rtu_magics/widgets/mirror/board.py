@@ -15,13 +15,8 @@ from uuid import UUID
 
 from ...errors import RTUError
 from ...session.events import OutputsCleared, OutputsUpdated
-from ...session.execution.outputs import (
-    OutputFold,
-    fetch_bundle,
-    fetch_collection,
-    fetch_stream,
-    stream_text,
-)
+from ...session.execution.fetch import fetch_bundle, fetch_collection, fetch_stream
+from ...session.execution.outputs import OutputFold, stream_text
 from ...session.execution.run_outputs import OutputEvent
 from ...tasks import TaskSet
 from .cells import embedded_outputs

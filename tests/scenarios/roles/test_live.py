@@ -11,8 +11,9 @@ from rtu_magics.client import APIClient, RTUClient
 from rtu_magics.document import NotebookBuilder
 from rtu_magics.errors import NotPermitted, PermissionDenied
 from rtu_magics.models import Notebook
-from rtu_magics.session.events import EventHub, RoleChanged
+from rtu_magics.session.events import RoleChanged
 from rtu_magics.session.feed import feed
+from rtu_magics.session.hub import EventHub
 
 from ...helpers.rtu import call, follow, open_notebook
 from .conftest import ask, follow_as, invite, refused

@@ -12,7 +12,7 @@ from rtu_magics import models as m
 from rtu_magics.document import NotebookBuilder
 from rtu_magics.errors import CellNotFound, DeltaRejected
 from rtu_magics.session.cell_refs import CellRefs
-from rtu_magics.session.events import EventHub
+from rtu_magics.session.hub import EventHub
 from rtu_magics.session.ops.executions import Executions
 
 FILE = uuid4()

@@ -13,7 +13,6 @@ from rtu_magics.session.events import (
     ConnectionChanged,
     DeltaApplied,
     Event,
-    EventHub,
     FileMoved,
     KernelChanged,
     OutputAppended,
@@ -25,6 +24,7 @@ from rtu_magics.session.events import (
     UsageChanged,
 )
 from rtu_magics.session.feed import feed
+from rtu_magics.session.hub import EventHub
 
 
 class Client:

@@ -13,7 +13,6 @@ from rtu_magics.models import Output, OutputCollection, OutputContent, utcnow
 from rtu_magics.session.events import (
     ConnectionChanged,
     Event,
-    EventHub,
     OutputAppended,
     OutputContinued,
     OutputsUpdated,
@@ -22,6 +21,8 @@ from rtu_magics.session.execution import late
 from rtu_magics.session.execution.late import LateOutputs, LateRuns
 from rtu_magics.session.execution.outputs import stream_text
 from rtu_magics.session.execution.run_outputs import RunOutputs, Taken
+from rtu_magics.session.execution.snapshots import missed_outputs
+from rtu_magics.session.hub import EventHub
 
 RUN = uuid4()
 
@@ -80,7 +81,8 @@ def run_at(place: Any, run: UUID = RUN) -> LateOutputs:
     async def ask_again() -> None:
         return None
 
-    return LateOutputs(run, RunOutputs(place, run), lambda: ("a", "b"), ask_again)
+    outputs = RunOutputs(run)
+    return LateOutputs(run, outputs, lambda: missed_outputs(place, outputs, ("a", "b")), ask_again)
 
 
 def texts(events: list[Event]) -> list[str]:
@@ -99,7 +101,7 @@ def test_what_comes_before_somebody_wants_it_waits(place: Place) -> None:
 
 
 def test_after_a_gap_only_a_snapshot_is_believed(place: Place) -> None:
-    outputs: Any = RunOutputs(place, RUN)
+    outputs: Any = RunOutputs(RUN)
     one = place.output("a", "1")
     assert outputs.take(OutputAppended(one)) is Taken.NEW
     assert outputs.take(OutputAppended(one)) is Taken.KNOWN

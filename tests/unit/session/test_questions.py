@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from rtu_magics.models import CellState, Run, utcnow
-from rtu_magics.session.events import CellStatesChanged, EventHub, InputRequested
+from rtu_magics.session.events import CellStatesChanged, InputRequested
 from rtu_magics.session.execution.follower import Follower
 from rtu_magics.session.execution.late import LateRuns
+from rtu_magics.session.hub import EventHub
 
 RUN = uuid4()
 
@@ -72,30 +73,30 @@ def run_of(**states: str) -> Run:
 def test_the_end_of_its_cell_withdraws_a_question(place: Place) -> None:
     place.ask("a")
     place.tell(a=OK)
-    assert (place.follower.question, place.withdrawn) == (None, 1)
+    assert (place.follower.course.question, place.withdrawn) == (None, 1)
 
 
 def test_the_end_of_an_earlier_cell_that_is_told_late_does_not(place: Place) -> None:
     asked = place.ask("b")
     place.tell(a=OK)
-    assert (place.follower.question, place.withdrawn) == (asked, 0)
+    assert (place.follower.course.question, place.withdrawn) == (asked, 0)
 
 
 async def test_nor_does_what_the_server_says_of_the_run_after_the_question(place: Place) -> None:
     """Both come in one write to who attaches, and the reply is handed over a turn later."""
     asked = place.ask("b")
     place.follower.catch_up(run_of(a=OK, b="executing"))
-    assert (place.follower.question, place.withdrawn) == (asked, 0)
+    assert (place.follower.course.question, place.withdrawn) == (asked, 0)
     place.follower._polling.cancel()  # type: ignore[union-attr]
 
 
 def test_an_answer_to_an_earlier_question_leaves_the_later_one_open(place: Place) -> None:
     first = place.ask("a")
     second = place.ask("a")  # the code caught an interrupt, and asks again
-    place.follower.answered(first.request_id)
-    assert place.follower.question == second
-    place.follower.answered(second.request_id)
-    assert place.follower.question is None
+    place.follower.course.answered(first.request_id)
+    assert place.follower.course.question == second
+    place.follower.course.answered(second.request_id)
+    assert place.follower.course.question is None
 
 
 def test_a_later_question_takes_the_earlier_one_back(place: Place) -> None:

@@ -21,7 +21,6 @@ from rtu_magics.session.events import (
     CellStatesChanged,
     ConnectionChanged,
     DeltaApplied,
-    EventHub,
     OutputAppended,
     OutputContinued,
     OutputsCleared,
@@ -30,6 +29,7 @@ from rtu_magics.session.events import (
     Person,
     RoleChanged,
 )
+from rtu_magics.session.hub import EventHub
 from rtu_magics.widgets.mirror.feed import PIECE, TURN_CHARACTERS, MirrorFeed
 from rtu_magics.widgets.mirror.state import MirrorState
 from rtu_magics.widgets.mirror.static_page import static_html
