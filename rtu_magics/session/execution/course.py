@@ -78,6 +78,7 @@ class Course:
         self._gapped = False
         self._changed = False  # since the snapshots that are being taken were begun
         self._payloads: set[str] = set()
+        self._told: set[str] = set()  # cells whose end was passed on
         self._effects: list[Effect] = []
 
     # ------------------------------------------------------------------ what is handed in
@@ -258,6 +259,9 @@ class Course:
             self._finish_cell(state)
 
     def _finish_cell(self, state: m.CellState) -> None:
+        if state.cell_id in self._told:  # before the gap
+            return
+        self._told.add(state.cell_id)
         ok = state.state == "finished_with_no_error"
         count, cause, reason = state.execution_count, state.cause, state.reason
         self._effects.append(Pass(CellFinished(state.cell_id, ok, count, cause, reason)))
