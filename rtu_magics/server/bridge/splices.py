@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from ...document.common import common_end, common_start
+
 __all__ = ["Splice", "splices"]
 
 _TOKEN = re.compile(r"\w+|[^\w\n]|\n")
@@ -38,8 +40,8 @@ def splices(old: str, new: str) -> list[Splice]:
     """
     if old == new:
         return []
-    head = _common(old, new)
-    tail = _common(old[head:][::-1], new[head:][::-1])
+    head = common_start(old, new)
+    tail = common_end(old[head:], new[head:])
     gone, come = old[head : len(old) - tail], new[head : len(new) - tail]
     found: list[Splice] = []
     at = len(old[:head].encode())
@@ -67,15 +69,3 @@ def _aligned(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, str]]:
     return [
         ("".join(old[i1:i2]), "".join(new[j1:j2])) for _, i1, i2, j1, j2 in matcher.get_opcodes()
     ]
-
-
-def _common(one: str, other: str) -> int:
-    """Return with how many characters two texts begin in common, by halves: slices are fast."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

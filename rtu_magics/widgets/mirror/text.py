@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ...document.common import common_end, common_start
+
 __all__ = ["Splice", "splices"]
 
 Splice = tuple[int, int, str]
@@ -23,9 +25,9 @@ def splices(old: str, new: str) -> list[Splice]:
     """
     if old == new:
         return []
-    start = _common(old, new)
+    start = common_start(old, new)
     most = min(len(old), len(new)) - start
-    end = min(most, _common_end(old, new))
+    end = min(most, common_end(old, new))
     gone, come = old[start : len(old) - end], new[start : len(new) - end]
     if len(gone) < _WORTH_A_DIFF or len(come) < _WORTH_A_DIFF:
         return [(start, len(gone), come)]
@@ -52,26 +54,3 @@ def _diff(start: int, old: str, new: str) -> list[Splice]:
     if gone or come:
         found.append((at, gone, come))
     return found
-
-
-def _common(one: str, other: str) -> int:
-    """Return the length of the common beginning, by halving: the comparisons are C's."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _common_end(one: str, other: str) -> int:
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[len(one) - middle : len(one) - low] == other[len(other) - middle : len(other) - low]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
