@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ...document import NotebookBuilder
 from ...models import FileDeltaBase, Notebook
+from ...tasks import TaskSet
 from ..file.format import DiskBase
 from ..file.merge import name_cells
 from ..file.snapshot import base_of
@@ -101,7 +102,7 @@ class Bridge:
         self._scheduled = False
         self._closed = False
         self._meeting = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._subscription: Any = None
         self._due: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -137,8 +138,7 @@ class Bridge:
         self._leave()
         if self._file.writer is self:
             self._file.writer = None
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.settle()
         self._file.changed()
 
     def _part(self) -> None:
@@ -329,12 +329,9 @@ class Bridge:
     # Tasks
 
     def _spawn(self, work: Any) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        self._tasks.spawn(work).add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("%s", self._notebook.path, exc_info=task.exception())
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from ...tasks import TaskSet
 from ..file.live_documents import notebook_rooms
 from ..outputs.cache import Collections
 
@@ -69,7 +70,7 @@ class Bridges:
         self._locks: dict[UUID, asyncio.Lock] = {}
         self._seen: dict[int, float] = {}  # rooms that load, and when they were first seen
         self._refused: dict[int, Any] = {}  # rooms with which it did not work
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     def can(self, path: str) -> bool:
         """Whether a notebook is open as a live document on which ours can stand."""
@@ -115,9 +116,7 @@ class Bridges:
         def broken(why: str) -> None:
             logger.error("%s cannot stay with its live document: %s", notebook.path, why)
             self._refused[id(room)] = room
-            task = asyncio.get_running_loop().create_task(self._drop(notebook.file_id, bridge))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._drop(notebook.file_id, bridge))
 
         joined: BridgedNotebook = target
         executor = notebook.executor
