@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
+
+from .fork_server import ForkedProcess, fork_server
 
 START_TIMEOUT = 120.0
 
@@ -33,7 +36,7 @@ class RunningServer:
     pid: int
     root: Path
     log: Path
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | ForkedProcess
 
     @property
     def headers(self) -> dict[str, str]:
@@ -61,7 +64,7 @@ class RunningServer:
         _close(self.process)
 
 
-def _close(process: subprocess.Popen[str]) -> None:
+def _close(process: subprocess.Popen[str] | ForkedProcess) -> None:
     if process.stdout is not None:
         process.stdout.close()
 
@@ -95,36 +98,50 @@ def start_server(
     port: int = 0,
     module: str = "rtu_magics.server",
     preexec_fn: Callable[[], None] | None = None,
+    fresh: bool = False,
 ) -> RunningServer:
-    """Start ``python -m rtu_magics.server`` and wait until it accepts connections."""
+    """Start ``python -m rtu_magics.server`` and wait until it accepts connections.
+
+    Parameters
+    ----------
+    root
+        The directory that it serves; its log is there, too.
+    arguments
+        More of the command line.
+    token, port
+        Random ones by default.
+    module
+        What is run, if it isn't the server itself.
+    preexec_fn
+        Called in the process before that.
+    fresh
+        Whether the interpreter has to be a new one, too: the start itself is what is tested.
+    """
     token = token or secrets.token_hex(16)
     log = root / f"server-{secrets.token_hex(4)}.log"
+    line = ["--root-dir", str(root), "--port", str(port), *arguments]
+    env = {**os.environ, "RTU_SERVER_TOKEN": token}
+    process: Any
     with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                module,
-                "--root-dir",
-                str(root),
-                "--port",
-                str(port),
-                *arguments,
-            ],
-            env={**os.environ, "RTU_SERVER_TOKEN": token},
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            start_new_session=True,
-            preexec_fn=preexec_fn,  # noqa: PLW1509  what it calls is made for it
-        )
-    line = _first_line(process)
-    if not line:
+        if fresh or preexec_fn is not None or sys.platform == "win32":
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *line],
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                start_new_session=True,
+                preexec_fn=preexec_fn,  # noqa: PLW1509  what it calls is made for it
+            )
+        else:
+            process = fork_server().start(module, line, env, stderr)
+    said = _first_line(process)
+    if not said:
         process.kill()
         process.wait()
         _close(process)
         raise AssertionError(f"the server did not start:\n{log.read_text()}")
-    info = json.loads(line)
+    info = json.loads(said)
     assert info["token"] == token
     return RunningServer(
         url=info["url"],
@@ -140,7 +157,7 @@ def start_server(
     )
 
 
-def _first_line(process: subprocess.Popen[str]) -> str:
+def _first_line(process: subprocess.Popen[str] | ForkedProcess) -> str:
     lines: Queue[str] = Queue()
     stdout = process.stdout
     assert stdout is not None

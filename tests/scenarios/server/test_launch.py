@@ -46,7 +46,7 @@ def database(root: Path) -> Path:
 
 
 def test_state_is_private_and_nothing_is_said(tmp_path):
-    server = start_server(tmp_path)
+    server = start_server(tmp_path, fresh=True)
     try:
         state = tmp_path / ".rtu_magics"
         assert state.stat().st_mode & 0o077 == 0
@@ -58,7 +58,7 @@ def test_state_is_private_and_nothing_is_said(tmp_path):
 
 
 def test_base_url(tmp_path):
-    server = start_server(tmp_path, "--base-url", "/some/where/")
+    server = start_server(tmp_path, "--base-url", "/some/where/", fresh=True)
     try:
         assert "/some/where/rtu/api" in server.api_url
         response = httpx.get(f"{server.api_url}/users/me", headers=server.headers)
@@ -74,7 +74,7 @@ def test_no_such_directory(tmp_path):
 def test_a_port_that_is_taken(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    server = start_server(tmp_path / "a")
+    server = start_server(tmp_path / "a", fresh=True)
     try:
         port = httpx.URL(server.url).port
         assert str(port) in refused(tmp_path / "b", "--port", str(port))
@@ -83,7 +83,7 @@ def test_a_port_that_is_taken(tmp_path):
 
 
 def test_a_second_server_on_the_same_directory(tmp_path):
-    server = start_server(tmp_path)
+    server = start_server(tmp_path, fresh=True)
     try:
         assert "already serves" in refused(tmp_path, code=HELD)
     finally:
@@ -91,7 +91,7 @@ def test_a_second_server_on_the_same_directory(tmp_path):
 
 
 def test_databases_that_cannot_be_used(tmp_path):
-    start_server(tmp_path).stop()
+    start_server(tmp_path, fresh=True).stop()
     good = database(tmp_path).read_bytes()
 
     database(tmp_path).write_bytes(b"this is not a database" * 100)
@@ -116,7 +116,7 @@ def test_databases_that_cannot_be_used(tmp_path):
     connection.close()
     assert "another program" in refused(tmp_path)
     database(tmp_path).unlink()
-    start_server(tmp_path).stop()
+    start_server(tmp_path, fresh=True).stop()
 
 
 def test_a_state_directory_that_cannot_be_made(tmp_path):
@@ -142,7 +142,7 @@ def wait_for_end(server) -> None:
 
 
 async def test_the_server_ends_after_its_last_lease(tmp_path):
-    server = start_server(tmp_path, "--lease")
+    server = start_server(tmp_path, "--lease", fresh=True)
     try:
         holder = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         first = await post(server, "/v1/leases", {"pid": os.getpid(), "name": "me"})
@@ -160,7 +160,7 @@ async def test_the_server_ends_after_its_last_lease(tmp_path):
 
 
 async def test_a_lease_that_is_given_back_at_once_counts_too(tmp_path):
-    server = start_server(tmp_path, "--lease")
+    server = start_server(tmp_path, "--lease", fresh=True)
     try:
         lease = await post(server, "/v1/leases", {"pid": os.getpid(), "name": "brief"})
         await call(server, "DELETE", f"/v1/leases/{lease['lease_id']}")
@@ -170,7 +170,7 @@ async def test_a_lease_that_is_given_back_at_once_counts_too(tmp_path):
 
 
 async def test_a_lease_needs_a_process(tmp_path):
-    server = start_server(tmp_path, "--lease")
+    server = start_server(tmp_path, "--lease", fresh=True)
     try:
         response = await call(server, "POST", "/v1/leases", {"pid": 2**22 + 5, "name": "none"})
         assert response.status_code == 422
@@ -181,7 +181,7 @@ async def test_a_lease_needs_a_process(tmp_path):
 @pytest.mark.kernel
 async def test_ending_leaves_nothing_behind(tmp_path, write_notebook):
     write_notebook(tmp_path / "n.ipynb", "import os; os.getpid()")
-    server = start_server(tmp_path)
+    server = start_server(tmp_path, fresh=True)
     file_id = await open_notebook(server, "n.ipynb")
     async with follow(server, file_id) as client:
         await post(server, "/v1/sessions", {"file_id": file_id})
