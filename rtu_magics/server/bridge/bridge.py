@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -33,6 +33,7 @@ from .cells import as_in_file
 from .document import LiveDocument
 from .from_live import mend_ids
 from .held import HeldByFile
+from .live_room import LiveRoom, NotSaved
 from .pages import Pages
 from .past import Past
 from .people import People
@@ -40,17 +41,18 @@ from .ports import BridgedFile, BridgedNotebook
 from .shown import ExecutionStates, Shown
 from .to_live import everything, follow, touched_by
 from .touched import Touched
-from .yroom import NotSaved, YRoom
 
 __all__ = ["Bridge"]
 
 logger = logging.getLogger(__name__)
 
+_Room = TypeVar("_Room", bound=LiveRoom)
+
 _ROUNDS = 20  # of merging, while a page types on
 _AGAIN = 1.0  # seconds after which what could not be stored is tried again
 
 
-class Bridge:
+class Bridge(Generic[_Room]):
     """One notebook on one live document.
 
     Parameters
@@ -58,7 +60,7 @@ class Bridge:
     notebook, file
         The notebook, and its file.
     room
-        The live document's, of jupyter-collaboration.
+        The live document's.
     collections
         The outputs of the server's notebooks.
     runs
@@ -73,7 +75,7 @@ class Bridge:
         self,
         notebook: BridgedNotebook,
         file: BridgedFile,
-        room: Any,
+        room: _Room,
         collections: Collections,
         *,
         runs: ExecutionStates,
@@ -82,7 +84,6 @@ class Bridge:
     ) -> None:
         self._notebook, self._file, self._collections = notebook, file, collections
         self.room = room
-        self._yroom = YRoom(room, self)
         self._live = LiveDocument(room.ydoc)
         self._authors = Authors(collections.database, lambda: room.awareness.states)
         self._past = Past()
@@ -117,7 +118,7 @@ class Bridge:
         Exception
             They are as they were, and apart.
         """
-        self._yroom.join()
+        self.room.join(self)
         self._live.watch(self._heard)
         self._subscription = self.room.ydoc.observe(self._pages.heard)
         try:
@@ -155,12 +156,12 @@ class Bridge:
         self._live.unwatch()
         if self._subscription is not None:
             self.room.ydoc.unobserve(self._subscription)
-        self._yroom.leave()
+        self.room.leave()
 
     @property
     def is_alone(self) -> bool:
         """Whether no page has the notebook open."""
-        return self._yroom.is_alone
+        return self.room.is_alone
 
     async def _meet(self, base: DiskBase) -> None:
         for _ in range(_ROUNDS):
@@ -297,21 +298,21 @@ class Bridge:
             It was not written.
         """
         async with self._meeting:
-            await self._yroom.save(self._is_joined)
+            await self.room.save(self._is_joined)
         await self._held.noted()  # what the file holds is known before anybody is told
 
     def saved(self, content: dict[str, Any], disk_hash: str) -> None:
-        """Note what the file holds now; see `yroom.Listener`."""
+        """Note what the file holds now; see `live_room.Listener`."""
         self._held.saved(content)
         self._spawn(self._held.note(content, disk_hash))
 
     def replaced_soon(self) -> None:
-        """Take what pages did before another program's file replaces it; see `yroom.Listener`."""
+        """Take what pages did before another program's file replaces it; see `Listener`."""
         self._part()
         self._held.replaced()
 
     def replaced(self) -> None:
-        """Merge what another program wrote; see `yroom.Listener`."""
+        """Merge what another program wrote; see `live_room.Listener`."""
         if not self._closed:
             self._spawn(self._meet_again())
 

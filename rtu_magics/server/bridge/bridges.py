@@ -16,6 +16,7 @@ from ..outputs.cache import Collections
 if TYPE_CHECKING:
     from .bridge import Bridge
     from .ports import BridgedFile, BridgedNotebook
+    from .yroom import YRoom
 
 __all__ = ["DOCUMENT_EVENTS", "Bridges"]
 
@@ -66,7 +67,7 @@ class Bridges:
         apps: Callable[[], Mapping[str, Iterable[Any]]] = dict,
     ) -> None:
         self._collections, self._settings, self._apps = collections, settings or {}, apps
-        self._bridges: dict[UUID, Bridge] = {}
+        self._bridges: dict[UUID, Bridge[YRoom]] = {}
         self._locks: dict[UUID, asyncio.Lock] = {}
         self._seen: dict[int, float] = {}  # rooms that load, and when they were first seen
         self._refused: dict[int, Any] = {}  # rooms with which it did not work
@@ -89,7 +90,7 @@ class Bridges:
             return
         async with self._locks.setdefault(notebook.file_id, asyncio.Lock()):
             bridge = self._bridges.get(notebook.file_id)
-            if bridge is not None and bridge.room is not room:
+            if bridge is not None and bridge.room.room is not room:
                 await self._drop(notebook.file_id, bridge)
                 bridge = None
             if bridge is None and room is not None and id(room) not in self._refused:
@@ -106,7 +107,7 @@ class Bridges:
     async def _attach(self, notebook: _OpenRoom, room: Any) -> None:
         from .bridge import Bridge
         from .shown import ExecutionStates
-        from .yroom import is_usable
+        from .yroom import YRoom, is_usable
 
         if not is_usable(room):
             return
@@ -124,7 +125,7 @@ class Bridges:
         bridge = Bridge(
             joined,
             file,
-            room,
+            YRoom(room),
             self._collections,
             runs=runs,
             people=notebook.presence.everybody,
@@ -139,23 +140,23 @@ class Bridges:
         self._bridges[notebook.file_id] = bridge
         logger.info("%s stands on JupyterLab's live document", notebook.path)
 
-    async def _drop(self, file_id: UUID, bridge: Bridge) -> None:
+    async def _drop(self, file_id: UUID, bridge: Bridge[YRoom]) -> None:
         if self._bridges.get(file_id) is bridge:
             del self._bridges[file_id]
         await bridge.detach()
 
-    async def _end(self, bridge: Bridge) -> None:
+    async def _end(self, bridge: Bridge[YRoom]) -> None:
         """Free a live document that only we kept, as its server does after the last page."""
         if not bridge.is_alone:
             return
         for app in self._apps().get("jupyter_server_ydoc", ()):
             server = getattr(app, "ywebsocket_server", None)
             loaders = getattr(app, "file_loaders", None)
-            if server is None or bridge.room not in server.rooms.values():
+            if server is None or bridge.room.room not in server.rooms.values():
                 continue
             try:
-                await server.delete_room(room=bridge.room)
-                file = bridge.room._file
+                await server.delete_room(room=bridge.room.room)
+                file = bridge.room.room._file
                 if loaders is not None and file.number_of_subscriptions == 0:
                     await loaders.remove(file.file_id)
             except Exception as exc:

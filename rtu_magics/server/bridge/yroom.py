@@ -9,29 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
-__all__ = ["Listener", "NotSaved", "YRoom", "is_usable"]
+from .live_room import Listener, NotSaved
+
+__all__ = ["YRoom", "is_usable"]
 
 _TRIES = 8  # to save while the page's own saves get in between
 _NEEDED = ("clients", "awareness", "ydoc", "_document", "_file", "_save_to_disc")
-
-
-class NotSaved(OSError):
-    """The live document could not be written; the message says why, in one line."""
-
-
-class Listener(Protocol):
-    """Hears what happens to a room's document and file."""
-
-    def replaced_soon(self) -> None:
-        """Another program wrote the file: what it holds becomes the document."""
-
-    def replaced(self) -> None:
-        """It has; nobody's transaction is open."""
-
-    def saved(self, content: dict[str, Any], disk_hash: str) -> None:
-        """The file holds this content of the document, and has this SHA-256."""
 
 
 def is_usable(room: Any) -> bool:
@@ -67,20 +52,18 @@ class _Client:
 
 
 class YRoom:
-    """One such room.
+    """One such room; see `live_room.LiveRoom`.
 
     Parameters
     ----------
     room
         The ``DocumentRoom``.
-    listener
-        Told of what happens.
     """
 
-    def __init__(self, room: Any, listener: Listener) -> None:
+    def __init__(self, room: Any) -> None:
         self.room = room
         self.ydoc = room.ydoc
-        self._listener = listener
+        self._listener: Listener | None = None
         self._client = _Client()
         self._saves = 0
 
@@ -94,8 +77,9 @@ class YRoom:
         """Whether no page is in the room."""
         return not (set(self.room.clients) - {self._client})
 
-    def join(self) -> None:
+    def join(self, listener: Listener) -> None:
         """Be in the room from now on."""
+        self._listener = listener
         document, file = self.room._document, self.room._file
         self.room.clients.add(self._client)
         document.aset = self._around(document.aset)
@@ -111,18 +95,7 @@ class YRoom:
             holder.__dict__.pop(name, None)
 
     async def save(self, is_whole: Callable[[], bool]) -> None:
-        """Have the document written now.
-
-        Parameters
-        ----------
-        is_whole
-            Whether the document holds all that it should; not so after it was replaced.
-
-        Raises
-        ------
-        NotSaved
-            It was not.
-        """
+        """Have the document written now; see `live_room.LiveRoom`."""
         why = replaced = "another program wrote it, which is merged first"
         for _ in range(_TRIES):
             if not is_whole():
@@ -143,11 +116,13 @@ class YRoom:
 
     def _around(self, aset: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         async def replace(*args: Any, **kwargs: Any) -> None:
-            self._listener.replaced_soon()
+            listener = self._listener
+            assert listener is not None
+            listener.replaced_soon()
             try:
                 await aset(*args, **kwargs)
             finally:
-                self._listener.replaced()
+                listener.replaced()
 
         return replace
 
@@ -164,4 +139,5 @@ class YRoom:
         if done.cancelled() or done.exception() is not None or not done.result():
             return
         self._saves += 1
+        assert self._listener is not None
         self._listener.saved(model["content"], str(done.result().get("hash", "")))
