@@ -44,7 +44,7 @@ def reach(target: str, token: str | None, cafile: str | None = None) -> tuple[Re
         return _local(parsed, target)
     ask = getpass.getpass if sys.stdin.isatty() else None
     if not known_token(token, parsed):
-        from ..session.endpoint.opener import check_answers
+        from ..session.endpoint.find import check_answers
 
         check_answers(parsed, cafile)
     return parsed, find_token(token, parsed, ask)

@@ -73,7 +73,7 @@ async def _invite(
     name: str | None,
 ) -> Invite:
     from ..client import APIClient
-    from ..session.endpoint.opener import find_file
+    from ..session.endpoint.find import find_file
 
     async with APIClient(token, where.api_url, cafile=cafile) as api:
         file = await find_file(api, where)

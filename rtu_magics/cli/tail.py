@@ -172,7 +172,7 @@ class _Printer:
 
 async def _follow(where: RemoteTarget, token: str, cafile: str | None, printer: _Printer) -> None:
     from ..client import APIClient
-    from ..session.endpoint.opener import find_file
+    from ..session.endpoint.find import find_file
 
     async with APIClient(token, where.api_url, cafile=cafile) as api:
         file = await find_file(api, where)

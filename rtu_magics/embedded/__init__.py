@@ -5,11 +5,23 @@ in a process group of its own, so that an interrupt of this kernel does not reac
 who starts it; the operating system drops the lock when its holder dies, so a stale one cannot be.
 Everyone who uses the server holds a lease, and it ends shortly after the last lease.
 
-Standard library only: these modules know the server by its command line and two REST calls.
+Standard library only, but for Jupyter's data directory: these modules know the server by its
+command line and three REST calls.
 """
 
+from .afar import hand_token, open_copies
 from .leases import Lease
 from .registry import STATE_DIR, EmbeddedServer, find_server
-from .start import find_or_start, open_server
+from .start import Afar, find_or_start, open_server
 
-__all__ = ["STATE_DIR", "EmbeddedServer", "Lease", "find_or_start", "find_server", "open_server"]
+__all__ = [
+    "STATE_DIR",
+    "Afar",
+    "EmbeddedServer",
+    "Lease",
+    "find_or_start",
+    "find_server",
+    "hand_token",
+    "open_copies",
+    "open_server",
+]

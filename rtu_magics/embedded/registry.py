@@ -39,6 +39,8 @@ class EmbeddedServer:
         Whether this call started it.
     leased
         Whether it was started for notebooks, and ends shortly after the last of them.
+    afar
+        The base URL of the server that its notebooks live on; "" where they live in its directory.
     """
 
     url: str
@@ -47,6 +49,7 @@ class EmbeddedServer:
     root_dir: Path
     started: bool = False
     leased: bool = False
+    afar: str = ""
 
     @property
     def api_url(self) -> str:

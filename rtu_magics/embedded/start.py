@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import EmbeddedServerError
@@ -19,12 +20,14 @@ from .directory_lock import locked
 from .leases import Lease
 from .registry import STATE_DIR, EmbeddedServer, find_server, log_path, process_ended, read_address
 
-__all__ = ["find_or_start", "open_server"]
+__all__ = ["Afar", "find_or_start", "open_server"]
 
 START_TIMEOUT = 30.0  # seconds until the ready line must have come
 GOING_TIMEOUT = 6.0  # seconds that a server which is ending gets before the next one starts
 
 FREE_TIMEOUT = 15.0  # seconds until a directory that is let go must be free
+
+AFAR_MARK = "afar.json"  # in the state directory, where the notebooks live elsewhere
 
 _HELD = 75  # what a server's process ends with when another one has the directory
 _COMPLAINT = "rtu_magics: "  # begins the line of a server that refuses to start
@@ -36,6 +39,23 @@ _FOREIGN_ENV = ("JPY_", "JUPYTER_TOKEN", "JUPYTER_PORT", "JUPYTER_IP", "JUPYTER_
 Say = Callable[[str], object]
 
 
+@dataclass(frozen=True)
+class Afar:
+    """The server that the notebooks of a directory live on; what lies there are copies.
+
+    Attributes
+    ----------
+    url, token
+        Its base URL without a slash at the end, and its token.
+    cafile
+        The certificate of an authority to trust besides the usual ones, in PEM.
+    """
+
+    url: str
+    token: str = field(repr=False)
+    cafile: str | None = None
+
+
 class _Held(EmbeddedServerError):
     """The directory has a server still, though none that can be found."""
 
@@ -44,7 +64,9 @@ def _quiet(_line: str) -> None:
     """Say nothing."""
 
 
-def find_or_start(root_dir: str | os.PathLike[str], say: Say = _quiet) -> EmbeddedServer:
+def find_or_start(
+    root_dir: str | os.PathLike[str], say: Say = _quiet, afar: Afar | None = None
+) -> EmbeddedServer:
     """Find the live server of a directory, or start one.
 
     Parameters
@@ -53,6 +75,8 @@ def find_or_start(root_dir: str | os.PathLike[str], say: Say = _quiet) -> Embedd
         The directory to serve.
     say
         Called with a line of text for each thing that happens.
+    afar
+        Where its notebooks live, if it is elsewhere.
 
     Raises
     ------
@@ -64,6 +88,10 @@ def find_or_start(root_dir: str | os.PathLike[str], say: Say = _quiet) -> Embedd
     if found is not None:
         return found
     state = root / STATE_DIR
+    if afar is None and (state / AFAR_MARK).exists():
+        raise EmbeddedServerError(
+            f"{root} holds copies of notebooks on another server; connect to their address there"
+        )
     try:
         state.mkdir(mode=0o700, exist_ok=True)
         ignore = state / ".gitignore"
@@ -88,16 +116,16 @@ def find_or_start(root_dir: str | os.PathLike[str], say: Say = _quiet) -> Embedd
         previous = read_address(state)
         if previous is not None:
             _wait_gone(previous.pid)
-        return _start_once_free(root, state, say)
+        return _start_once_free(root, state, say, afar)
 
 
-def _start_once_free(root: Path, state: Path, say: Say) -> EmbeddedServer:
+def _start_once_free(root: Path, state: Path, say: Say, afar: Afar | None) -> EmbeddedServer:
     """Start a server, also where one that ends has taken its address away and not yet let go."""
     until = time.monotonic() + FREE_TIMEOUT
-    say(f"starting a server for {root} …")
+    say(f"starting a server for {afar.url if afar else root} …")
     while True:
         try:
-            return _start(root, state, say)
+            return _start(root, state, say, afar)
         except _Held as exc:
             found = find_server(root)
             if found is not None:
@@ -122,7 +150,10 @@ def _other_owner(state: Path) -> str | None:
 
 
 def open_server(
-    root_dir: str | os.PathLike[str], say: Say = _quiet, name: str = ""
+    root_dir: str | os.PathLike[str],
+    say: Say = _quiet,
+    name: str = "",
+    afar: Afar | None = None,
 ) -> tuple[EmbeddedServer, Lease]:
     """Find or start the server of a directory and take a lease on it.
 
@@ -134,6 +165,8 @@ def open_server(
         Called with a line of text for each thing that happens.
     name
         Who holds the lease, for the server's log.
+    afar
+        Where its notebooks live, if it is elsewhere.
 
     Raises
     ------
@@ -142,7 +175,9 @@ def open_server(
     """
     why: Exception | None = None
     for _ in range(3):  # it may have been about to end when it was found
-        server = find_or_start(root_dir, say)
+        server = find_or_start(root_dir, say, afar)
+        if afar is not None:
+            server = replace(server, afar=afar.url)
         try:
             return server, Lease(server, name)
         except (OSError, ValueError, KeyError, TypeError) as exc:
@@ -177,19 +212,24 @@ def _last_line(log: Path, start: int) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def _child_env(token: str) -> dict[str, str]:
+def _child_env(token: str, afar: Afar | None) -> dict[str, str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN_ENV)}
     env["RTU_SERVER_TOKEN"] = token  # not in the arguments, which every user can read
+    if afar is not None:
+        env["RTU_AFAR_TOKEN"] = afar.token
+        if afar.cafile is not None:
+            env["SSL_CERT_FILE"] = os.path.abspath(os.path.expanduser(afar.cafile))
     return env
 
 
-def _start(root: Path, state: Path, say: Say) -> EmbeddedServer:
+def _start(root: Path, state: Path, say: Say, afar: Afar | None) -> EmbeddedServer:
     began = time.monotonic()
     token = secrets.token_hex(32)
     log = log_path(root)
     ready = state / f"ready-{secrets.token_hex(4)}"
     command = [sys.executable, "-m", "rtu_magics.server"]
     command += ["--root-dir", str(root), "--port", "0", "--lease"]
+    command += ["--afar", afar.url] if afar is not None else []
     try:
         with log.open("ab") as err, ready.open("wb") as out:
             os.chmod(log, 0o600)
@@ -203,7 +243,7 @@ def _start(root: Path, state: Path, say: Say) -> EmbeddedServer:
                 stdout=out,
                 stderr=err,
                 cwd=state,
-                env=_child_env(token),
+                env=_child_env(token, afar),
                 start_new_session=True,
             )
         _reap(process)

@@ -16,6 +16,7 @@ from ..mounts import network_file_system
 from .access.hub import Hub
 from .access.people import People
 from .access.roles import role_of_level
+from .afar import parts as afar
 from .bridge.bridges import DOCUMENT_EVENTS, Bridges
 from .file.holders import Holders
 from .file.trust import Notary
@@ -109,6 +110,13 @@ class RTUMagicsServer(ExtensionApp):
         ),
     ).tag(config=True)
 
+    afar = Unicode(
+        help=(
+            "The base URL of a Jupyter Server with live collaboration on which the notebooks of "
+            "this server live; its kernels are reached by GatewayClient's settings."
+        ),
+    ).tag(config=True)
+
     deleted_kernel_grace = Float(
         GRACE,
         help=(
@@ -149,8 +157,12 @@ class RTUMagicsServer(ExtensionApp):
         database = Database(
             place / "rtu.db", self.durability, name=root.name, shared_memory=not network
         )
-        sessions = KernelSessions(
-            serverapp.session_manager, serverapp.kernel_manager, serverapp.kernel_spec_manager
+        sessions = (
+            afar.sessions_of(self.afar, serverapp)
+            if self.afar
+            else KernelSessions(
+                serverapp.session_manager, serverapp.kernel_manager, serverapp.kernel_spec_manager
+            )
         )
         self._address = AddressFile(state / "server.json")
         people = People(
@@ -174,6 +186,8 @@ class RTUMagicsServer(ExtensionApp):
         if self.live_documents:
             service.bridges = Bridges(service.collections, settings, apps)
         service.workspace.holders.bridgeable = service.bridges.can
+        if self.afar:
+            afar.put_in(service, self.afar, state)
         # Another extension may still replace it.
         service.workspace.contents = lambda: serverapp.contents_manager
         service.workspace.notary = Notary(service.workspace.contents)

@@ -14,7 +14,7 @@ from .notebook.chain import Chain
 from .store import AnyConnection
 from .wire.connection import Connection
 
-__all__ = ["Audience", "LiveNotebook", "Log", "OpenNotebook", "Twin"]
+__all__ = ["Audience", "LiveDocuments", "LiveNotebook", "Log", "OpenNotebook", "Twin"]
 
 _T = TypeVar("_T")
 
@@ -91,6 +91,22 @@ class OpenNotebook(LiveNotebook, Protocol):
     @property
     def path(self) -> str:
         """Where it lies below the server's root."""
+
+
+class LiveDocuments(Protocol):
+    """Knows the live documents on which notebooks stand."""
+
+    def can(self, path: str) -> bool:
+        """Whether a notebook's file is left to a live document, now or in a moment."""
+
+    async def provide(self, path: str) -> None:
+        """Have a file here before it is opened, where it comes from elsewhere."""
+
+    async def look(self, notebook: Any) -> None:
+        """Put a notebook on its live document if there is one; part from one that is gone."""
+
+    async def close(self, notebook: Any) -> None:
+        """Part from a notebook's live document for good: the notebook is closed."""
 
 
 class Twin(Protocol):

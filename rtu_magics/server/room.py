@@ -30,7 +30,7 @@ from .notebook.jobs import Call, Submission
 from .notebook.presence import Presence
 from .outputs.cache import Collections
 from .outputs.collection import LiveCollection
-from .ports import Twin
+from .ports import LiveDocuments, Twin
 from .store import AnyConnection
 from .wire.connection import Connection, Outbox, broadcast
 from .wire.frames import Frame, error_frame, message
@@ -38,7 +38,6 @@ from .wire.state_feed import StatusFeed
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from .bridge.bridges import Bridges
     from .file.sync import DiskFile
 
 __all__ = ["Room"]
@@ -75,7 +74,7 @@ class Room:
     """
 
     disk: DiskFile
-    bridges: Bridges | None = None
+    bridges: LiveDocuments | None = None
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -28,6 +29,7 @@ from .limits.gate import Gate
 from .limits.settings import Limits
 from .notebook.chain import Chain
 from .outputs.cache import Collections
+from .ports import LiveDocuments
 from .process.periodic import Periodic
 from .process.seldom import Seldom
 from .process.slices import Slices
@@ -82,6 +84,8 @@ class Service:
         What holds connections and requests against the limits.
     slices
         Does what takes long.
+    renew
+        Takes a new token of the server that the notebooks live on; None where they live here.
     """
 
     def __init__(
@@ -102,7 +106,9 @@ class Service:
         self.links = Links(database.secret, api_prefix)
         self.collections = Collections(database, self.links)
         self.outbox = Outbox()
-        self.bridges = Bridges(self.collections)  # of whose live documents the extension knows
+        # Of the live documents here the extension knows more.
+        self.bridges: LiveDocuments = Bridges(self.collections)
+        self.renew: Callable[[str], None] | None = None
         self.limits = limits or Limits()
         self.admission = Admission(self.limits)
         self.gate = Gate(self.limits)
@@ -173,6 +179,7 @@ class Service:
         if not by_owner:
             known = self.workspace.by_path(path)
             self.workspace.paths.check(target, None if known is None else known.id)
+        await self.bridges.provide(path)
         row = await self._row_at(path)
         if row is not None and row.ready:
             return row

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 from .. import models as m
@@ -254,7 +255,9 @@ class Context:
             self._server_gone = now
         if self.lease is not None and (at_once or now - self._server_gone >= SERVER_GRACE):
             path = self.known.path
+            afar = self.lease.server.afar
             where = os.path.relpath(self.lease.server.root_dir / path)
+            where = f"{afar}/lab/tree/{quote(path)}" if afar else where
             raise ConnectionLost(
                 f"the server of {path} has ended; %rtu_connect {shlex.quote(where)} starts "
                 "one anew (what it had acknowledged is kept)"

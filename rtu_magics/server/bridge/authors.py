@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from ...foreign import shown
 from ..store import Database
 from ..store import people as queries
+from .numbers import decoded as _number
 
 __all__ = ["Authors", "client_of"]
 
@@ -37,16 +38,6 @@ def client_of(update: bytes) -> int | None:
         return _number(update, at)[0]
     except IndexError:
         return None
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        shift, at = shift + 7, at + 1
-        if byte < 0x80:
-            return value, at
 
 
 class Authors:

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from ...models import UpdateUserFileSubscriptionEventData
+from .numbers import encoded as _number
 
 __all__ = ["People", "client_id_of"]
 
@@ -41,15 +42,6 @@ def encoded(clients: Iterable[tuple[int, int, Any]]) -> bytes:
         text = json.dumps(state, separators=(",", ":")).encode()
         data += _number(client) + _number(clock) + _number(len(text)) + text
     return data
-
-
-def _number(value: int) -> bytes:
-    data = bytearray()
-    while value > 0x7F:
-        data.append(value & 0x7F | 0x80)
-        value >>= 7
-    data.append(value)
-    return bytes(data)
 
 
 class People:

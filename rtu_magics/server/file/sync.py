@@ -195,7 +195,8 @@ class DiskFile:
         OSError
             It cannot be written or moved.
         """
-        if self.live.writer is not None:
+        live = self.live.writer is not None
+        if live or self._workspace.holders.bridgeable(self._room.path):
             raise PermissionError(
                 errno.EBUSY, "it is open in JupyterLab with live collaboration; rename it there"
             )

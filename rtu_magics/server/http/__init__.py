@@ -10,6 +10,7 @@ __all__ = ["routes"]
 def routes() -> list[tuple[str, type[Any]]]:
     """Return every route: a pattern below the server's base URL, and its handler."""
     from . import (
+        afar,
         content,
         files,
         history,
@@ -68,6 +69,7 @@ def routes() -> list[tuple[str, type[Any]]]:
         (rf"{api}/projects/{one}/?", projects.ProjectItem),
         (rf"{api}/files/{one}/?", shares.SharedFile),
         (rf"{api}/v1/leases/?", leases.LeaseList),
+        (rf"{api}/v1/afar/?", afar.AfarToken),
         (rf"{api}/v1/leases/{one}/?", leases.LeaseItem),
         (rf"/rtu/f/{one}/?", pages.NotebookPage),
         ("/rtu(?:/.*)?", NotFound),

@@ -18,9 +18,10 @@ from typing import Any
 
 from ...foreign import shown
 
-__all__ = ["TOKEN_ENV", "main", "serve"]
+__all__ = ["AFAR_TOKEN_ENV", "TOKEN_ENV", "main", "serve"]
 
 TOKEN_ENV = "RTU_SERVER_TOKEN"
+AFAR_TOKEN_ENV = "RTU_AFAR_TOKEN"
 HELD = 75  # the process ends with this where another server has the directory (EX_TEMPFAIL)
 
 Ready = dict[str, Any]
@@ -52,6 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--lease", action="store_true", help="end shortly after the last lease has gone"
     )
+    parser.add_argument(
+        "--afar",
+        default="",
+        metavar="URL",
+        help="a Jupyter Server with live collaboration on which the notebooks live; its token is "
+        f"taken from {AFAR_TOKEN_ENV}",
+    )
     arguments = parser.parse_args(argv)
 
     def ready(info: Ready) -> None:
@@ -69,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         lease=arguments.lease,
         certfile=arguments.certfile,
         keyfile=arguments.keyfile,
+        afar=arguments.afar.rstrip("/"),
+        afar_token=os.environ.pop(AFAR_TOKEN_ENV, ""),
         ready=ready,
     )
 
@@ -83,6 +93,8 @@ def serve(
     lease: bool = False,
     certfile: str = "",
     keyfile: str = "",
+    afar: str = "",
+    afar_token: str = "",
     ready: Callable[[Ready], None] = lambda info: None,
 ) -> int:
     """Run a server until it is told to stop; returns the exit code.
@@ -101,6 +113,9 @@ def serve(
         Whether to end shortly after the last lease has gone.
     certfile, keyfile
         For TLS: the certificate and its key, in PEM.
+    afar, afar_token
+        The base URL of the Jupyter Server on which the notebooks live, if they live elsewhere, and
+        its token.
     ready
         Called once connections are accepted, with ``url``, ``api_url``, ``rtu_url``, ``token``,
         ``space_id``, ``project_id``, ``pid`` and ``root_dir``.
@@ -143,6 +158,8 @@ def serve(
             lease=lease,
             certfile=certfile,
             keyfile=keyfile,
+            afar=afar,
+            afar_token=afar_token,
         ),
         jpserver_extensions={"rtu_magics.server": True},
     )

@@ -37,6 +37,8 @@ def make_config(
     lease: bool,
     certfile: str = "",
     keyfile: str = "",
+    afar: str = "",
+    afar_token: str = "",
 ) -> Config:
     """Return the configuration of a server; see `rtu_magics.server.process.launch.serve`."""
     config = Config()
@@ -62,4 +64,10 @@ def make_config(
     config.PasswordIdentityProvider.hashed_password = ""
     config.KernelRestarter.time_to_dead = 1.0
     config.RTUMagicsServer.lease = lease
+    if afar:
+        config.RTUMagicsServer.afar = afar
+        config.GatewayClient.url = afar
+        config.GatewayClient.auth_token = afar_token
+        config.GatewayClient.connect_timeout = 10.0
+        config.ServerApp.kernel_manager_class = "rtu_magics.server.afar.sessions.AfarKernels"
     return config

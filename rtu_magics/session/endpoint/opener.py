@@ -11,31 +11,28 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ...errors import (
-    APIError,
-    AuthenticationFailed,
     ConnectFailed,
     FileUnknown,
-    PermissionDenied,
     RTUError,
-    TargetError,
 )
 from ...foreign import shown
 from ..hints import learn
-from ..names import near, no_such_notebook
+from ..names import no_such_notebook
 from ..registry import sessions
 from ..session import Session
 from ..thread import background
-from .target import LocalTarget, RemoteTarget, find_token, known_token, mask, parse_target
+from .find import NoExtension, check_answers, find_file
+from .offer import way as way_there
+from .probe import find_live
+from .target import LocalTarget, RemoteTarget, find_token, known_token, parse_target
 
 if TYPE_CHECKING:
     from ...client import APIClient, RTUClient
     from ...embedded import Lease
     from ...models import File
 
-__all__ = ["check_answers", "connect", "find_file"]
+__all__ = ["connect"]
 
-KNOCK_TIMEOUT = 12.0  # seconds for the question whether anybody is there
-_NO_TOKEN = "-"
 CONNECT_TIMEOUT = 60.0  # seconds for the whole way from the first request to the caught-up copy
 
 
@@ -112,6 +109,7 @@ def connect(
         lost = "; the connection is lost, reconnecting …" if known.connection != "live" else ""
         say(shown(f"already connected to {known.path} as {known.name!r}{lost}"))
         sessions.add(known)  # the newest again
+        _renew(known, token or (parsed.token if isinstance(parsed, RemoteTarget) else None))
         return _trusting(known, trust)
     if isinstance(parsed, LocalTarget):
         return _trusting(_connect_local(parsed, name, say, as_name, new), trust)
@@ -122,7 +120,21 @@ def connect(
     if ask is not None and not known_token(token, parsed):
         check_answers(parsed, cafile)
     way = _Way(find_token(token, parsed, ask), cafile, as_name)
-    return _trusting(_open(parsed, name, way, say, create=new), trust)
+    try:
+        return _trusting(_open(parsed, name, way, say, create=new), trust)
+    except NoExtension:
+        if parsed.path is None or parsed.invited:
+            raise
+    return _trusting(_open_afar(parsed, name, way, say), trust)
+
+
+def _renew(session: Session, token: str | None) -> None:
+    """Let the server of copies use the token that somebody has given now."""
+    lease = session.lease
+    if token and lease is not None and lease.server.afar:
+        from ...embedded import hand_token
+
+        hand_token(lease.server, token)
 
 
 Target = LocalTarget | RemoteTarget
@@ -133,30 +145,6 @@ def _resolved(parsed: Target) -> Target:
     if isinstance(parsed, LocalTarget):
         return replace(parsed, path=parsed.path.resolve())
     return parsed
-
-
-def check_answers(target: RemoteTarget, cafile: str | None) -> None:
-    """Look whether there is a server that wants a token, before anybody is asked for one.
-
-    Raises
-    ------
-    ConnectFailed
-        Nothing answers, or what does is no such server.
-    """
-    from ...client import APIClient
-
-    async def knock() -> None:
-        async with APIClient(_NO_TOKEN, target.api_url, cafile=cafile) as api:
-            with contextlib.suppress(AuthenticationFailed, PermissionDenied):
-                await find_file(api, target)
-
-    try:
-        background().run(knock(), KNOCK_TIMEOUT)
-    except TimeoutError:
-        raise ConnectFailed(
-            f"no answer from {target.base_url} within {KNOCK_TIMEOUT:.0f} s; check the address "
-            f"and try again"
-        ) from None
 
 
 def _trusting(session: Session, trust: bool | None) -> Session:
@@ -187,7 +175,8 @@ def _is_way_in(session: Session, parsed: Target, as_name: str | None) -> bool:
         return False
     if isinstance(parsed, LocalTarget):
         return session.root is not None and session.root in parsed.path.parents
-    if session.server_url != parsed.base_url:
+    afar = session.lease.server.afar if session.lease is not None else ""
+    if parsed.base_url not in (session.server_url, afar):
         return False
     # With an invitation it is somebody else's way in.
     return not parsed.invited or parsed.token == session.api.authorization_token
@@ -321,6 +310,28 @@ def _open(
     return session
 
 
+def _open_afar(
+    target: RemoteTarget, name: str | None, way: _Way, say: Callable[[str], object]
+) -> Session:
+    """Open a notebook through a server of ours that joins its live document."""
+    from ...embedded import Afar, open_copies
+
+    url = target.base_url
+    try:
+        background().run(find_live(target, way.token, way.cafile), CONNECT_TIMEOUT)
+    except TimeoutError:
+        raise ConnectFailed(f"no answer from {url}; check the address and try again") from None
+    say(way_there(url))
+    afar = Afar(url, way.token, way.cafile)
+    server, lease = open_copies(afar, say, name or Path(target.path or "").stem)
+    here = RemoteTarget(server.url.rstrip("/"), path=target.path)
+    try:
+        return _open(here, name, _Way(server.token, as_name=way.as_name), say, lease=lease)
+    except BaseException:
+        lease.release()
+        raise
+
+
 async def _reach(
     target: RemoteTarget, way: _Way, create: bool
 ) -> tuple[APIClient, RTUClient, File]:
@@ -339,52 +350,3 @@ async def _reach(
         await api.aclose()
         raise
     return api, client, file
-
-
-async def find_file(api: APIClient, target: RemoteTarget, create: bool = False) -> File:
-    """Return the notebook that a target names on its server.
-
-    Raises
-    ------
-    RTUError
-        There is none, or the server is none, or does not let us in; in one line.
-    """
-    try:
-        if target.file_id is not None:
-            return await api.get_file(target.file_id)
-        return await api.open_file(target.path or "", create=create)
-    except RTUError as exc:
-        meant: list[str] = []
-        if isinstance(exc, FileUnknown) and target.path is not None:
-            with contextlib.suppress(RTUError):
-                meant = near(target.path, [file.path for file in await api.list_notebooks()])
-        raise _explained(exc, target, meant) from None
-
-
-def _explained(exc: RTUError, target: RemoteTarget, meant: list[str]) -> RTUError:
-    """Say what a failure of the first request means to somebody who just connects."""
-    what = mask(target.path or str(target.file_id))
-    status = getattr(exc, "status", None)
-    if isinstance(exc, AuthenticationFailed) and target.invited:
-        return exc
-    if isinstance(exc, AuthenticationFailed):
-        return AuthenticationFailed(
-            f"{target.base_url} does not accept the token; check it (RTU_TOKEN, --token), or get "
-            f"a new one"
-        )
-    if isinstance(exc, FileUnknown):
-        hint = "check the name, or open it there and copy its address"
-        if meant:
-            hint = f"did you mean {' or '.join(meant)}?"
-        return FileUnknown(f"{target.base_url} has no notebook {what}; {hint}", status)
-    if status == 404:
-        return ConnectFailed(
-            f"{target.base_url} is no server with rtu_magics; check the address, and that "
-            f"rtu_magics is installed beside Jupyter there"
-        )
-    if status == 422:
-        why = str(exc).removeprefix(f"{what}: ")
-        return TargetError(f"{what} cannot be opened: {why}; repair it, or choose another file")
-    if isinstance(exc, APIError) and status is None:
-        return ConnectFailed(str(exc))
-    return exc

@@ -1,0 +1,272 @@
+"""A live document on another server, joined as a page joins it.
+
+A connection that broke is not taken up again: the document may have been made anew from its file
+meanwhile, and what an old copy would bring into it stands there twice. Whoever wants to go on joins
+with a fresh copy and merges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pycrdt import (
+    Awareness,
+    Doc,
+    Map,
+    create_awareness_message,
+    create_sync_message,
+    create_update_message,
+    handle_sync_message,
+    read_message,
+)
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
+
+from ..bridge.cells import as_in_file
+from ..bridge.document import LiveDocument
+from ..bridge.live_room import Listener, NotSaved
+from ..file.format import dumps, hash_of
+from ..file.io import write_atomically
+from .messages import AWARENESS, RAW, STEP_2, SYNC, answer_in, save_request, why_closed
+from .remote import RemoteServer, Unreachable
+
+__all__ = ["RemoteRoom"]
+
+logger = logging.getLogger(__name__)
+
+_SYNC_WITHIN = 60.0  # seconds; a large notebook is read from disk first
+_SAVE_WITHIN = 30.0
+_TOLD_WITHIN = 1.0  # from the end of a save until it has told the hash of the file
+_TRIES = 8  # to save while the page's own saves get in between
+
+
+class RemoteRoom:
+    """One such room; see `bridge.live_room.LiveRoom`.
+
+    Parameters
+    ----------
+    server
+        Where it is.
+    path
+        The notebook there.
+    copy
+        Where to keep what its file there held when it was last saved.
+    gone
+        Called once when the connection has ended, with the reason in words.
+    """
+
+    def __init__(
+        self, server: RemoteServer, path: str, copy: Path, gone: Callable[[str], None]
+    ) -> None:
+        self._server, self._path, self._copy, self._gone = server, path, copy, gone
+        self.ydoc: Any = Doc()
+        self.awareness = Awareness(self.ydoc)
+        self.awareness.set_local_state(None)
+        self._content = LiveDocument(self.ydoc)
+        self._state: Map = self.ydoc.get("state", type=Map)
+        self._socket: WebSocketClientConnection | None = None
+        self._listener: Listener | None = None
+        self._receiving: asyncio.Task[None] | None = None
+        self._theirs = False  # what is written now comes from there
+        self._synced: asyncio.Future[None] | None = None
+        self._answers: dict[int, asyncio.Future[str]] = {}
+        self._asked = 0
+        self._saved = asyncio.Event()  # since it was last cleared
+        self._saving = asyncio.Lock()
+        self._subscriptions: list[Callable[[], None]] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected."""
+        return self._receiving is not None and not self._receiving.done()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no page is in the room."""
+        users = [state.get("user") for state in self.awareness.states.values()]
+        return all(not isinstance(user, dict) or user.get("rtu") for user in users)
+
+    async def open(self) -> None:
+        """Connect, and get the document.
+
+        Raises
+        ------
+        Unreachable
+            It cannot be had.
+        """
+        await self._server.file(self._path)  # first: see `RemoteServer.document`
+        file_id, session_id = await self._server.document(self._path)
+        self._socket = await self._server.connect(file_id, session_id)
+        self._receiving = asyncio.create_task(self._receive(), name="rtu-afar")
+        try:
+            await asyncio.wait_for(self._round_trip(), _SYNC_WITHIN)
+        except (asyncio.TimeoutError, TimeoutError):
+            self.leave()
+            raise Unreachable(f"{self._server.url} does not send {self._path}") from None
+
+    def join(self, listener: Listener) -> None:
+        """Send from now on what is changed here."""
+        self._listener = listener
+        changes = self.ydoc.observe(self._changed)
+        people = self.awareness.observe(self._people_changed)
+        state = self._state.observe(self._state_changed)
+        self._subscriptions = [
+            lambda: self.ydoc.unobserve(changes),
+            lambda: self.awareness.unobserve(people),
+            lambda: self._state.unobserve(state),
+        ]
+
+    def leave(self) -> None:
+        """Disconnect."""
+        for undo in self._subscriptions:
+            undo()
+        self._subscriptions = []
+        if self._receiving is not None:
+            self._receiving.cancel()
+        if self._socket is not None:
+            self._socket.close()
+        self._fail(ConnectionError("the connection was closed"))
+
+    # What comes from there
+
+    async def _receive(self) -> None:
+        assert self._socket is not None
+        why = ""
+        try:
+            while (message := await self._socket.read_message()) is not None:
+                if isinstance(message, bytes) and message:
+                    self._take(message)
+            why = why_closed(self._socket.close_code, self._socket.close_reason)
+        except Exception as exc:  # whatever a document may hold, and its observers
+            logger.exception("what %s sends of %s cannot be taken", self._server.url, self._path)
+            why = f"what it sent cannot be taken ({type(exc).__name__})"
+            self._socket.close()
+        self._fail(ConnectionError(why))
+        self._gone(f"{self._server.url}: {why}")
+
+    def _take(self, message: bytes) -> None:
+        if message[0] == AWARENESS:
+            self.awareness.apply_awareness_update(read_message(message[1:]), "remote")
+        elif message[0] == RAW:
+            answer = answer_in(message)
+            waiting = self._answers.pop(int(answer.get("responseTo") or 0), None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(str(answer.get("status")))
+        elif message[0] == SYNC:
+            self._theirs = True
+            try:
+                reply = handle_sync_message(message[1:], self.ydoc)
+            finally:
+                self._theirs = False
+            if reply is not None:
+                self._send(reply)
+            if message[1] == STEP_2 and self._synced is not None and not self._synced.done():
+                self._synced.set_result(None)
+
+    def _state_changed(self, event: Any) -> None:
+        if self._theirs and "hash" in event.keys:
+            self._saved.set()
+
+    def _fail(self, error: Exception) -> None:
+        waiting: list[asyncio.Future[Any]] = list(self._answers.values())
+        if self._synced is not None:
+            waiting.append(self._synced)
+        self._answers = {}
+        for one in waiting:
+            if not one.done():
+                one.set_exception(error)
+                one.exception()  # nobody may be waiting any more
+
+    # What goes there
+
+    def _changed(self, event: Any) -> None:
+        if not self._theirs:
+            self._send(create_update_message(event.update))
+
+    def _people_changed(self, topic: str, changes: tuple[dict[str, list[int]], Any]) -> None:
+        clients, origin = changes
+        if topic == "update" and origin == "local":
+            ids = [*clients["added"], *clients["updated"], *clients["removed"]]
+            self._send(create_awareness_message(self.awareness.encode_awareness_update(ids)))
+
+    def _send(self, message: bytes) -> None:
+        if self._socket is None:
+            return
+        # Whoever reads the socket notices that it is closed.
+        with contextlib.suppress(WebSocketClosedError):
+            written = asyncio.ensure_future(self._socket.write_message(message, binary=True))
+            written.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _round_trip(self) -> None:
+        """Return once the server has taken all that was sent to it so far."""
+        self._synced = asyncio.get_running_loop().create_future()
+        self._send(create_sync_message(self.ydoc))
+        try:
+            await self._synced
+        except ConnectionError as exc:
+            raise Unreachable(f"{self._server.url}: {exc}") from None
+
+    # The file
+
+    async def save(self, is_whole: Callable[[], bool]) -> None:
+        """Have the document written now; see `bridge.live_room.LiveRoom`."""
+        async with self._saving:
+            for _ in range(_TRIES):
+                if not (is_whole() and self.is_open):
+                    break
+                content = self._content.notebook()
+                if await self._ask_to_save() or await self._holds(content):
+                    await self._keep(content)
+                    return
+        raise NotSaved(
+            f"{self._server.url} did not write it; its log says why"
+            if self.is_open
+            else f"{self._server.url} is not connected"
+        )
+
+    async def _ask_to_save(self) -> bool:
+        """Ask for a save; whether one is known to have been made since."""
+        try:
+            # Its requests to save overtake changes that came before them.
+            await asyncio.wait_for(self._round_trip(), _SAVE_WITHIN)
+            self._asked += 1
+            number = self._asked
+            answer = self._answers[number] = asyncio.get_running_loop().create_future()
+            self._saved.clear()
+            self._send(save_request(number))
+            await asyncio.wait_for(answer, _SAVE_WITHIN)
+            await asyncio.wait_for(self._saved.wait(), _TOLD_WITHIN)
+        except (asyncio.TimeoutError, TimeoutError, ConnectionError, Unreachable):
+            return False
+        return True
+
+    async def _holds(self, content: dict[str, Any]) -> bool:
+        """Whether the file has a content of the document: not every save is told of."""
+        try:
+            found = await self._server.file(self._path, content=True)
+        except Unreachable as exc:
+            if exc.status == 404:
+                raise NotSaved(
+                    f"{self._path} is not at {self._server.url} any more; it was deleted or "
+                    "renamed there"
+                ) from None
+            raise NotSaved(str(exc)) from None
+        if await asyncio.to_thread(_same, found["content"], content):
+            return True
+        if found.get("writable") is False:
+            raise NotSaved(f"{self._path} is read-only at {self._server.url}")
+        return False
+
+    async def _keep(self, content: dict[str, Any]) -> None:
+        data = await asyncio.to_thread(lambda: dumps(as_in_file(content)))
+        await asyncio.to_thread(write_atomically, self._copy, data)
+        if self._listener is not None:
+            self._listener.saved(content, hash_of(data))
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return dumps(as_in_file(one)) == dumps(as_in_file(other))

@@ -1,0 +1,258 @@
+"""Keeps the notebooks of a folder with their live documents on another server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from ...document import normalise_notebook
+from ...errors import InvalidMessage
+from ..file.format import dumps
+from ..file.holders import Holders
+from ..file.io import write_atomically
+from ..outputs.cache import Collections
+from .remote import RemoteServer, Unreachable
+
+if TYPE_CHECKING:
+    from ..bridge.bridge import Bridge
+    from .room import RemoteRoom
+
+__all__ = ["AfarHolders", "Stays"]
+
+logger = logging.getLogger(__name__)
+
+_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before each try to come back
+_FIRST_WITHIN = 20.0  # seconds that whoever opens a notebook waits for its document
+_PATH_TAKEN = "there is no notebook at {path} on {url}; make it there, and connect again"
+
+
+class _OpenRoom(Protocol):
+    """A notebook that is open here."""
+
+    @property
+    def file_id(self) -> UUID: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def disk(self) -> Any: ...
+
+    @property
+    def executor(self) -> Any: ...
+
+    @property
+    def presence(self) -> Any: ...
+
+
+class _Stay:
+    """One notebook, with its document or trying to get to it."""
+
+    def __init__(self, notebook: _OpenRoom) -> None:
+        self.notebook = notebook
+        self.room: RemoteRoom | None = None
+        self.bridge: Bridge[RemoteRoom] | None = None
+        self.coming: asyncio.Task[None] | None = None
+        self.parting: asyncio.Task[None] | None = None
+        self.why = ""
+        self.tries = 0
+        self.next_at = 0.0
+        self.closed = False
+
+
+class Stays:
+    """The notebooks of one folder, each at its document; as `bridge.bridges.Bridges` is asked.
+
+    Parameters
+    ----------
+    collections
+        The outputs of the server's notebooks.
+    server
+        Where the documents are.
+    absolute
+        Returns where the copy of a notebook lies.
+    """
+
+    def __init__(
+        self, collections: Collections, server: RemoteServer, absolute: Callable[[str], Path]
+    ) -> None:
+        self._collections, self._server, self._absolute = collections, server, absolute
+        self._stays: dict[UUID, _Stay] = {}
+
+    def can(self, path: str) -> bool:
+        """Whether a notebook's file is left to its document: always."""
+        return True
+
+    def why_apart(self, path: str) -> str:
+        """Return why a notebook is without its document now, "" if it is not."""
+        stay = next((one for one in self._stays.values() if one.notebook.path == path), None)
+        if stay is None or stay.bridge is not None or not stay.why:
+            return ""
+        return f"{path} is not connected ({stay.why})"
+
+    def renew(self, token: str) -> None:
+        """Use another token, and try again at once."""
+        self._server.renew(token)
+        for stay in self._stays.values():
+            stay.tries, stay.next_at = 0, 0.0
+
+    async def provide(self, path: str) -> None:
+        """Have a copy of a notebook here before it is opened.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is none on the server.
+        OSError
+            It cannot be asked.
+        """
+        place = self._absolute(path)
+        if place.exists():
+            return
+        try:
+            found = await self._server.file(path, content=True)
+            notebook = normalise_notebook(found["content"])
+        except Unreachable as exc:
+            if exc.status == 404:
+                raise FileNotFoundError(
+                    _PATH_TAKEN.format(path=path, url=self._server.url)
+                ) from None
+            raise
+        except (InvalidMessage, KeyError) as exc:
+            raise OSError(f"what the server has there is no notebook: {exc}") from None
+        place.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(write_atomically, place, dumps(notebook))
+
+    async def look(self, notebook: _OpenRoom) -> None:
+        """See to it that a notebook is with its document; waits for it the first time."""
+        stay = self._stays.get(notebook.file_id)
+        if stay is None:
+            stay = self._stays[notebook.file_id] = _Stay(notebook)
+            await asyncio.wait([self._come(stay)], timeout=_FIRST_WITHIN)
+            return
+        busy = stay.bridge is not None or stay.coming is not None or stay.parting is not None
+        if not busy and asyncio.get_running_loop().time() >= stay.next_at:
+            self._come(stay)
+
+    async def close(self, notebook: _OpenRoom) -> None:
+        """Part from a notebook's document for good: the notebook is closed."""
+        stay = self._stays.pop(notebook.file_id, None)
+        if stay is None:
+            return
+        stay.closed = True
+        if stay.coming is not None:
+            stay.coming.cancel()
+            await asyncio.wait([stay.coming])
+        if stay.parting is not None:
+            await asyncio.wait([stay.parting])
+        if stay.bridge is not None:
+            await stay.bridge.detach()
+
+    def _come(self, stay: _Stay) -> asyncio.Task[None]:
+        stay.coming = asyncio.create_task(self._attach(stay), name="rtu-afar-attach")
+        return stay.coming
+
+    async def _attach(self, stay: _Stay) -> None:
+        from ..bridge.bridge import Bridge
+        from ..bridge.shown import ExecutionStates
+        from .room import RemoteRoom
+
+        notebook: Any = stay.notebook
+        executor = notebook.executor
+        room = stay.room = RemoteRoom(
+            self._server,
+            notebook.path,
+            self._absolute(notebook.path),
+            partial(self._gone, stay),
+        )
+        bridge = None
+        try:
+            await room.open()
+            bridge = Bridge(
+                notebook,
+                notebook.disk,
+                room,
+                self._collections,
+                runs=ExecutionStates(lambda: executor.states, lambda: executor.busy),
+                people=notebook.presence.everybody,
+                broken=partial(self._gone, stay),
+            )
+            await bridge.attach()
+            if not room.is_open:
+                raise Unreachable(stay.why)
+        except asyncio.CancelledError:
+            await _end(bridge, room)
+            raise
+        except Exception as exc:
+            await _end(bridge, room)
+            stay.why = str(exc) or type(exc).__name__
+            self._later(stay)
+            if not isinstance(exc, Unreachable):
+                logger.exception("%s cannot be put on its live document", notebook.path)
+        else:
+            stay.bridge, stay.tries = bridge, 0
+            logger.info("%s stands on the live document at %s", notebook.path, self._server.url)
+        finally:
+            stay.coming = None
+
+    def _gone(self, stay: _Stay, why: str) -> None:
+        """Note that a document cannot be reached any more; it is tried again."""
+        stay.why = why
+        bridge, stay.bridge = stay.bridge, None
+        if bridge is None or stay.closed:
+            return
+        logger.warning("%s parts from its live document: %s", stay.notebook.path, why)
+        self._later(stay)
+        stay.parting = asyncio.create_task(self._part(stay, bridge), name="rtu-afar-part")
+
+    async def _part(self, stay: _Stay, bridge: Bridge[RemoteRoom]) -> None:
+        try:
+            await bridge.detach()
+        except Exception:
+            logger.exception("%s cannot part from its live document", stay.notebook.path)
+        finally:
+            stay.parting = None
+
+    def _later(self, stay: _Stay) -> None:
+        pause = _PAUSES[min(stay.tries, len(_PAUSES) - 1)]
+        stay.tries += 1
+        stay.next_at = asyncio.get_running_loop().time() + pause
+
+
+async def _end(bridge: Bridge[RemoteRoom] | None, room: RemoteRoom) -> None:
+    if bridge is not None:
+        await bridge.detach()
+    room.leave()
+
+
+class AfarHolders(Holders):
+    """The server that owns the files of a folder; they are copies.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    stays
+        What keeps its notebooks with their documents.
+    """
+
+    def __init__(self, root: Path, stays: Stays) -> None:
+        super().__init__(root)
+        self._stays = stays
+        self.bridgeable = stays.can
+
+    async def look(self, *, now: bool = False) -> None:
+        """Do nothing: nobody else has this folder."""
+
+    def of(self, path: str) -> str:
+        """Return why a notebook's file cannot be written now; "" if it can."""
+        return self._stays.why_apart(path)
+
+    def refusal(self, path: str) -> str:
+        """Return nothing: whoever wants to work here may."""
+        return ""
