@@ -108,7 +108,15 @@ class AuthenticationFailed(RTUError):
 
 
 class PermissionDenied(RTUError):
-    """The server knows who asks and refuses."""
+    """The server knows you and says no.
+
+    Attributes
+    ----------
+    wordless
+        Whether it gave no reason; so do servers of another kind that do not know the token.
+    """
+
+    wordless: bool = False
 
 
 class SubscribeTimeout(RTUError):

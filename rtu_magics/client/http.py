@@ -248,7 +248,9 @@ def _error(response: httpx.Response, method: str, path: str, unknown: type[APIEr
         said = message or "the server does not accept the token"
         return AuthenticationFailed(f"{said}: check the token, or get a new one")
     if status == 403:
-        return PermissionDenied(message or f"the server does not allow {method} {path}")
+        denied = PermissionDenied(message or f"the server does not allow {method} {path}")
+        denied.wordless = not message
+        return denied
     if message:
         return (unknown if status == 404 else APIError)(message, status, reason)
     where = _where(str(response.request.url))

@@ -11,11 +11,21 @@ from typing import Any
 
 from ..bridge.numbers import decoded, encoded
 
-__all__ = ["AWARENESS", "RAW", "STEP_2", "SYNC", "answer_in", "save_request", "why_closed"]
+__all__ = [
+    "AWARENESS",
+    "RAW",
+    "STEP_1",
+    "STEP_2",
+    "SYNC",
+    "answer_in",
+    "covers",
+    "save_request",
+    "why_closed",
+]
 
 SYNC, AWARENESS, RAW = 0, 1, 2
-STEP_2 = 1
-"""The second byte of a `SYNC` message that has all that was asked for."""
+STEP_1, STEP_2 = 0, 1
+"""The second byte of a `SYNC` message: what its sender has, and all that was asked for."""
 
 _NOT_FOUND, _UNSUPPORTED = 4404, 1003
 
@@ -45,6 +55,34 @@ def answer_in(message: bytes) -> dict[str, Any]:
     except (IndexError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def covers(state: bytes, part: bytes) -> bool:
+    """Whether a document has all that is in another one, by their state vectors.
+
+    A state vector has the number of clients, then of each the client and how much it has written.
+
+    Examples
+    --------
+    >>> covers(bytes([2, 7, 3, 9, 1]), bytes([1, 7, 2]))
+    True
+    >>> covers(bytes([1, 7, 3]), bytes([1, 9, 1]))
+    False
+    """
+    try:
+        there, wanted = _clocks(state), _clocks(part)
+    except IndexError:
+        return False
+    return all(there.get(client, 0) >= clock for client, clock in wanted.items())
+
+
+def _clocks(state: bytes) -> dict[int, int]:
+    count, at = decoded(state)
+    found = {}
+    for _ in range(count):
+        client, at = decoded(state, at)
+        found[client], at = decoded(state, at)
+    return found
 
 
 def why_closed(code: int | None, reason: str | None) -> str:

@@ -133,9 +133,10 @@ class RemoteServer:
                 exc.code,
             )
         if exc.code == 599:
-            return Unreachable(f"{self.url} does not answer in time")
+            return Unreachable(f"{self.url} does not answer ({_said(exc)})")
         return Unreachable(f"{self.url} answered {what} with HTTP {exc.code}", exc.code)
 
 
 def _said(exc: BaseException) -> str:
-    return " ".join(str(getattr(exc, "strerror", None) or exc).split())[:200] or type(exc).__name__
+    text = getattr(exc, "message", None) or getattr(exc, "strerror", None) or exc
+    return " ".join(str(text).split())[:200] or type(exc).__name__

@@ -1,8 +1,8 @@
 """A live document on another server, joined as a page joins it.
 
-A connection that broke is not taken up again: the document may have been made anew from its file
-meanwhile, and what an old copy would bring into it stands there twice. Whoever wants to go on joins
-with a fresh copy and merges.
+After a connection broke, an old copy may be gone on with only where the document there is what it
+was: if it has been made anew from its file, what an old copy brings into it stands there twice.
+Then a fresh copy is taken, and both are merged from what the file held.
 """
 
 from __future__ import annotations
@@ -29,9 +29,20 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 from ..bridge.cells import as_in_file
 from ..bridge.document import LiveDocument
 from ..bridge.live_room import Listener, NotSaved
-from ..file.format import dumps, hash_of
+from ..file.format import DiskBase, dumps, hash_of
 from ..file.io import write_atomically
-from .messages import AWARENESS, RAW, STEP_2, SYNC, answer_in, save_request, why_closed
+from ..file.snapshot import base_of
+from .messages import (
+    AWARENESS,
+    RAW,
+    STEP_1,
+    STEP_2,
+    SYNC,
+    answer_in,
+    covers,
+    save_request,
+    why_closed,
+)
 from .remote import RemoteServer, Unreachable
 
 __all__ = ["RemoteRoom"]
@@ -57,17 +68,25 @@ class RemoteRoom:
         Where to keep what its file there held when it was last saved.
     gone
         Called once when the connection has ended, with the reason in words.
+    before
+        Who was in the room until its connection broke.
     """
 
     def __init__(
-        self, server: RemoteServer, path: str, copy: Path, gone: Callable[[str], None]
+        self,
+        server: RemoteServer,
+        path: str,
+        copy: Path,
+        gone: Callable[[str], None],
+        before: RemoteRoom | None = None,
     ) -> None:
         self._server, self._path, self._copy, self._gone = server, path, copy, gone
-        self.ydoc: Any = Doc()
-        self.awareness = Awareness(self.ydoc)
-        self.awareness.set_local_state(None)
-        self._content = LiveDocument(self.ydoc)
-        self._state: Map = self.ydoc.get("state", type=Map)
+        self._before = before
+        self._begin(Doc())
+        self.base: DiskBase | None = None
+        self._session_id = ""
+        self._parted_with: DiskBase | None = None
+        self._has: bytes | None = None  # what the server had for sure, as a state vector
         self._socket: WebSocketClientConnection | None = None
         self._listener: Listener | None = None
         self._receiving: asyncio.Task[None] | None = None
@@ -78,6 +97,13 @@ class RemoteRoom:
         self._saved = asyncio.Event()  # since it was last cleared
         self._saving = asyncio.Lock()
         self._subscriptions: list[Callable[[], None]] = []
+
+    def _begin(self, ydoc: Any) -> None:
+        self.ydoc = ydoc
+        self.awareness = Awareness(ydoc)
+        self.awareness.set_local_state(None)
+        self._content = LiveDocument(ydoc)
+        self._state: Map = ydoc.get("state", type=Map)
 
     @property
     def is_open(self) -> bool:
@@ -99,14 +125,46 @@ class RemoteRoom:
             It cannot be had.
         """
         await self._server.file(self._path)  # first: see `RemoteServer.document`
-        file_id, session_id = await self._server.document(self._path)
-        self._socket = await self._server.connect(file_id, session_id)
-        self._receiving = asyncio.create_task(self._receive(), name="rtu-afar")
+        file_id, self._session_id = await self._server.document(self._path)
+        self._socket = await self._server.connect(file_id, self._session_id)
         try:
-            await asyncio.wait_for(self._round_trip(), _SYNC_WITHIN)
+            await asyncio.wait_for(self._sync(), _SYNC_WITHIN)
         except (asyncio.TimeoutError, TimeoutError):
             self.leave()
             raise Unreachable(f"{self._server.url} does not send {self._path}") from None
+        finally:
+            self._before = None
+
+    async def _sync(self) -> None:
+        first = await self._first()
+        before = self._before
+        if before is not None and before._is_continued(self._session_id, first):
+            self.base = before.parted_with()
+            self._begin(before.ydoc)
+        self._receiving = asyncio.create_task(self._receive(), name="rtu-afar")
+        await self._round_trip()
+        if self.base is not None:
+            self._send(create_update_message(self.ydoc.get_update(first)))
+
+    def _is_continued(self, session_id: str, state: bytes) -> bool:
+        """Whether what a server has now is what it had, gone on with."""
+        return bool(self._has and session_id == self._session_id and covers(state, self._has))
+
+    def parted_with(self) -> DiskBase:
+        """Return what the document held when the connection broke; first asked for then."""
+        if self._parted_with is None:
+            self._parted_with = base_of(as_in_file(self._content.notebook()))
+        return self._parted_with
+
+    async def _first(self) -> bytes:
+        """Return what the server has, as it says first."""
+        assert self._socket is not None
+        while (message := await self._socket.read_message()) is not None:
+            if isinstance(message, bytes) and message[:2] == bytes([SYNC, STEP_1]):
+                return bytes(read_message(message[2:]))
+        raise Unreachable(
+            f"{self._server.url}: {why_closed(self._socket.close_code, self._socket.close_reason)}"
+        )
 
     def join(self, listener: Listener) -> None:
         """Send from now on what is changed here."""
@@ -204,9 +262,11 @@ class RemoteRoom:
     async def _round_trip(self) -> None:
         """Return once the server has taken all that was sent to it so far."""
         self._synced = asyncio.get_running_loop().create_future()
+        has = self.ydoc.get_state()
         self._send(create_sync_message(self.ydoc))
         try:
             await self._synced
+            self._has = has
         except ConnectionError as exc:
             raise Unreachable(f"{self._server.url}: {exc}") from None
 

@@ -55,7 +55,7 @@ class _Stay:
 
     def __init__(self, notebook: _OpenRoom) -> None:
         self.notebook = notebook
-        self.room: RemoteRoom | None = None
+        self.left: RemoteRoom | None = None  # to be gone on with
         self.bridge: Bridge[RemoteRoom] | None = None
         self.coming: asyncio.Task[None] | None = None
         self.parting: asyncio.Task[None] | None = None
@@ -93,7 +93,7 @@ class Stays:
         stay = next((one for one in self._stays.values() if one.notebook.path == path), None)
         if stay is None or stay.bridge is not None or not stay.why:
             return ""
-        return f"{path} is not connected ({stay.why})"
+        return f"{path} is not connected: {stay.why}; edits are kept here until it is"
 
     def renew(self, token: str) -> None:
         """Use another token, and try again at once."""
@@ -164,25 +164,26 @@ class Stays:
 
         notebook: Any = stay.notebook
         executor = notebook.executor
-        room = stay.room = RemoteRoom(
+        room = RemoteRoom(
             self._server,
             notebook.path,
             self._absolute(notebook.path),
             partial(self._gone, stay),
+            stay.left,
         )
         bridge = None
         try:
             await room.open()
             bridge = Bridge(
                 notebook,
-                notebook.disk,
+                notebook.disk.live,
                 room,
                 self._collections,
                 runs=ExecutionStates(lambda: executor.states, lambda: executor.busy),
                 people=notebook.presence.everybody,
                 broken=partial(self._gone, stay),
             )
-            await bridge.attach()
+            await bridge.attach(room.base)
             if not room.is_open:
                 raise Unreachable(stay.why)
         except asyncio.CancelledError:
@@ -195,7 +196,7 @@ class Stays:
             if not isinstance(exc, Unreachable):
                 logger.exception("%s cannot be put on its live document", notebook.path)
         else:
-            stay.bridge, stay.tries = bridge, 0
+            stay.bridge, stay.left, stay.tries = bridge, None, 0
             logger.info("%s stands on the live document at %s", notebook.path, self._server.url)
         finally:
             stay.coming = None
@@ -213,6 +214,7 @@ class Stays:
     async def _part(self, stay: _Stay, bridge: Bridge[RemoteRoom]) -> None:
         try:
             await bridge.detach()
+            stay.left = bridge.room
         except Exception:
             logger.exception("%s cannot part from its live document", stay.notebook.path)
         finally:

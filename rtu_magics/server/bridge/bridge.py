@@ -110,8 +110,13 @@ class Bridge(Generic[_Room]):
 
     # Coming together, and parting
 
-    async def attach(self) -> None:
+    async def attach(self, base: DiskBase | None = None) -> None:
         """Merge both, and keep them the same from then on.
+
+        Parameters
+        ----------
+        base
+            What both held when they parted; by default what the file held when it was last known.
 
         Raises
         ------
@@ -123,7 +128,7 @@ class Bridge(Generic[_Room]):
         self._subscription = self.room.ydoc.observe(self._pages.heard)
         try:
             async with self._meeting, self._file.at_rest():
-                await self._meet(await self._file.merge_base())
+                await self._meet(base or await self._file.merge_base())
                 self._file.writer = self
         except BaseException:
             self._leave()

@@ -127,6 +127,8 @@ class FileState:
     def reason(self) -> str:
         """Why it is not simply clean or dirty: one line for people that says what to do."""
         if self.held:
+            if ";" in self.held:  # it says itself what becomes of edits
+                return self.held
             return f"{self.held}; edits are kept in the database and written when it lets go"
         if self.content == "missing":
             return f"{self.name} was deleted on disk; save it, or edit on, to write it again"

@@ -89,7 +89,7 @@ def _explained(exc: RTUError, target: RemoteTarget, meant: list[str]) -> RTUErro
     status = getattr(exc, "status", None)
     if isinstance(exc, AuthenticationFailed) and target.invited:
         return exc
-    if isinstance(exc, AuthenticationFailed):
+    if isinstance(exc, AuthenticationFailed) or getattr(exc, "wordless", False):
         return AuthenticationFailed(
             f"{target.base_url} does not accept the token; check it (RTU_TOKEN, --token), or get "
             f"a new one"

@@ -25,6 +25,8 @@ from .offer import Answers, Offer, offer_of, why_not
 from .target import RemoteTarget, mask
 
 if TYPE_CHECKING:
+    import httpx
+
     from ...client.http import RestClient
 
 __all__ = ["find_live", "is_jupyter"]
@@ -32,7 +34,13 @@ __all__ = ["find_live", "is_jupyter"]
 _NOBODYS_ROOM = "/api/collaboration/room/JupyterLab:globalAwareness"
 
 
-async def find_live(target: RemoteTarget, token: str, cafile: str | None = None) -> None:
+async def find_live(
+    target: RemoteTarget,
+    token: str,
+    cafile: str | None = None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> None:
     """Make sure that a notebook can be joined as a live document.
 
     Parameters
@@ -41,6 +49,8 @@ async def find_live(target: RemoteTarget, token: str, cafile: str | None = None)
         The notebook, by its path.
     token, cafile
         The server's token, and the certificate of an authority to trust.
+    transport
+        An httpx transport, for tests.
 
     Raises
     ------
@@ -50,7 +60,7 @@ async def find_live(target: RemoteTarget, token: str, cafile: str | None = None)
     from ...client.http import RestClient
 
     url, path = target.base_url, target.path or ""
-    rest = RestClient(url, token, cafile=cafile)
+    rest = RestClient(url, token, cafile=cafile, transport=transport)
     try:
         answers = await _ask(rest, path)
         offer = offer_of(answers)
@@ -96,7 +106,7 @@ async def _status(rest: RestClient, path: str) -> int:
     except (AuthenticationFailed, PermissionDenied):
         raise AuthenticationFailed(_not_let_in(rest.base_url)) from None
     except APIError as exc:
-        if exc.status is None:
+        if exc.status is None or exc.status >= 500:
             raise
         if 300 <= exc.status < 400:  # to a page where one signs in
             raise AuthenticationFailed(_not_let_in(rest.base_url)) from None

@@ -135,10 +135,12 @@ def begin_lab(
     python: str = "",
     extensions: tuple[str, ...] = COLLABORATION,
     variables: dict[str, str] | None = None,
+    token: str = "",
+    port: int = 0,
 ) -> Lab:
     """Start a Jupyter Server, and wait until it answers."""
     python = python or environment("collaboration", ["jupyter-collaboration==5.0.4"])
-    token, port = secrets.token_hex(16), free_port()
+    token, port = token or secrets.token_hex(16), port or free_port()
     loaded = {**dict.fromkeys(extensions, True), "rtu_magics.server": rtu}
     arguments = [
         f"--ServerApp.root_dir={root}",
@@ -150,7 +152,7 @@ def begin_lab(
         "--YDocExtension.document_cleanup_delay=1",
         *more,
     ]
-    with log.open("w") as stderr:
+    with log.open("a") as stderr:
         process = subprocess.Popen(
             [python, "-m", "jupyter_server", *arguments],
             stderr=stderr,

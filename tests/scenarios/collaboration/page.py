@@ -143,7 +143,7 @@ async def main(url: str, token: str, path: str, name: str = "ann") -> None:
             while True:
                 state = page.awareness.encode_awareness_update([page.awareness.client_id])
                 await socket.send(create_awareness_message(state))
-                await asyncio.sleep(10)
+                await asyncio.sleep(1)  # a browser: 15; who comes later learns of us then
                 page.awareness.set_local_state(page.awareness.get_local_state())
 
         await socket.send(create_sync_message(doc))
