@@ -106,8 +106,8 @@ class RemoteServer:
         Unreachable
             It cannot be opened.
         """
-        room = quote(f"json:notebook:{file_id}", safe=":")
-        address = f"ws{self.url.removeprefix('http')}/api/collaboration/room/{room}"
+        document_id = quote(f"json:notebook:{file_id}", safe=":")
+        address = f"ws{self.url.removeprefix('http')}/api/collaboration/room/{document_id}"
         address += f"?sessionId={quote(session_id)}"
         try:
             return await websocket_connect(

@@ -56,7 +56,7 @@ _TRIES = 8  # to save while the page's own saves get in between
 
 
 class RemoteRoom:
-    """One such room; see `bridge.live_room.LiveRoom`.
+    """One room there; see `bridge.live_room.LiveRoom`.
 
     Parameters
     ----------
@@ -70,6 +70,13 @@ class RemoteRoom:
         Called once when the connection has ended, with the reason in words.
     before
         Who was in the room until its connection broke.
+
+    Attributes
+    ----------
+    base
+        What both sides held when that happened, where the document goes on; else None.
+    broke
+        Whether the connection ended from the other side.
     """
 
     def __init__(
@@ -85,6 +92,7 @@ class RemoteRoom:
         self._begin(Doc())
         self.base: DiskBase | None = None
         self._session_id = ""
+        self.broke = False
         self._parted_with: DiskBase | None = None
         self._has: bytes | None = None  # what the server had for sure, as a state vector
         self._socket: WebSocketClientConnection | None = None
@@ -201,9 +209,11 @@ class RemoteRoom:
             why = why_closed(self._socket.close_code, self._socket.close_reason)
         except Exception as exc:  # whatever a document may hold, and its observers
             logger.exception("what %s sends of %s cannot be taken", self._server.url, self._path)
+            self._has = None  # begin afresh
             why = f"what it sent cannot be taken ({type(exc).__name__})"
             self._socket.close()
         self._fail(ConnectionError(why))
+        self.broke = True
         self._gone(f"{self._server.url}: {why}")
 
     def _take(self, message: bytes) -> None:

@@ -27,6 +27,7 @@ __all__ = ["AfarHolders", "Stays"]
 logger = logging.getLogger(__name__)
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before each try to come back
+_STEADY = 10.0  # seconds after which a connection that breaks is tried again at once
 _FIRST_WITHIN = 20.0  # seconds that whoever opens a notebook waits for its document
 _PATH_TAKEN = "there is no notebook at {path} on {url}; make it there, and connect again"
 
@@ -62,6 +63,7 @@ class _Stay:
         self.why = ""
         self.tries = 0
         self.next_at = 0.0
+        self.since = 0.0  # it has been with its document
         self.closed = False
 
 
@@ -164,7 +166,7 @@ class Stays:
 
         notebook: Any = stay.notebook
         executor = notebook.executor
-        room = RemoteRoom(
+        there = RemoteRoom(
             self._server,
             notebook.path,
             self._absolute(notebook.path),
@@ -173,30 +175,31 @@ class Stays:
         )
         bridge = None
         try:
-            await room.open()
+            await there.open()
             bridge = Bridge(
                 notebook,
                 notebook.disk.live,
-                room,
+                there,
                 self._collections,
                 runs=ExecutionStates(lambda: executor.states, lambda: executor.busy),
                 people=notebook.presence.everybody,
                 broken=partial(self._gone, stay),
             )
-            await bridge.attach(room.base)
-            if not room.is_open:
+            await bridge.attach(there.base)
+            if not there.is_open:
                 raise Unreachable(stay.why)
         except asyncio.CancelledError:
-            await _end(bridge, room)
+            await _end(bridge, there)
             raise
         except Exception as exc:
-            await _end(bridge, room)
+            await _end(bridge, there)
             stay.why = str(exc) or type(exc).__name__
             self._later(stay)
             if not isinstance(exc, Unreachable):
                 logger.exception("%s cannot be put on its live document", notebook.path)
         else:
-            stay.bridge, stay.left, stay.tries = bridge, None, 0
+            stay.bridge, stay.left = bridge, None
+            stay.since = asyncio.get_running_loop().time()
             logger.info("%s stands on the live document at %s", notebook.path, self._server.url)
         finally:
             stay.coming = None
@@ -208,13 +211,16 @@ class Stays:
         if bridge is None or stay.closed:
             return
         logger.warning("%s parts from its live document: %s", stay.notebook.path, why)
+        if asyncio.get_running_loop().time() - stay.since > _STEADY:
+            stay.tries = 0
         self._later(stay)
         stay.parting = asyncio.create_task(self._part(stay, bridge), name="rtu-afar-part")
 
     async def _part(self, stay: _Stay, bridge: Bridge[RemoteRoom]) -> None:
         try:
             await bridge.detach()
-            stay.left = bridge.room
+            if bridge.room.broke:  # else the two could not be kept the same: begin afresh
+                stay.left = bridge.room
         except Exception:
             logger.exception("%s cannot part from its live document", stay.notebook.path)
         finally:
@@ -226,10 +232,10 @@ class Stays:
         stay.next_at = asyncio.get_running_loop().time() + pause
 
 
-async def _end(bridge: Bridge[RemoteRoom] | None, room: RemoteRoom) -> None:
+async def _end(bridge: Bridge[RemoteRoom] | None, there: RemoteRoom) -> None:
     if bridge is not None:
         await bridge.detach()
-    room.leave()
+    there.leave()
 
 
 class AfarHolders(Holders):

@@ -31,13 +31,13 @@ class Answers:
     ----------
     version
         Of the Jupyter Server, as ``/api`` says; "" if it says none.
-    session, room
+    session, websocket
         Statuses of GET on the routes of live documents' sessions, and of their rooms.
     """
 
     version: str = ""
     session: int = 404
-    room: int = 404
+    websocket: int = 404
 
 
 def offer_of(answers: Answers) -> Offer:
@@ -45,14 +45,14 @@ def offer_of(answers: Answers) -> Offer:
 
     Examples
     --------
-    >>> offer_of(Answers("2.21.1", session=405, room=400))
+    >>> offer_of(Answers("2.21.1", session=405, websocket=400))
     <Offer.COLLABORATION: 'jupyter-collaboration'>
     """
     if not answers.version:
         return Offer.NO_JUPYTER
     if answers.session == 405:
         return Offer.COLLABORATION
-    if answers.room not in (404, 405):
+    if answers.websocket not in (404, 405):
         return Offer.SERVER_DOCUMENTS
     return Offer.PLAIN
 

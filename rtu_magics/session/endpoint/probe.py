@@ -96,8 +96,8 @@ async def _ask(rest: RestClient, path: str) -> Answers:
     if not version:
         return Answers()
     session = await _status(rest, f"/api/collaboration/session/{quote(path)}")
-    room = 0 if session == 405 else await _status(rest, _NOBODYS_ROOM)
-    return Answers(version, session, room or 404)
+    websocket = 404 if session == 405 else await _status(rest, _NOBODYS_ROOM)
+    return Answers(version, session, websocket)
 
 
 async def _status(rest: RestClient, path: str) -> int:

@@ -31,13 +31,13 @@ ROOM = "/user/ann/api/collaboration/room/JupyterLab:globalAwareness"
     ("answers", "offer"),
     [
         (Answers(), Offer.NO_JUPYTER),
-        (Answers("", session=405, room=400), Offer.NO_JUPYTER),
+        (Answers("", session=405, websocket=400), Offer.NO_JUPYTER),
         (Answers("2.21.1"), Offer.PLAIN),
-        (Answers("2.21.1", session=405, room=400), Offer.COLLABORATION),
+        (Answers("2.21.1", session=405, websocket=400), Offer.COLLABORATION),
         (Answers("2.21.1", session=405), Offer.COLLABORATION),
-        (Answers("2.21.1", session=404, room=400), Offer.SERVER_DOCUMENTS),
-        (Answers("2.21.1", session=404, room=426), Offer.SERVER_DOCUMENTS),
-        (Answers("2.21.1", session=404, room=405), Offer.PLAIN),
+        (Answers("2.21.1", session=404, websocket=400), Offer.SERVER_DOCUMENTS),
+        (Answers("2.21.1", session=404, websocket=426), Offer.SERVER_DOCUMENTS),
+        (Answers("2.21.1", session=404, websocket=405), Offer.PLAIN),
     ],
 )
 def test_offers(answers: Answers, offer: Offer) -> None:
