@@ -16,11 +16,11 @@ from rtu_magics.document import make_patch
 
 from ...helpers.rtu import call, current_notebook, follow, get, open_notebook
 from ...helpers.server import RunningServer, start_server
-from ...helpers.wire import Wire
 from ..ipython.conftest import interactive_shell
 from ..ipython.shells import Shell
 from ..server.test_disk import eventually, load, sources
 from ..server.test_execution import launch
+from ..server.test_gateway import Wire
 from .conftest import Lab, Page, begin_lab, own_places
 from .test_bridge import all_hold, ask, is_deletion, name_of, texts
 
