@@ -60,6 +60,9 @@ C = TypeVar("C", bound=type)
 _quiet: ContextVar[bool] = ContextVar("rtu_magics_quiet", default=False)
 """Whether the magic that runs was given ``-q``; no other one's affair, and no other thread's."""
 
+_given: ContextVar[tuple[Any, str] | None] = ContextVar("rtu_magics_given", default=None)
+"""The magic that runs, and its line."""
+
 # IPython's decorators carry no types; here they get them once for all.
 _core: Any = _magic
 _args: Any = _arguments
@@ -141,7 +144,10 @@ def guarded(fn: F) -> F:
         except _Helped as exc:
             print(str(exc).strip())
             return None
-        except (RTUError, UsageError):
+        except UsageError:
+            raise
+        except RTUError as exc:
+            _add_option(exc)
             raise
         except KeyboardInterrupt as exc:
             if hasattr(exc, "_render_traceback_"):
@@ -158,6 +164,7 @@ def guarded(fn: F) -> F:
             ) from None
         finally:
             _quiet.set(False)
+            _given.set(None)
 
     return wrapper  # type: ignore[return-value]
 
@@ -197,6 +204,7 @@ class MagicsBase(_magic.Magics):
             elif isinstance(value, list):
                 setattr(args, key, [unquote(v) if isinstance(v, str) else v for v in value])
         _quiet.set(getattr(args, "quiet", False))
+        _given.set((magic, line))
         return args
 
     @staticmethod
@@ -269,6 +277,10 @@ def _hint(magic: Any, text: str, line: str) -> str:
     if found is None:
         return ""
     words = found[1].split()
+    for word in [*words, *line.split()]:
+        option = _bare(magic, word)
+        if option is not None:
+            return f" (did you mean {option}?)"
     if any(word.startswith("-") for word in words):
         known = _options(magic)
         given = next(word for word in words if word.startswith("-"))
@@ -284,6 +296,28 @@ def _hint(magic: Any, text: str, line: str) -> str:
         )
     places = [o for a in magic.parser._actions if a.metavar == "CELL" for o in a.option_strings]
     return f" (did you mean {places[0]} {words[0]}?)" if places else " (it takes one cell)"
+
+
+def _bare(magic: Any, word: str) -> str | None:
+    """Return the option of which somebody may have given the name, or the value, alone."""
+    actions = magic.parser._actions
+    for action in actions:
+        if f"--{word}" in action.option_strings:
+            return f"--{word}"
+        if action.option_strings and word in (action.choices or ()):
+            return f"{action.option_strings[-1]} {word}"
+    takes_all = any(one.nargs == "*" and one.metavar == "CELL" for one in actions)
+    return f"%{magic.__name__} alone, for all of them" if word == "all" and takes_all else None
+
+
+def _add_option(exc: RTUError) -> None:
+    """Add what somebody may have meant whose word names nothing."""
+    magic, line = _given.get() or (None, "")
+    for word in line.split():
+        option = _bare(magic, word) if f"{word!r}" in str(exc) else None
+        if option is not None and len(exc.args) == 1:
+            exc.args = (f"{exc.args[0]} (did you mean {option}?)",)
+            return
 
 
 def _named(magic: Any, words: list[str], line: str) -> str | None:

@@ -33,6 +33,7 @@ _LOOK_EVERY = 0.05
 _SETTLE = 0.2  # seconds after a cell: the next one may follow at once
 _MAX_ANSWER = 4 * 1024 * 1024
 
+_NO_KERNEL = "no kernel runs; start one first"
 BUSY = "the kernel is busy; ask again when the cell has finished"
 
 
@@ -156,7 +157,7 @@ class Variables:
     async def _check_language(self) -> None:
         status = self._kernel.status
         if status is None:
-            raise NotAnswered("no kernel runs; start one first")
+            raise NotAnswered(_NO_KERNEL)
         try:
             specs = await self._sessions.specs()
         except KernelError as exc:
@@ -193,7 +194,7 @@ class Variables:
     def _known(self) -> dict[str, Any]:
         session_id = self._kernel.session_id
         if session_id is None:
-            raise NotAnswered("no kernel runs; start one first")
+            raise NotAnswered(_NO_KERNEL)
         if self._last is None or self._last[0] != session_id:
             raise NotAnswered(BUSY)
         return {**self._last[1], "kernel_state": self._state(), "stale": True}

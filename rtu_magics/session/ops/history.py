@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from ...errors import AmbiguousCell, CellNotFound, RTUError
-from ...models import OTHER_PROGRAM, OTHER_PROGRAM_ID
+from ...errors import AmbiguousCell, APIError, CellNotFound, KernelNotStarted, RTUError
+from ...models import KERNEL_ALIVE_STATES, OTHER_PROGRAM, OTHER_PROGRAM_ID
 from ..changes import Change, read_log
 from ..context import Context
 from ..execution.end_words import run_word
@@ -132,8 +132,19 @@ async def restore(context: Context, version: FileVersion) -> FileVersion:
 
 
 async def variables(context: Context) -> list[Variable]:
-    """Return the variables of the remote kernel, by name."""
-    found = await context.api.get_variables(context.file_id)
+    """Return the variables of the remote kernel, by name.
+
+    Raises
+    ------
+    KernelNotStarted
+        No kernel runs.
+    """
+    try:
+        found = await context.api.get_variables(context.file_id)
+    except APIError:
+        if context.client.kernel_state in KERNEL_ALIVE_STATES:
+            raise
+        raise KernelNotStarted("no remote kernel runs; %rtu_kernel start starts one") from None
     return sorted(found.variables, key=lambda variable: variable.name.lower())
 
 

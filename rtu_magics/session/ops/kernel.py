@@ -132,10 +132,20 @@ class Kernel:
     async def _check_name(self, name: str | None) -> None:
         running = await self.status()
         if running is not None and name and not installed_name(name, [running.kernel.name]):
+            await self._installed(name)
             raise KernelError(
                 f"the kernel {running.kernel.name} runs already; %rtu_kernel restart --name "
                 f"{name} changes it, and its variables go"
             )
+
+    async def _installed(self, wanted: str) -> tuple[str, dict[str, str]]:
+        """Return the name of the kernel that is meant, and the titles of all by name."""
+        _, names = await self.names()
+        name = installed_name(wanted, names)
+        if name is None:
+            installed = ", ".join(sorted(names)) or "none"
+            raise KernelUnknown(f"no kernel named {wanted[:80]!r}; installed: {installed}")
+        return name, names
 
     async def launch(
         self, name: str | None = None, say: Say = lambda line: None
@@ -222,11 +232,7 @@ class Kernel:
     async def change(self, wanted: str, say: Say) -> KernelStatusUpdate:
         """Run the notebook on a kernel of another name from now on."""
         await self.refuse_own("change it from the front end's menu")
-        _, names = await self.names()
-        name = installed_name(wanted, names)
-        if name is None:
-            installed = ", ".join(sorted(names)) or "none"
-            raise KernelUnknown(f"no kernel named {wanted[:80]!r}; installed: {installed}")
+        name, names = await self._installed(wanted)
         running = await self.status()
         if running is not None and running.kernel.name == name:
             return await self.restart()

@@ -217,6 +217,30 @@ def wait_for_source(position: int, source: str) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("%rtu_exec all", "--all"),
+        ("%rtu_exec after 3", "--after"),
+        ("%rtu_exec bg", "--bg"),
+        ("%rtu_history runs", "--runs"),
+        ("%rtu_clear all", "%rtu_clear alone, for all of them"),
+        ("%rtu_revoke all", "--all"),
+        ("%rtu_share viewer", "--role viewer"),
+        ("%rtu_share list", "--list"),
+        ("%rtu_kernel restart clear", "--clear"),
+        ("%rtu_kernel interrupt all", "--all"),
+        ("%rtu_disconnect all", "--all"),
+        ("%%rtu_add first\nx", "--first"),
+        ("%%rtu_add markdown\nx", "--type markdown"),
+        ("%%rtu_edit 1 run\nx", "--run"),
+        ("%rtu_move 1 first", "--first"),
+    ],
+)
+def test_an_option_without_its_dashes(lab: Shell, line: str, meant: str) -> None:
+    assert f"(did you mean {meant}?)" in lab.line(line)
+
+
 # ---------------------------------------------------------------------- kernel
 
 

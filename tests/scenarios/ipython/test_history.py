@@ -49,7 +49,9 @@ def test_history_says_who_did_what(lab: Shell, session: Session) -> None:
 def test_what_is_not_there_is_one_line(lab: Shell, session: Session) -> None:
     assert lab.line("%rtu_history nothere").startswith("CellNotFound: no cell 'nothere'")
     assert lab.line("%rtu_rename ../x.ipynb").endswith("leads out of the directory that is served")
-    assert "no kernel runs" in lab.line("%rtu_vars")
+    assert lab.line("%rtu_vars") == (
+        "KernelNotStarted: no remote kernel runs; %rtu_kernel start starts one"
+    )
     assert "there is no version 'never'" in lab.line("%rtu_restore never")
 
 
