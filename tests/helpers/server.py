@@ -99,13 +99,14 @@ def start_server(
     module: str = "rtu_magics.server",
     preexec_fn: Callable[[], None] | None = None,
     fresh: bool = False,
+    logs: Path | None = None,
 ) -> RunningServer:
     """Start ``python -m rtu_magics.server`` and wait until it accepts connections.
 
     Parameters
     ----------
     root
-        The directory that it serves; its log is there, too.
+        The directory that it serves; its log is there, too, if not in `logs`.
     arguments
         More of the command line.
     token, port
@@ -118,7 +119,7 @@ def start_server(
         Whether the interpreter has to be a new one, too: the start itself is what is tested.
     """
     token = token or secrets.token_hex(16)
-    log = root / f"server-{secrets.token_hex(4)}.log"
+    log = (logs or root) / f"server-{secrets.token_hex(4)}.log"
     line = ["--root-dir", str(root), "--port", str(port), *arguments]
     env = {**os.environ, "RTU_SERVER_TOKEN": token}
     process: Any
