@@ -166,6 +166,8 @@ class Database:
         work
             Reads; it runs on another thread, over a connection of its own that cannot write. Only
             SQLite's write-ahead log lets others write meanwhile; without one it runs at once.
+            SQLite keeps the file descriptor of such a connection for the next one: as many stay as
+            there were threads reading at once.
         """
         if not self._shared_memory:
             with self.transaction() as connection:
