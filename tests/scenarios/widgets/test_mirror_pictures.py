@@ -137,3 +137,38 @@ def test_a_drawing_that_was_asked_for_is_drawn(mirror: MirrorPage) -> None:
     assert "21,001 elements" in mirror.page.locator(".rtu-note").inner_text()
     mirror.page.locator(".rtu-note button").click()
     mirror.page.wait_for_function("document.querySelector('.rtu-image')?.naturalWidth === 900")
+
+
+def picture(width: int, height: int, more: str = "") -> str:
+    return f'<img src="data:image/png;base64,{png(width, height)}"{more}>'
+
+
+SHAPE = 'viewBox="0 0 40 10"><rect width="40" height="10"/></svg>'
+ROOMY = {
+    "an icon": f"<b>one</b> {picture(24, 24)}",
+    "some in a row": "".join(picture(20, 20) for _ in range(12)),
+    "one that is wider": picture(3000, 600),
+    "made wider": picture(10, 10, ' width="80"'),
+    "made wider by its style": picture(10, 10, ' style="width: 80px; border: 0"'),
+    "not fetched": '<p>a logo</p><img src="https://example.org/logo.png">',
+    "a drawing": f'<svg width="40" height="10" {SHAPE}',
+    "a drawing as wide as there is room": f"<svg {SHAPE}",
+    "in a table": f"<table><tr><td>a</td><td>{picture(16, 16)}</td></tr></table>",
+}
+
+
+@pytest.mark.parametrize("name", ROOMY)
+def test_a_frame_is_as_tall_as_what_it_shows(mirror: MirrorPage, name: str) -> None:
+    outputs = [{"id": "a", "k": "data", "data": {"text/html": ROOMY[name]}}]
+    mirror.receive(snapshot([cell(0, "show()", outputs=outputs)]))
+    mirror.settle()
+    handle = mirror.page.locator("iframe.rtu-frame").element_handle()
+    assert handle is not None
+    frame = handle.content_frame()
+    assert frame is not None
+    frame.wait_for_load_state()
+    frame.wait_for_function("[...document.images].every((one) => one.complete)")
+    inside = frame.evaluate("document.body.getBoundingClientRect().height")
+    outside = handle.evaluate("one => one.clientHeight")
+    print(f"LINE {name}: {inside} px in a frame of {outside} px")
+    assert inside <= outside <= inside + 32

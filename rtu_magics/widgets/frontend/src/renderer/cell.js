@@ -202,7 +202,8 @@ export class CellView {
       act: mirror.act,
       soon: (output, load) => mirror.soon(output, load),
       label: () => this.label(),
-      width: () => this.outputs.clientWidth || 600,
+      // At first it is in no page: then all but the gutter and the edges is its.
+      width: () => (this.outputs.clientWidth || mirror.root.clientWidth - 84) - 18,
       again: () => {
         this.update(new Set(["outs"]));
         mirror.list.touch();

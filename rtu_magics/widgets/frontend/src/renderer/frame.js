@@ -2,6 +2,7 @@
 
 import { measureFragment } from "./sanitise.js";
 import { h } from "./dom.js";
+import { pictureRoom } from "./room.js";
 
 const TALLEST = 480; // px; more scrolls inside, and the frame can be pulled larger
 const POLICY =
@@ -50,6 +51,28 @@ export function htmlFrame(html, { safe, theme, root, width, label }) {
   return frame;
 }
 
+/** Return the same HTML with nothing in the places of pictures but the room that they take. */
+function withRoom(html, most) {
+  const page = new DOMParser().parseFromString(html, "text/html"); // nothing is fetched, or run
+  for (const one of page.querySelectorAll("img, svg, canvas, video")) {
+    const tag = one.localName;
+    const { width, height } = pictureRoom(tag, (name) => one.getAttribute(name), most);
+    const room = page.createElement("img");
+    room.width = Math.round(width);
+    room.height = Math.round(height);
+    one.replaceWith(room);
+  }
+  return page.body.innerHTML;
+}
+
+function standIn(room) {
+  const place = h("span", {});
+  place.style.display = "inline-block";
+  place.style.width = `${room.getAttribute("width")}px`;
+  place.style.height = `${room.getAttribute("height")}px`;
+  room.replaceWith(place);
+}
+
 function measure(html, root, width) {
   if (html.length > 200_000) return TALLEST;
   const host = h("div", { class: "rtu-measure", "aria-hidden": "true" });
@@ -58,13 +81,13 @@ function measure(html, root, width) {
   const style = document.createElement("style");
   style.textContent = STYLE.replace("body {", ".body {");
   body.className = "body";
-  // An svg or a picture has no size of its own here.
-  const pictures = (html.match(/<(svg|img|canvas|video)\b/gi) ?? []).length;
-  body.append(measureFragment(html));
+  const wide = Math.max(100, width);
+  body.append(measureFragment(withRoom(html, wide - 4)));
+  for (const one of body.querySelectorAll("img")) standIn(one);
   shadow.append(style, body);
-  host.style.width = `${Math.max(100, width)}px`;
+  host.style.width = `${wide}px`;
   root.append(host);
   const height = body.scrollHeight;
   host.remove();
-  return Math.max(24, Math.ceil(height) + 10 + pictures * 200 + (/<style\b|style\s*=/i.test(html) ? 8 : 0));
+  return Math.max(24, Math.ceil(height) + 10 + (/<style\b|style\s*=/i.test(html) ? 8 : 0));
 }
