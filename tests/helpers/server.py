@@ -99,14 +99,13 @@ def start_server(
     module: str = "rtu_magics.server",
     preexec_fn: Callable[[], None] | None = None,
     fresh: bool = False,
-    logs: Path | None = None,
 ) -> RunningServer:
     """Start ``python -m rtu_magics.server`` and wait until it accepts connections.
 
     Parameters
     ----------
     root
-        The directory that it serves; its log is there, too, if not in `logs`.
+        The directory that it serves; its log is there, too.
     arguments
         More of the command line.
     token, port
@@ -119,7 +118,7 @@ def start_server(
         Whether the interpreter has to be a new one, too: the start itself is what is tested.
     """
     token = token or secrets.token_hex(16)
-    log = (logs or root) / f"server-{secrets.token_hex(4)}.log"
+    log = root / f"server-{secrets.token_hex(4)}.log"
     line = ["--root-dir", str(root), "--port", str(port), *arguments]
     env = {**os.environ, "RTU_SERVER_TOKEN": token}
     process: Any
