@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -242,8 +243,10 @@ class Service:
         Raises
         ------
         PermissionError
-            Its directory leads out of the root; see `file.paths`.
+            Its directory leads out of the root, see `file.paths`; or it lives elsewhere.
         """
+        if self.renew is not None:
+            raise PermissionError(errno.EPERM, "it lives on another server; delete it there")
         paths, place = self.workspace.paths, self.workspace.absolute(row.path)
         if paths.why_outside(place.parent):  # the link itself may go, wherever it leads
             paths.admit(place, by_owner=by_owner, file_id=row.id)
@@ -322,9 +325,7 @@ class Service:
             await self.workspace.holders.look()
         for room in list(self.rooms.values()):
             if room.idle_for > _UNLOAD_AFTER:
-                del self.rooms[room.file_id]
-                self.collections.forget(room.file_id)
-                await room.close()
+                await self._unload(room)
                 continue
             polls = (
                 (room.kernel.poll, "the kernel of "),
@@ -340,6 +341,18 @@ class Service:
                     if self._seldom.due(what, exc):
                         logger.exception("cannot look after %s", what)
         await self.orphans.look(self.rooms.values())
+
+    async def unload_unused(self, room: Room) -> bool:
+        """Close a notebook at once unless somebody follows it; whether it was closed."""
+        if room.subscribers or room.kernel_subscribers:
+            return False
+        await self._unload(room)
+        return True
+
+    async def _unload(self, room: Room) -> None:
+        del self.rooms[room.file_id]
+        self.collections.forget(room.file_id)
+        await room.close()
 
     async def live_document_opened(self) -> None:
         """Put the notebooks that are open here on live documents that were opened just now."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..kernel.sessions import KernelSessions
+from .identities import Identities
 from .remote import RemoteServer
 from .sessions import RemoteSessions
 from .stays import AfarHolders, Stays
@@ -43,7 +43,13 @@ def put_in(service: Service, url: str, state: Path) -> None:
         The directory of this server's state.
     """
     workspace = service.workspace
-    stays = Stays(service.collections, RemoteServer(url), workspace.absolute)
+    stays = Stays(
+        service.collections,
+        RemoteServer(url),
+        workspace,
+        Identities(state / MARK, url),
+        follow=service.relocation.follow_elsewhere,
+        unload=service.unload_unused,
+    )
     service.bridges, service.renew = stays, stays.renew
     workspace.holders = AfarHolders(workspace.root, stays)
-    (state / MARK).write_text(json.dumps({"url": url}), encoding="utf-8")

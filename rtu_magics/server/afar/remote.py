@@ -98,6 +98,14 @@ class RemoteServer:
         except (KeyError, TypeError):
             raise Unreachable(f"{self.url} gives out no session of a live document") from None
 
+    async def path_of(self, file_id: str) -> str | None:
+        """Return where a file lies now, by the id that `document` gave; None if nowhere."""
+        try:
+            found = await self.request("GET", f"/api/fileid/path?id={quote(file_id)}")
+            return str(found["path"]).strip("/") or None
+        except (Unreachable, KeyError, TypeError):
+            return None
+
     async def connect(self, file_id: str, session_id: str) -> WebSocketClientConnection:
         """Open the websocket of a notebook's room.
 

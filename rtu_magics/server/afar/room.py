@@ -62,12 +62,13 @@ class RemoteRoom:
     ----------
     server
         Where it is.
-    path
-        The notebook there.
-    copy
-        Where to keep what its file there held when it was last saved.
+    place
+        Returns the notebook's path there, and where to keep what its file there held when it was
+        last saved.
     gone
         Called once when the connection has ended, with the reason in words.
+    moved
+        Called with the path there when it has changed.
     before
         Who was in the room until its connection broke.
 
@@ -82,12 +83,12 @@ class RemoteRoom:
     def __init__(
         self,
         server: RemoteServer,
-        path: str,
-        copy: Path,
+        place: Callable[[], tuple[str, Path]],
         gone: Callable[[str], None],
+        moved: Callable[[str], None],
         before: RemoteRoom | None = None,
     ) -> None:
-        self._server, self._path, self._copy, self._gone = server, path, copy, gone
+        self._server, self._place, self._gone, self._moved = server, place, gone, moved
         self._before = before
         self._begin(Doc())
         self.base: DiskBase | None = None
@@ -124,8 +125,22 @@ class RemoteRoom:
         users = [state.get("user") for state in self.awareness.states.values()]
         return all(not isinstance(user, dict) or user.get("rtu") for user in users)
 
-    async def open(self) -> None:
+    @property
+    def _path(self) -> str:
+        return self._place()[0]
+
+    async def open(self, expected: str | None = None) -> str:
         """Connect, and get the document.
+
+        Parameters
+        ----------
+        expected
+            The id that the file there has to have.
+
+        Returns
+        -------
+        str
+            The id that it has.
 
         Raises
         ------
@@ -134,6 +149,11 @@ class RemoteRoom:
         """
         await self._server.file(self._path)  # first: see `RemoteServer.document`
         file_id, self._session_id = await self._server.document(self._path)
+        if expected not in (None, file_id):
+            raise Unreachable(
+                f"another notebook is at {self._path} on {self._server.url} now; %rtu_disconnect, "
+                "and connect to it again"
+            )
         self._socket = await self._server.connect(file_id, self._session_id)
         try:
             await asyncio.wait_for(self._sync(), _SYNC_WITHIN)
@@ -142,6 +162,7 @@ class RemoteRoom:
             raise Unreachable(f"{self._server.url} does not send {self._path}") from None
         finally:
             self._before = None
+        return file_id
 
     async def _sync(self) -> None:
         first = await self._first()
@@ -238,6 +259,8 @@ class RemoteRoom:
     def _state_changed(self, event: Any) -> None:
         if self._theirs and "hash" in event.keys:
             self._saved.set()
+        if self._theirs and "path" in event.keys and (path := self._state.get("path")):
+            self._moved(str(path).strip("/"))
 
     def _fail(self, error: Exception) -> None:
         waiting: list[asyncio.Future[Any]] = list(self._answers.values())
@@ -333,7 +356,7 @@ class RemoteRoom:
 
     async def _keep(self, content: dict[str, Any]) -> None:
         data = await asyncio.to_thread(lambda: dumps(as_in_file(content)))
-        await asyncio.to_thread(write_atomically, self._copy, data)
+        await asyncio.to_thread(write_atomically, self._place()[1], data)
         if self._listener is not None:
             self._listener.saved(content, hash_of(data))
 

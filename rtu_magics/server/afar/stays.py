@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+import secrets
+from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from ...document import normalise_notebook
 from ...errors import InvalidMessage
+from ...tasks import TaskSet
 from ..file.format import dumps
 from ..file.holders import Holders
 from ..file.io import write_atomically
+from ..file.workspace import Workspace
 from ..outputs.cache import Collections
+from .identities import Identities
 from .remote import RemoteServer, Unreachable
 
 if TYPE_CHECKING:
@@ -29,7 +34,7 @@ logger = logging.getLogger(__name__)
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before each try to come back
 _STEADY = 10.0  # seconds after which a connection that breaks is tried again at once
 _FIRST_WITHIN = 20.0  # seconds that whoever opens a notebook waits for its document
-_PATH_TAKEN = "there is no notebook at {path} on {url}; make it there, and connect again"
+_NONE_THERE = "there is no notebook at {} on {}; make it there, and connect again"
 
 
 class _OpenRoom(Protocol):
@@ -76,14 +81,30 @@ class Stays:
         The outputs of the server's notebooks.
     server
         Where the documents are.
-    absolute
-        Returns where the copy of a notebook lies.
+    workspace
+        The copies.
+    identities
+        Of which files they are.
+    follow
+        Gives an open notebook another path; returns False where that is taken.
+    unload
+        Closes an open notebook; returns False where somebody uses it.
     """
 
     def __init__(
-        self, collections: Collections, server: RemoteServer, absolute: Callable[[str], Path]
+        self,
+        collections: Collections,
+        server: RemoteServer,
+        workspace: Workspace,
+        identities: Identities,
+        *,
+        follow: Callable[[Any, str], Awaitable[bool]],
+        unload: Callable[[Any], Awaitable[bool]],
     ) -> None:
-        self._collections, self._server, self._absolute = collections, server, absolute
+        self._collections, self._server, self._workspace = collections, server, workspace
+        self._absolute = workspace.absolute
+        self._identities, self._follow, self._unload = identities, follow, unload
+        self._tasks = TaskSet()
         self._stays: dict[UUID, _Stay] = {}
 
     def can(self, path: str) -> bool:
@@ -114,21 +135,47 @@ class Stays:
             It cannot be asked.
         """
         place = self._absolute(path)
-        if place.exists():
-            return
         try:
-            found = await self._server.file(path, content=True)
-            notebook = normalise_notebook(found["content"])
+            await self._server.file(path)  # first: see `RemoteServer.document`
+            file_id, _ = await self._server.document(path)
+            known = self._identities.of(path)
+            if place.exists() and known not in (None, file_id):
+                await self._put_aside(path)
+            if not place.exists():
+                await self._fetch(path, place)
+            self._identities.note(path, file_id)
         except Unreachable as exc:
             if exc.status == 404:
-                raise FileNotFoundError(
-                    _PATH_TAKEN.format(path=path, url=self._server.url)
-                ) from None
-            raise
+                raise FileNotFoundError(_NONE_THERE.format(path, self._server.url)) from None
+            if not place.exists():
+                raise
+
+    async def _fetch(self, path: str, place: Path) -> None:
+        found = await self._server.file(path, content=True)
+        try:
+            notebook = normalise_notebook(found["content"])
         except (InvalidMessage, KeyError) as exc:
             raise OSError(f"what the server has there is no notebook: {exc}") from None
         place.parent.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(write_atomically, place, dumps(notebook))
+
+    async def _put_aside(self, path: str) -> None:
+        """Keep the copy of a notebook that lay at a path before under another name."""
+        open_here = [one.notebook for one in self._stays.values() if one.notebook.path == path]
+        if open_here and not await self._unload(open_here[0]):
+            raise OSError(
+                "another notebook is there now than the one that is open here; %rtu_disconnect, "
+                "and connect again"
+            )
+        place = PurePosixPath(path)
+        aside = str(place.with_name(f"{place.stem} (before {secrets.token_hex(3)}).ipynb"))
+        await asyncio.to_thread(os.replace, self._absolute(path), self._absolute(aside))
+        row = self._workspace.by_path(path)
+        if row is not None:
+            with self._workspace.database.transaction() as connection:
+                self._workspace.note_path(connection, row.id, aside)
+        self._identities.moved(path, aside)
+        logger.warning("another notebook is at %s now; what was there is kept as %s", path, aside)
 
     async def look(self, notebook: _OpenRoom) -> None:
         """See to it that a notebook is with its document; waits for it the first time."""
@@ -168,14 +215,16 @@ class Stays:
         executor = notebook.executor
         there = RemoteRoom(
             self._server,
-            notebook.path,
-            self._absolute(notebook.path),
+            lambda: (notebook.path, self._absolute(notebook.path)),
             partial(self._gone, stay),
+            partial(self._renamed, stay),
             stay.left,
         )
         bridge = None
         try:
-            await there.open()
+            await self._find(stay)
+            file_id = await there.open(self._identities.of(notebook.path))
+            self._identities.note(notebook.path, file_id)
             bridge = Bridge(
                 notebook,
                 notebook.disk.live,
@@ -203,6 +252,26 @@ class Stays:
             logger.info("%s stands on the live document at %s", notebook.path, self._server.url)
         finally:
             stay.coming = None
+
+    async def _find(self, stay: _Stay) -> None:
+        """Follow a notebook that was renamed there while nobody heard of it."""
+        path = stay.notebook.path
+        file_id = self._identities.of(path)
+        now = None if file_id is None else await self._server.path_of(file_id)
+        if now is None or now == path:
+            return
+        await self._server.file(now)
+        if (await self._server.document(now))[0] == file_id:
+            await self._move(stay, now)
+
+    def _renamed(self, stay: _Stay, path: str) -> None:
+        if path != stay.notebook.path and not stay.closed:
+            self._tasks.spawn(self._move(stay, path))
+
+    async def _move(self, stay: _Stay, path: str) -> None:
+        before = stay.notebook.path
+        if path.endswith(".ipynb") and await self._follow(stay.notebook, path):
+            self._identities.moved(before, path)
 
     def _gone(self, stay: _Stay, why: str) -> None:
         """Note that a document cannot be reached any more; it is tried again."""

@@ -197,6 +197,22 @@ class Relocation:
         if room is not None:
             await self._moved(room, path)
 
+    async def follow_elsewhere(self, room: Room, path: str) -> bool:
+        """Follow a notebook that lives on another server, where its path has changed.
+
+        What lies here is a copy. Returns False where another notebook is under that path here.
+        """
+        workspace = self._workspace
+        source, target = workspace.absolute(room.path), workspace.absolute(path)
+        if workspace.by_path(path) is not None or target.exists():
+            return False
+        await asyncio.to_thread(move, source, target)
+        room.disk.path = target
+        with workspace.database.transaction() as connection:
+            workspace.note_path(connection, room.file_id, path)
+        await self._moved(room, path)
+        return True
+
     async def _moved(self, room: Room, path: str) -> None:
         """Tell the kernel and everybody that an open notebook lies elsewhere now."""
         logger.info("%s is now %s", room.path, path)

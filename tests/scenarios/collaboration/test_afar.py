@@ -16,6 +16,7 @@ from rtu_magics.document import make_patch
 
 from ...helpers.rtu import call, current_notebook, follow, get, open_notebook
 from ...helpers.server import RunningServer, start_server
+from ..browser.lab import ARTEFACTS
 from ..ipython.conftest import interactive_shell
 from ..ipython.shells import Shell
 from ..server.test_disk import eventually, load, sources
@@ -23,6 +24,7 @@ from ..server.test_execution import launch
 from ..server.test_gateway import Wire
 from .conftest import Lab, Page, begin_lab, own_places
 from .test_bridge import all_hold, ask, is_deletion, name_of, texts
+from .test_bridge_browser import browser, opened, text_of  # noqa: F401  a fixture
 
 # The first of them may have to make the environment.
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(1200)]
@@ -202,6 +204,84 @@ async def test_the_lab_is_killed_and_starts_again(afar: Afar, open_page: OpenPag
         page = await asyncio.to_thread(open_page, afar.lab, "killed.ipynb")
         await all_hold(server, file_id, page, ["x = 100", "y = 'ours'", "m"], path)
         assert sources(await current_notebook(server, file_id)) == await texts(server, file_id)
+
+
+async def test_a_file_that_is_renamed_replaced_and_deleted_there(
+    afar: Afar, open_page: OpenPage
+) -> None:
+    afar.write("old.ipynb", "x = 1", "y = 2")
+    server, root = afar.server, afar.lab.root
+    page = await asyncio.to_thread(open_page, afar.lab, "old.ipynb")
+    file_id = await open_notebook(server, "old.ipynb")
+    async with follow(server, file_id) as client:
+        await ask(page, "type 0 0")
+        await client.wait_for("new_delta_event")
+        await afar.api("PATCH", "contents/old.ipynb", json={"path": "new.ipynb"})
+        event = await client.wait_for("file_renamed_event")
+        assert event["data"]["path"] == "new.ipynb"
+        await client.change("cell_contents", "replace", {"source": "y = 'ours'"}, "c2")
+        await all_hold(server, file_id, page, ["x = 10", "y = 'ours'"], root / "new.ipynb")
+        assert not (root / "old.ipynb").exists()
+        refused = await call(server, "DELETE", f"/v1/files/{file_id}")
+        assert "delete it there" in refused.text
+        await afar.api("DELETE", "contents/new.ipynb")
+        await client.change("cell_contents", "replace", {"source": "y = 'more'"}, "c2")
+        event = await client.wait_for(
+            "file_state_event", lambda m: m["data"]["state"] in ("failing", "held")
+        )
+        assert "is not" in event["data"]["reason"], event
+        refused = await call(server, "POST", "/v1/files/open", {"path": "new.ipynb"})
+        assert refused.status_code == 404
+        await asyncio.to_thread(page.leave)
+        afar.write("new.ipynb", "another = 1")
+        refused = await call(server, "POST", "/v1/files/open", {"path": "new.ipynb"})
+        assert "another notebook is there now" in refused.text
+    # Nobody is at work with the copy of the old one any more.
+    other = await open_notebook(server, "new.ipynb")
+    assert other != file_id
+    assert await texts(server, other) == ["another = 1"]
+    assert await texts(server, file_id) == ["x = 10", "y = 'more'"]
+
+
+@pytest.mark.browser
+async def test_in_a_real_page(afar: Afar, browser: Any) -> None:  # noqa: F811
+    """A person types and runs in JupyterLab while we edit and run: one notebook, one kernel."""
+    path = afar.write("real.ipynb", "x = 1", "print('six', 6)", "print('page', x)")
+    lab, server = afar.lab, afar.server
+    file_id = await open_notebook(server, "real.ipynb")
+    page = await opened(browser, lab, "real.ipynb")
+    async with follow(server, file_id) as client:
+        await launch(server, client)
+        await page.click(".jp-Notebook .jp-Cell >> nth=0 >> .cm-content")
+        await page.keyboard.press("End")
+        typing = asyncio.create_task(page.keyboard.type("  # é😀", delay=60))
+        await client.execute("c2")
+        await client.finished("c2", 120)
+        await client.add("ours", "z = 'ours'", after_id="c3")
+        await typing
+        wanted = ["x = 1  # é😀", "print('six', 6)", "print('page', x)", "z = 'ours'"]
+
+        async def there() -> bool:
+            assert [await text_of(page, n) for n in range(4)] == wanted
+            output = page.locator(".jp-Notebook .jp-Cell >> nth=1 >> .jp-OutputArea-output")
+            return bool((await output.inner_text()).strip() == "six 6")
+
+        await eventually(there, 60)
+        await eventually(lambda: sources(load(path)) == wanted, 60)
+        for n in (0, 2):
+            await page.click(f".jp-Notebook .jp-Cell >> nth={n} >> .cm-content")
+            await page.keyboard.press("Control+Enter")
+        event = await client.wait_for(
+            "update_output_collection_event", lambda m: m["data"]["cell_id"] == "c3", 60
+        )
+        shown = await get(server, f"/outputs/collection/{event['data']['id']}")
+        assert "page 1" in str(shown)
+        kernels = [one["path"] for one in await afar.api("GET", "sessions")]
+        assert len([one for one in kernels if one.endswith("real.ipynb")]) == 1, kernels
+        ARTEFACTS.mkdir(exist_ok=True)
+        await page.screenshot(path=str(ARTEFACTS / "live_document_afar.png"))
+    assert not await page.locator(".jp-Dialog").count()
+    assert "Overwriting" not in lab.log.read_text()
 
 
 @pytest.fixture
