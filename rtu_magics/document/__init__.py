@@ -17,6 +17,7 @@ from .outputs import (
     Updated,
 )
 from .patch import apply_patch
+from .piecewise import built, cell_json, copied, lines_of, read_lines
 from .plain import still_cell
 from .repair import ABSENT
 from .subsequence import longest_rising
@@ -36,14 +37,19 @@ __all__ = [
     "Updated",
     "apply_patch",
     "best_mimetype",
+    "built",
     "bundle_content",
+    "cell_json",
+    "copied",
     "is_binary",
+    "lines_of",
     "longest_rising",
     "make_patch",
     "merge_text",
     "mime_text",
     "normalise_notebook",
     "notebook_bytes",
+    "read_lines",
     "still_cell",
     "targets_of",
     "unnamed_parts",

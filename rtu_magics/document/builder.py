@@ -52,12 +52,11 @@ class _View(NamedTuple):
 class NotebookBuilder:
     """Keeps a notebook and squashes deltas into it.
 
-    Squashing one takes the same time whatever the number of cells. The builder owns its cells:
-    nothing passed in is kept or changed, and the cells that it hands out are its own live ones, to
-    be read and not written.
+    Squashing one takes the same time whatever the number of cells. The builder owns its cells; it
+    hands out its own live ones, to be read and not written.
 
-    One thread squashes. Others that read meanwhile find the cells in an order that there was, never
-    half of a change; what stands *in* a live cell may change under their eyes (see `copy_cell`).
+    One thread squashes. Others that read meanwhile find an order that there was, never half of a
+    change; what stands *in* a live cell may change under their eyes (see `copy_cell`).
 
     Parameters
     ----------
@@ -98,14 +97,8 @@ class NotebookBuilder:
         self._order = CellOrder()
         self._nodes: dict[str, Node] = {}
         self._twins: dict[str, list[Node]] = {}
-        node = self._order.root
         for cell in seed_notebook.cells:
-            node = self._order.insert_after(node, copy_cell(cell))
-            if cell.id in self._nodes:
-                logger.warning("several cells share the id %s; deltas reach the first", cell.id)
-                self._twins.setdefault(cell.id, []).append(node)
-            else:
-                self._nodes[cell.id] = node
+            self.seed(copy_cell(cell))
         self._nb = seed_notebook.model_copy(
             update={
                 "nbformat": 4,
@@ -115,7 +108,7 @@ class NotebookBuilder:
                 **copy_json(seed_notebook.__pydantic_extra__ or {}),
             }
         )
-        self._last_view: _View | None = None  # out of date as soon as the order has another number
+        self._last_view: _View | None = None  # out of date once the order has another number
 
     @classmethod
     def from_nbformat(cls, nb: Any) -> NotebookBuilder:
@@ -128,11 +121,21 @@ class NotebookBuilder:
         """
         return cls(Notebook.model_validate(copy_json(nb)))
 
+    def seed(self, cell: Cell) -> None:
+        """Put a cell, which is the builder's own from then on, at the end before any delta."""
+        node = self._order.insert_after(self._order.root.prev, cell)
+        cell.source = cell.source  # it counts as set from now on, as the builder changes it
+        if cell.id in self._nodes:
+            logger.warning("several cells share the id %s; deltas reach the first", cell.id)
+            self._twins.setdefault(cell.id, []).append(node)
+        else:
+            self._nodes[cell.id] = node
+
     def copy(self) -> NotebookBuilder:
         """Return an independent builder in the same state."""
         twin = type(self)(self.nb)
         twin.last_applied_delta_id = self.last_applied_delta_id
-        twin.deleted_cell_ids = set(self.deleted_cell_ids)
+        twin.deleted_cell_ids |= self.deleted_cell_ids
         return twin
 
     # Reading
@@ -210,8 +213,7 @@ class NotebookBuilder:
             number, cells = self._order.snapshot()
             places = {cell.id: at for at, cell in reversed(list(enumerate(cells)))}
             view = _View(number, self._nb.model_copy(update={"cells": cells}), places)
-            # Another thread may keep an older one here after us; its number tells.
-            self._last_view = view
+            self._last_view = view  # another thread may keep an older one here: its number tells
         return view
 
     def set_unnamed_part(self, cell_id: str | None, key: str, value: Any) -> None:
@@ -255,13 +257,7 @@ class NotebookBuilder:
         self.last_applied_delta_id = delta.id
 
     def apply_deltas(self, deltas: Iterable[FileDeltaBase]) -> None:
-        """Squash deltas one after the other.
-
-        Raises
-        ------
-        SquashError
-            One cannot be applied. Those before it are, it and the rest are not.
-        """
+        """Squash deltas one after the other, up to the first that cannot be: `SquashError`."""
         for delta in deltas:
             self.apply_delta(delta)
 
