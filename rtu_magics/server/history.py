@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from ..document import NotebookBuilder
-from ..models import FileDeltaAdapter, parse_notebook
+from ..document import NotebookBuilder, cell_json, lines_of
+from ..models import FileDeltaAdapter
 from .access.people import People, Person
 from .execution.executor import Executor
 from .notebook.chain import Chain
+from .notebook.replay import content_of
 from .ports import LiveNotebook
+from .process.slices import Slices, Steps, joined
 from .store import deltas as queries
 from .store.deltas import StoredDelta, VersionRow
+from .versions import Versions
 
 __all__ = ["MAX_LOG", "LogGone", "log_as_json", "restore"]
 
 MAX_LOG = 5000
-_LET_GO_EVERY = 20  # deltas
 
 
 class LogGone(LookupError):
@@ -43,8 +44,10 @@ class _Piece:
     epoch: int
 
 
-async def log_as_json(chain: Chain, people: People, limit: int, before: UUID | None) -> str:
-    """Return a part of a notebook's log as the REST API has it.
+async def log_as_json(
+    chain: Chain, people: People, slices: Slices, limit: int, before: UUID | None
+) -> list[bytes]:
+    """Return a part of a notebook's log as the REST API has it, in parts of its JSON.
 
     Parameters
     ----------
@@ -66,7 +69,7 @@ async def log_as_json(chain: Chain, people: People, limit: int, before: UUID | N
     authors = await asyncio.to_thread(lambda: {_author(delta) for delta in piece.deltas})
     names = _names(people, authors)
     present = piece.epoch == chain.epoch
-    return await asyncio.to_thread(_render, piece, names, present)
+    return await slices.run(_rendered(piece, names, present))
 
 
 def _read(
@@ -131,29 +134,36 @@ def _author(delta: StoredDelta) -> str | None:
     return author if isinstance(author, str) else None
 
 
-def _render(piece: _Piece, names: dict[str, str], present: bool) -> str:
-    builder = NotebookBuilder(parse_notebook(piece.content))
-    builder.deleted_cell_ids.update(piece.deleted)
+def _rendered(piece: _Piece, names: dict[str, str], present: bool) -> Steps[list[bytes]]:
+    builder = yield from content_of(piece.content, piece.deleted)
     for delta in piece.lead:
         builder.apply_delta(FileDeltaAdapter.validate_json(delta.body))
-    deltas = []
+        yield
+    return (yield from joined(_pieces(piece, builder, names, present)))
+
+
+def _pieces(
+    piece: _Piece, builder: NotebookBuilder, names: dict[str, str], present: bool
+) -> Iterator[bytes]:
+    version_id = "null" if piece.lead else f'"{piece.version.id}"'
+    yield f'{{"start":{{"version_id":{version_id},"notebook":'.encode()
+    yield from lines_of(builder.nb, map(cell_json, builder.cells))
+    yield b'},"deltas":['
     for number, delta in enumerate(piece.deltas):
-        if number % _LET_GO_EVERY == 0:
-            time.sleep(0)  # the loop waits for the interpreter otherwise
         author = _author(delta)
         made_by = json.dumps({"user_id": author, "name": names.get(author or "")})
-        deltas.append(f'{delta.body[:-1]},"author":{made_by}}}')
-    version_id = "null" if piece.lead else f'"{piece.version.id}"'
-    notebook = builder.dumps(indent=False).decode()
-    return (
-        f'{{"start":{{"version_id":{version_id},"notebook":{notebook}}},'
-        f'"deltas":[{",".join(deltas)}],"more":{json.dumps(piece.more)},'
-        f'"epoch":{piece.epoch},"present":{json.dumps(present)}}}'
-    )
+        comma = "," if number else ""
+        yield f'{comma}{delta.body[:-1]},"author":{made_by}}}'.encode()
+    more, present_now = json.dumps(piece.more), json.dumps(present)
+    yield f'],"more":{more},"epoch":{piece.epoch},"present":{present_now}}}'.encode()
 
 
 async def restore(
-    notebook: LiveNotebook, executor: Executor, version_id: UUID, person: Person
+    notebook: LiveNotebook,
+    executor: Executor,
+    versions: Versions,
+    version_id: UUID,
+    person: Person,
 ) -> VersionRow:
     """Make a notebook what a version holds; returns the version that it now is.
 
@@ -164,34 +174,46 @@ async def restore(
     LookupError
         The notebook has no such version.
     """
-    version = await notebook.exclusively(lambda: _restore(notebook, executor, version_id, person))
-    notebook.changed()
-    return version
-
-
-def _restore(
-    notebook: LiveNotebook, executor: Executor, version_id: UUID, person: Person
-) -> VersionRow:
     chain = notebook.chain
-    with notebook.chain.database.transaction() as connection:
-        version = queries.get_version(connection, version_id)
-        content = queries.version_content(connection, version_id)
+    version, content = await chain.database.read(lambda c: _version(c, version_id))
     if version is None or content is None or version.file_id != notebook.file_id:
         raise LookupError("there is no such version of this notebook")
-    builder = NotebookBuilder(parse_notebook(content[0]))
-    builder.deleted_cell_ids.update(content[1])
-    gone = set(chain.builder.cell_ids) - set(builder.cell_ids)
-    chain.begin_epoch(
-        builder,
+    builder = await versions.slices.run(content_of(*content))
+    gone: set[str] = set()
+
+    async def make() -> NotebookBuilder:
+        gone.update(set(chain.builder.cell_ids) - set(builder.cell_ids))
+        return builder
+
+    await versions.begin_anew(
+        make,
         reason="restore",
         before=f"Before version {version.number} was restored",
         name=f"Version {version.number} restored",
         author=person.id,
+        then=lambda: _tell_restored(notebook, executor, gone, version, person),
     )
+    notebook.changed()
+    return chain.version
+
+
+def _version(
+    connection: Connection, version_id: UUID
+) -> tuple[VersionRow | None, tuple[bytes, list[str]] | None]:
+    version = queries.get_version(connection, version_id)
+    return version, queries.version_content(connection, version_id)
+
+
+def _tell_restored(
+    notebook: LiveNotebook,
+    executor: Executor,
+    gone: set[str],
+    version: VersionRow,
+    person: Person,
+) -> None:
     for cell_id in gone:
         executor.cell_deleted(cell_id)
-    changed = {"version_id": str(chain.version.id)}
+    changed = {"version_id": str(notebook.chain.version.id)}
     notebook.send("v0_file_versions_changed_event", changed)
     who = person.user.display_name
     notebook.tell_inconsistent(f"{who} restored version {version.number}; load the notebook again")
-    return chain.version

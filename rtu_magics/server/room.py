@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -31,7 +32,9 @@ from .notebook.presence import Presence
 from .outputs.cache import Collections
 from .outputs.collection import LiveCollection
 from .ports import LiveDocuments, Twin
+from .process.slices import Slices
 from .store import AnyConnection
+from .versions import Versions
 from .wire.connection import Connection, Outbox, broadcast
 from .wire.frames import Frame, error_frame, message
 from .wire.state_feed import StatusFeed
@@ -61,16 +64,16 @@ class Room:
         Its deltas.
     path
         Where it lies below the server's root.
-    sessions, collections, limits, outbox
+    sessions, collections, limits, outbox, slices
         What all rooms of the server share: kernels, outputs, how much may wait, what is sent in
-        one turn.
+        one turn, what does long work.
     lost_kernels
         How the kernels of notebooks were before they were ended for idleness, by file id.
 
     Attributes
     ----------
-    executor, kernel, variables, presence, disk
-        What runs its cells, its kernel and what that holds, its people, its file.
+    executor, kernel, variables, presence, disk, versions
+        What runs its cells, its kernel and what that holds, its people, its file, its versions.
     """
 
     disk: DiskFile
@@ -85,6 +88,7 @@ class Room:
         collections: Collections,
         limits: Limits,
         outbox: Outbox,
+        slices: Slices,
         lost_kernels: LostKernels,
     ) -> None:
         self._lost_kernels = lost_kernels
@@ -100,7 +104,10 @@ class Room:
         self.executor = Executor(self, self.kernel, collections, limits, outbox)
         self.variables = Variables(self, self.kernel, sessions, lambda: self.executor.busy)
         self._status_feed = StatusFeed(self.kernel_channel, self.kernel_receivers)
-        self._writer = Writer(self, self.executor, collections, outbox)
+        self.versions = Versions(self, slices, self._held)
+        self._writer = Writer(
+            self, self.executor, collections, outbox, self.versions.save_automatically
+        )
         self._used_at = time.monotonic()
 
     def start(self) -> None:
@@ -137,6 +144,7 @@ class Room:
         await self.disk.stop()
         if self.bridges is not None:
             await self.bridges.close(self)
+        await self.versions.close()
         await self._writer.close()
 
     @property
@@ -272,11 +280,11 @@ class Room:
 
     async def save_version(self, name: str | None, person: Person) -> Any:
         """Save the notebook as it is as the next version and return its row."""
-        version = await self.exclusively(
-            lambda: self.chain.save_version(name=name, author=person.id)
-        )
-        self.send("v0_file_versions_changed_event", {"version_id": str(version.id)})
-        return version
+        return await self.versions.save(name=name, author=person.id)
+
+    def _held(self) -> AbstractAsyncContextManager[None]:
+        """Let changes and joins that arrive wait for the length of a block."""
+        return self._writer.held()
 
     # Sending
 

@@ -29,6 +29,7 @@ from .limits.admission import Admission
 from .limits.gate import Gate
 from .limits.settings import Limits
 from .notebook.chain import Chain
+from .notebook.replay import Stored, replay
 from .outputs.cache import Collections
 from .ports import LiveDocuments
 from .process.periodic import Periodic
@@ -217,7 +218,7 @@ class Service:
             found = await asyncio.to_thread(lambda: FirstVersion.of_file(read_regular(place)))
         except (NotRegular, InvalidMessage) as exc:
             raise NotANotebook(f"{row.path}: {getattr(exc, 'strerror', exc)}") from exc
-        self.workspace.register(row, found)
+        await self.workspace.register(row, found)
 
     async def _row_at(self, path: str) -> FileRow | None:
         """Return the notebook that lies at a path now, if it is known under any name."""
@@ -294,14 +295,16 @@ class Service:
             place = self.workspace.absolute(row.path)
             self.workspace.paths.admit(place, by_owner=by_owner, file_id=row.id)
             await self._first_version(row)
-            room = self._open(self.workspace.file(file_id) or row)
+            room = await self._open(row)
             await self.bridges.look(room)
             await room.disk.check()
             await room.kernel.poll()
             return room
 
-    def _open(self, row: FileRow) -> Room:
-        chain = Chain(self.database, row.id)
+    async def _open(self, row: FileRow) -> Room:
+        stored = await self.database.read(lambda c: Stored.read(c, row.id))
+        chain = Chain(self.database, row.id, await self.slices.run(replay(stored)))
+        row = self.workspace.file(row.id) or row  # it may have got another name meanwhile
         record = FileRecord(self.database, row.id, self.workspace.writes / row.id.hex)
         room = Room(
             chain,
@@ -310,9 +313,17 @@ class Service:
             collections=self.collections,
             limits=self.limits,
             outbox=self.outbox,
+            slices=self.slices,
             lost_kernels=self.lost_kernels,
         )
-        room.disk = DiskFile(room, self.workspace, self.collections, self.relocation, record)
+        room.disk = DiskFile(
+            room,
+            room.versions,
+            self.workspace,
+            collections=self.collections,
+            tracker=self.relocation,
+            record=record,
+        )
         room.bridges = self.bridges
         room.start()
         self.rooms[row.id] = room

@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID
 
@@ -60,6 +61,8 @@ class Writer:
         What runs its cells, and where outputs are kept.
     outbox
         Of the server: what is sent in one turn goes out together.
+    save_version
+        Sees to a version because many changes followed the last.
     """
 
     def __init__(
@@ -68,12 +71,14 @@ class Writer:
         executor: Executor,
         collections: Collections,
         outbox: Outbox,
+        save_version: Callable[[], None],
     ) -> None:
         self._notebook, self._executor = notebook, executor
         self._collections, self._outbox = collections, outbox
         self._answers = Answers(
             notebook.channel, notebook.subscribers, executor.executions.not_begun
         )
+        self._save_version = save_version
         self._database = collections.database
         self._jobs: deque[Submission | Call] = deque()
         self._wake = asyncio.Event()
@@ -85,6 +90,7 @@ class Writer:
         self._retry: asyncio.TimerHandle | None = None
         self._waits_since = 0.0
         self.twin: Twin | None = None
+        self._held = False
 
     def start(self) -> None:
         """Start taking jobs."""
@@ -126,17 +132,35 @@ class Writer:
         if not (self._at_work or self._closed):
             self._work()
 
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Let what arrives wait for the length of a block; what arrived before is done."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.put(Call(self._hold, done))
+        try:
+            await done
+            yield
+        finally:
+            if not done.cancelled():  # else it never began: whoever waited was cancelled first
+                self._held = False
+                self._wake.set()
+                if self.twin is not None:  # it takes what pages did first, and follows then
+                    self.put(Call(lambda: None, asyncio.get_running_loop().create_future()))
+
+    def _hold(self) -> None:
+        self._held = True
+
     async def _write_forever(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             self._work()
             if self._notebook.chain.needs_version:
-                self._snapshot()
+                self._save_version()
 
     def _work(self) -> None:
         """Do what is queued; never within itself, as a job may queue another."""
-        if self._retry is not None or not (self._jobs or self.twin):
+        if self._retry is not None or self._held or not (self._jobs or self.twin):
             return
         if not self._database.is_free():
             self._wait_for_store()
@@ -147,7 +171,7 @@ class Writer:
                 self._wait_for_store()
                 return
             batch: list[Submission] = []
-            while self._jobs:
+            while self._jobs and not self._held:
                 job = self._jobs.popleft()
                 if isinstance(job, Submission):
                     batch.append(job)
@@ -220,14 +244,6 @@ class Writer:
             job.done.set_exception(exc)
         if self.twin is not None:
             self.twin.settle(())
-
-    def _snapshot(self) -> None:
-        try:
-            version = self._notebook.chain.save_version(reason="automatic")
-        except SQLAlchemyError as exc:
-            logger.error("no version could be saved: %s", type(exc).__name__)
-            return
-        self._notebook.send("v0_file_versions_changed_event", {"version_id": str(version.id)})
 
     def _write(self, batch: Sequence[Submission]) -> bool:
         """Apply, commit, then answer: the whole way of a batch.

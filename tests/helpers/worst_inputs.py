@@ -348,7 +348,9 @@ WORST: dict[str, Item] = {
     "PUT /v1/uploads/{}": _upload,
     "POST /v1/files/{}/complete-upload": _complete_upload,
     **{
-        f"POST {path}/versions": _route(f"POST {path}/versions", body=lambda _: {"name": "n" * 200})
+        f"POST {path}/versions": _route(
+            f"POST {path}/versions", 4, body=lambda _: {"name": "n" * 200}
+        )
         for path in ("/files/{}", "/v1/files/{}")
     },
     **{

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...models import Notebook
 from ..outputs.cache import Collections
 from ..ports import OpenNotebook
+from ..versions import Versions
 from . import events as ev
 from .content import RoomContent
 from .driver import Driver
@@ -28,8 +29,8 @@ class FileContext:
 
     Attributes
     ----------
-    room, collections
-        The notebook, and the outputs of the server's notebooks.
+    room, versions, collections
+        The notebook, its versions, and the outputs of the server's notebooks.
     path
         Where the file lies.
     driver, record, content
@@ -41,6 +42,7 @@ class FileContext:
     """
 
     room: OpenNotebook
+    versions: Versions
     collections: Collections
     path: Path
     driver: Driver
@@ -63,7 +65,15 @@ class FileContext:
 
     async def take_in(self, notebook: Notebook, base: DiskBase, *, held: bool) -> None:
         """Bring into the room what a notebook has beyond `base`; see `outside.take_in`."""
-        await take_in(self.room, self.collections, self.path.name, notebook, base, held=held)
+        await take_in(
+            self.room,
+            self.versions,
+            self.collections,
+            self.path.name,
+            notebook,
+            base=base,
+            held=held,
+        )
 
     def failed(self, doing: ev.Doing, exc: Exception | str) -> NotOnDisk:
         """Note what went wrong; returns it to be raised."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...document import NotebookBuilder, normalise_notebook
-from ...models import Notebook
+from ...document import built, normalise_notebook
+from ...models import NIL_UUID, Notebook
+from ..notebook.still import Still
+from ..process.slices import at_once, joined
 from .format import DiskBase, dumps, hash_of
 from .io import read_notebook
 
@@ -19,12 +21,12 @@ class FirstVersion:
     Attributes
     ----------
     body
-        The version.
+        The version, in parts.
     disk_hash, base
         Of the file; see `format`.
     """
 
-    body: bytes
+    body: list[bytes]
     disk_hash: str
     base: str
 
@@ -54,5 +56,6 @@ class FirstVersion:
 
     @classmethod
     def _of(cls, notebook: Notebook, content: bytes) -> FirstVersion:
-        body = NotebookBuilder(notebook).dumps()
+        still = Still(at_once(built(notebook)), 0, 0, NIL_UUID)
+        body = at_once(joined(still.pieces()))
         return cls(body, hash_of(content), DiskBase.of(notebook).dumps())

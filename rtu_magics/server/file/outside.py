@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...document import ORIGINAL, NotebookBuilder
+from ...document import ORIGINAL, NotebookBuilder, built, copied
 from ...errors import SquashError
 from ...models import (
     CellContentsReplace,
     CellMetadataReplace,
+    FileDeltaBase,
     NBCellsDelete,
     Notebook,
-    parse_notebook,
 )
 from ..notebook.chain import NotStored
+from ..notebook.still import Still
+from ..notebook.version_store import store_pieces
 from ..outputs.adopt import adopt_outputs
 from ..outputs.cache import Collections
 from ..ports import LiveNotebook
+from ..process.slices import Steps, joined
 from ..store import deltas as delta_queries
+from ..versions import Versions
 from .author import other_program
 from .format import DiskBase
 from .merge import Merge, merge_file
@@ -36,11 +41,12 @@ MOST_DELTAS = 1000  # of one change on disk; what is larger would stop everybody
 
 async def take_in(
     room: LiveNotebook,
+    versions: Versions,
     collections: Collections,
     name: str,
     notebook: Notebook,
-    base: DiskBase,
     *,
+    base: DiskBase,
     held: bool,
 ) -> None:
     """Make the file's changes in the room, as ordinary deltas where it can be.
@@ -50,7 +56,7 @@ async def take_in(
 
     Parameters
     ----------
-    room, collections
+    room, versions, collections
         Of the notebook, and of the server.
     name
         Of the file, for the log.
@@ -67,7 +73,7 @@ async def take_in(
         The store does not take the changes now. Doing it again later brings what is missing.
     """
     try:
-        await _take_in(room, collections, name, notebook, base, held=held)
+        await _take_in(room, versions, collections, name, notebook, base=base, held=held)
     except (NotStored, SQLAlchemyError) as exc:
         # Why, the writer or the database has logged or will.
         raise OSError("another program's change to it cannot be stored") from exc
@@ -75,14 +81,15 @@ async def take_in(
 
 async def _take_in(
     room: LiveNotebook,
+    versions: Versions,
     collections: Collections,
     name: str,
     notebook: Notebook,
-    base: DiskBase,
     *,
+    base: DiskBase,
     held: bool,
 ) -> None:
-    merge = await _merged(room, notebook, base)
+    merge = await _merged(room, versions, notebook, base)
     unseen = [part for part in merge.parts if part[1] == ORIGINAL]
     merge.parts = [part for part in merge.parts if part[1] != ORIGINAL]
     count = len(merge.deltas) + len(merge.outputs) + len(merge.removed) + len(merge.parts)
@@ -90,9 +97,10 @@ async def _take_in(
     author = other_program(room.chain.database)
     takes_away = _takes_away(merge) and not held
     if takes_away:
-        await _keep(room, f"Before another program saved {name}", author)
+        await _keep(versions, f"Before another program saved {name}", author)
     lost = list(merge.lost)
-    if len(merge.deltas) <= MOST_DELTAS or not await _begin_anew(room, merge, name, author):
+    many = len(merge.deltas) > MOST_DELTAS
+    if not (many and await _begin_anew(room, versions, merge, name, author)):
         for delta in merge.deltas:
             try:
                 await room.apply(delta, author)
@@ -104,25 +112,34 @@ async def _take_in(
         await adopt_outputs(room, collections, cell, author)
     if lost:
         logger.warning("%s: kept the file as a version, for %s", name, lost[0])
-        await room.exclusively(lambda: _keep_as_version(room, notebook))
-        room.send("v0_file_versions_changed_event", {})
+        await _keep_as_version(room, versions, notebook)
     elif takes_away:
-        await _keep(room, f"{name} as another program saved it", author)
+        await _keep(versions, f"{name} as another program saved it", author)
     if unseen:
         await room.exclusively(lambda: _note_unseen(room, unseen))
+        await versions.save(reason="automatic")
     if merge.removed or merge.parts:
-        await _set_parts(room, merge, author)
+        await _set_parts(room, versions, merge, author)
 
 
-async def _merged(room: LiveNotebook, notebook: Notebook, base: DiskBase) -> Merge:
+async def _merged(
+    room: LiveNotebook, versions: Versions, notebook: Notebook, base: DiskBase
+) -> Merge:
     """Compare on another thread; a room that changes meanwhile is compared again."""
     for _ in range(3):
         head = room.chain.head
-        copy = room.chain.builder.copy()
-        merge = await asyncio.to_thread(merge_file, room.file_id, notebook, base, copy)
+        merge = await _compared(room, versions, notebook, base)
         if room.chain.head == head:
             return merge
-    return merge_file(room.file_id, notebook, base, room.chain.builder)
+    async with versions.held():
+        return await _compared(room, versions, notebook, base)
+
+
+async def _compared(
+    room: LiveNotebook, versions: Versions, notebook: Notebook, base: DiskBase
+) -> Merge:
+    copy = await versions.slices.run(copied(room.chain.builder))
+    return await asyncio.to_thread(merge_file, room.file_id, notebook, base, copy)
 
 
 def _takes_away(merge: Merge) -> bool:
@@ -133,19 +150,16 @@ def _takes_away(merge: Merge) -> bool:
     )
 
 
-async def _keep(room: LiveNotebook, name: str, author: UUID) -> None:
-    await room.exclusively(
-        lambda: room.chain.save_version(name=name, reason="outside", author=author)
-    )
-    room.send("v0_file_versions_changed_event", {})
+async def _keep(versions: Versions, name: str, author: UUID) -> None:
+    await versions.save(name=name, reason="outside", author=author)
 
 
-async def keep_before(room: LiveNotebook, name: str, *, reload: bool) -> None:
+async def keep_before(room: LiveNotebook, versions: Versions, name: str, *, reload: bool) -> None:
     """Keep the room as a version before anything happens to it or the file.
 
     Parameters
     ----------
-    room
+    room, versions
         Of the notebook.
     name
         Of the version.
@@ -153,67 +167,73 @@ async def keep_before(room: LiveNotebook, name: str, *, reload: bool) -> None:
         Whether whoever follows the notebook loads it anew.
     """
     try:
-        await room.exclusively(lambda: room.chain.save_version(name=name, reason="outside"))
+        await versions.save(name=name, reason="outside")
     except SQLAlchemyError as exc:
         logger.error("no version could be saved: %s", getattr(exc, "orig", exc))
         return
-    room.send("v0_file_versions_changed_event", {})
     if reload:
         room.tell_inconsistent(f"{name}; it lives on here and saving writes it again")
 
 
-async def _begin_anew(room: LiveNotebook, merge: Merge, name: str, author: UUID) -> bool:
+async def _begin_anew(
+    room: LiveNotebook, versions: Versions, merge: Merge, name: str, author: UUID
+) -> bool:
     """Make very many changes in one step; whether that was done: the room may have moved on."""
     head = room.chain.head
-    builder = room.chain.builder.copy()
 
-    def apply() -> None:
-        for delta in merge.deltas:
-            builder.apply_delta(delta, strict=True)
-
-    def begin() -> bool:
+    async def make() -> NotebookBuilder | None:
         if room.chain.head != head:
-            return False
-        before = f"Before another program saved {name}"
-        room.chain.begin_epoch(builder, reason="outside", before=before, author=author)
-        return True
+            return None
+        builder = await versions.slices.run(copied(room.chain.builder))
+        await versions.slices.run(_applied(builder, merge.deltas))
+        return builder
 
-    await asyncio.to_thread(apply)
-    done = await room.exclusively(begin)
+    before = f"Before another program saved {name}"
+    done = await versions.begin_anew(make, reason="outside", before=before, author=author)
     if done:
         room.tell_inconsistent(f"another program changed very much of {name}; load it again")
     return done
 
 
-def _keep_as_version(room: LiveNotebook, notebook: Notebook) -> None:
+def _applied(builder: NotebookBuilder, deltas: Iterable[FileDeltaBase]) -> Steps[None]:
+    for delta in deltas:
+        builder.apply_delta(delta, strict=True)
+        yield
+
+
+async def _keep_as_version(room: LiveNotebook, versions: Versions, notebook: Notebook) -> None:
     """Keep what the file holds as a version that is not the current one."""
-    with room.chain.database.transaction() as connection:
-        delta_queries.insert_version(
-            connection,
-            room.file_id,
-            epoch=-1,
-            seq=0,
-            last_delta_id=room.chain.head,
-            body=NotebookBuilder(notebook).dumps(),
-            reason="outside",
-            name="The file as another program changed it",
-        )
-    room.chain.save_version(reason="automatic")
+    database, slices = room.chain.database, versions.slices
+    still = Still(await slices.run(built(notebook)), -1, 0, room.chain.head)
+    parts = await slices.run(joined(still.pieces()))
+    async with store_pieces(database, parts) as stored:
+        with database.transaction() as connection:
+            delta_queries.insert_version(
+                connection,
+                room.file_id,
+                epoch=-1,
+                seq=0,
+                last_delta_id=room.chain.head,
+                body=stored.beginning,
+                version_id=stored.version_id,
+                reason="outside",
+                name="The file as another program changed it",
+            )
+    await versions.save(reason="automatic")
 
 
 def _note_unseen(room: LiveNotebook, parts: list[tuple[str | None, str, Any]]) -> None:
     """Note what the file has in the place of repairs, which no client is shown."""
     for part in parts:
         room.chain.builder.set_unnamed_part(*part)
-    room.chain.save_version(reason="automatic")
 
 
-async def _set_parts(room: LiveNotebook, merge: Merge, author: UUID) -> None:
+async def _set_parts(room: LiveNotebook, versions: Versions, merge: Merge, author: UUID) -> None:
     """Change what no delta can: the chain begins anew, and what was is kept as a version."""
     what = "changed attachments or parts that are no edits" if merge.parts else "removed metadata"
 
-    def begin() -> None:
-        builder = NotebookBuilder(parse_notebook(room.chain.builder.dumps()))
+    async def make() -> NotebookBuilder:
+        builder = await versions.slices.run(copied(room.chain.builder))
         for cell_id, key in merge.removed:
             if cell_id is None:
                 builder.nb.metadata.pop(key, None)
@@ -221,8 +241,8 @@ async def _set_parts(room: LiveNotebook, merge: Merge, author: UUID) -> None:
                 builder.cell(cell_id).metadata.pop(key, None)
         for part in merge.parts:
             builder.set_unnamed_part(*part)
-        before = f"Before another program {what}"
-        room.chain.begin_epoch(builder, reason="outside", before=before, author=author)
+        return builder
 
-    await room.exclusively(begin)
+    before = f"Before another program {what}"
+    await versions.begin_anew(make, reason="outside", before=before, author=author)
     room.tell_inconsistent(f"another program {what} in the file")

@@ -17,6 +17,7 @@ from typing import Any
 from ..outputs.cache import Collections
 from ..ports import OpenNotebook
 from ..process.seldom import Seldom
+from ..versions import Versions
 from . import events as ev
 from .access import why_not_writable
 from .content import RoomContent
@@ -47,8 +48,8 @@ class DiskFile:
 
     Parameters
     ----------
-    room, workspace, collections, tracker
-        The notebook, the directory that it lies in, its outputs, and who knows of all notebooks.
+    room, versions, workspace, collections, tracker
+        The notebook, its versions, its directory, its outputs, and who knows of all notebooks.
     record
         What the store remembers of the file.
 
@@ -63,17 +64,19 @@ class DiskFile:
     def __init__(
         self,
         room: OpenNotebook,
+        versions: Versions,
         workspace: Workspace,
+        *,
         collections: Collections,
         tracker: Tracker,
         record: FileRecord,
     ) -> None:
         path = workspace.absolute(room.path)
-        self._room, self._workspace = room, workspace
+        self._room, self._versions, self._workspace = room, versions, workspace
         self._driver = Driver(path.name, self)
         self._content = RoomContent(room, collections, workspace.people)
         self._record = record
-        file = FileContext(room, collections, path, self._driver, record, self._content)
+        file = FileContext(room, versions, collections, path, self._driver, record, self._content)
         self._file, self._lock = file, file.lock
         self._reader = Reader(record, self._why_outside)
         self._intake = Intake(file, self._reader, Whereabouts(room, tracker, record))
@@ -325,4 +328,4 @@ class DiskFile:
 
     async def keep_room(self, name: str, *, reload: bool) -> None:
         """Keep the room as a version before anything happens to it or the file."""
-        await keep_before(self._room, name, reload=reload)
+        await keep_before(self._room, self._versions, name, reload=reload)

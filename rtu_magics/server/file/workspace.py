@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ...models import NIL_UUID
 from ..access.people import People
+from ..notebook.version_store import store_pieces
 from ..store import Database
 from ..store import deltas as delta_queries
 from ..store import files as file_queries
@@ -77,7 +78,7 @@ class Workspace:
         with self.database.transaction() as connection:
             return file_queries.file_by_path(connection, path)
 
-    def register(self, row: FileRow, found: FirstVersion, author: UUID | None = None) -> None:
+    async def register(self, row: FileRow, found: FirstVersion, author: UUID | None = None) -> None:
         """Give a notebook its version 0, unless it has got one meanwhile.
 
         Parameters
@@ -87,21 +88,23 @@ class Workspace:
         author
             Who made it.
         """
-        with self.database.transaction() as connection:
-            if delta_queries.current_version(connection, row.id) is not None:
-                return
-            delta_queries.insert_version(
-                connection,
-                row.id,
-                epoch=row.epoch,
-                seq=0,
-                last_delta_id=NIL_UUID,
-                body=found.body,
-                reason="upload",
-                created_by_id=author,
-            )
-            file_queries.update_file(connection, row.id, ready=True)
-            file_queries.put_disk_base(connection, row.id, found.disk_hash, found.base)
+        async with store_pieces(self.database, found.body) as stored:
+            with self.database.transaction() as connection:
+                if delta_queries.current_version(connection, row.id) is not None:
+                    return
+                delta_queries.insert_version(
+                    connection,
+                    row.id,
+                    epoch=row.epoch,
+                    seq=0,
+                    last_delta_id=NIL_UUID,
+                    body=stored.beginning,
+                    version_id=stored.version_id,
+                    reason="upload",
+                    created_by_id=author,
+                )
+                file_queries.update_file(connection, row.id, ready=True)
+                file_queries.put_disk_base(connection, row.id, found.disk_hash, found.base)
 
     def project_in(self, connection: Any, path: str) -> UUID:
         """Return the project that a path below the root belongs to."""

@@ -226,7 +226,7 @@ class CompleteUpload(FileHandler):
                 raise fail(409, f"{row.path} exists by now; choose another path")
             if row.type == "notebook":
                 await asyncio.to_thread(write_atomically, target, on_disk)
-                self.service.workspace.register(row, found, self.person.id)
+                await self.service.workspace.register(row, found, self.person.id)
             else:
                 await asyncio.to_thread(write_atomically, target, content)
         except InvalidMessage as exc:

@@ -30,7 +30,9 @@ class RestoreVersion(FileHandler):
         """Make the notebook what a version holds; answers with the version that it now is."""
         room = await self.room(file_id)
         try:
-            version = await restore(room, room.executor, uuid_of(version_id), self.person)
+            version = await restore(
+                room, room.executor, room.versions, uuid_of(version_id), self.person
+            )
         except LookupError as exc:
             raise fail(404, str(exc)) from exc
         file = file_of(self.service, self.file(file_id))
@@ -47,9 +49,12 @@ class FileLog(FileHandler):
         limit, before = self._limit(), self._before()
         try:
             async with self.reading():
-                self.answer_text(await log_as_json(room.chain, self.service.people, limit, before))
+                parts = await log_as_json(
+                    room.chain, self.service.people, self.service.slices, limit, before
+                )
         except LogGone as exc:
             raise fail(404, str(exc)) from exc
+        await self.answer_large(parts)
 
     def _limit(self) -> int:
         text = self.query("limit")

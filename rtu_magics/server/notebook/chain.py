@@ -9,7 +9,8 @@ goes back to what the store has.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,11 +18,14 @@ from sqlalchemy import Connection
 
 from ...document import NotebookBuilder
 from ...errors import SquashError
-from ...models import NIL_UUID, CodeCell, FileDeltaAdapter, FileDeltaBase, parse_notebook
+from ...models import NIL_UUID, FileDeltaBase
+from ..process.slices import at_once
 from ..store import AnyConnection, Database
 from ..store import deltas as queries
 from ..store.deltas import StoredDelta, VersionRow
 from ..store.files import update_file
+from .replay import IDS_IN_MEMORY, Replayed, Stored, replay
+from .still import Kept, Label, Still, spend_ids
 from .submission import sealed
 
 __all__ = [
@@ -31,7 +35,6 @@ __all__ = [
     "NotStored",
     "Staged",
     "TooLarge",
-    "collections_shown",
 ]
 
 MAX_EVENT_BYTES = 900 * 1024
@@ -40,7 +43,6 @@ MAX_EVENT_BYTES = 900 * 1024
 _ENVELOPE_BYTES = 512
 _TAIL_BYTES = 400 * 1024
 _TAIL_DELTAS = 1000
-_IDS_IN_MEMORY = 5000
 _MOVED = "cells have come, gone or moved since they were counted; count again"
 _SAME_ORDER = 1000  # deltas after which the order of the cells is known to be the present one
 
@@ -79,12 +81,6 @@ class Staged:
     digest: str
 
 
-def collections_shown(builder: NotebookBuilder) -> set[str]:
-    """Return the ids of the output collections that a notebook's cells name."""
-    cells = [cell for cell in builder.cells if isinstance(cell, CodeCell)]
-    return {cell.output_collection_id for cell in cells if cell.output_collection_id}
-
-
 class Chain:
     """The chain of one notebook.
 
@@ -113,15 +109,15 @@ class Chain:
     head: UUID
     version: VersionRow
 
-    def __init__(self, database: Database, file_id: UUID) -> None:
+    def __init__(self, database: Database, file_id: UUID, replayed: Replayed | None = None) -> None:
         self.database = database
         self.file_id = file_id
-        self._committed_seq = 0
-        self._tail: list[StoredDelta] = []
-        self._tail_bytes = 0
-        self.rebuild()
-        with database.transaction() as connection:
-            self._known = queries.all_delta_ids(connection, file_id, _IDS_IN_MEMORY)
+        self._still: Still | None = None
+        if replayed is None:
+            with database.transaction() as connection:
+                replayed = at_once(replay(Stored.read(connection, file_id)))
+        self._take(replayed)
+        self._known = replayed.stored.known
 
     def __contains__(self, cell_id: object) -> bool:
         """Whether the notebook has a cell now; its builder is another one after a restore."""
@@ -136,16 +132,12 @@ class Chain:
             The notebook has no version.
         """
         with self.database.transaction() as connection:
-            version = queries.current_version(connection, self.file_id)
-            content = version and queries.version_content(connection, version.id)
-            if version is None or content is None:
-                raise LookupError(f"file {self.file_id} has no version")
-            tail = queries.deltas_after(connection, self.file_id, version.epoch, version.seq)
-        builder = NotebookBuilder(parse_notebook(content[0]))
-        builder.deleted_cell_ids.update(content[1])
-        for stored in tail:
-            builder.apply_delta(FileDeltaAdapter.validate_json(stored.body))
-        self.builder = builder
+            stored = Stored.read(connection, self.file_id)
+        self._take(at_once(replay(stored)))
+
+    def _take(self, replayed: Replayed) -> None:
+        version, tail = replayed.stored.version, replayed.stored.tail
+        self.builder = replayed.builder
         self.version = version
         self.epoch = version.epoch
         self.seq = self._committed_seq = tail[-1].seq if tail else version.seq
@@ -188,6 +180,8 @@ class Chain:
         SquashError
             It cannot be applied whole, or is too large (`TooLarge`); nothing changed.
         """
+        if self._still is not None:
+            self._still.before(delta, self.builder)
         accepted = sealed(self.builder, delta, self.head, author)
         body = accepted.model_dump_json()
         if len(body) + _ENVELOPE_BYTES > MAX_EVENT_BYTES // 4:
@@ -235,7 +229,7 @@ class Chain:
         self._committed_seq = self.seq
         if self._known is not None:
             self._known.update(one.id for one in new)
-            if len(self._known) > 4 * _IDS_IN_MEMORY:
+            if len(self._known) > 4 * IDS_IN_MEMORY:
                 self._known = None
 
     # Versions
@@ -250,31 +244,46 @@ class Chain:
         """How many deltas follow the current version."""
         return len(self._tail)
 
+    @contextmanager
+    def still(self) -> Iterator[Still]:
+        """Hold on to the notebook as it is now, for the length of a block; one block at a time."""
+        self._still = Still(self.builder, self.epoch, self.seq, self.head)
+        try:
+            yield self._still
+        finally:
+            self._still = None
+
     def save_version(
         self, *, name: str | None = None, reason: str = "save", author: UUID | None = None
     ) -> VersionRow:
-        """Store the notebook as it is as the next version, the new current one."""
+        """Store the notebook as it is as the next version, at once."""
+        with self.still() as still:
+            label = Label(name, reason, author)
+            return self.keep_version(Kept(still, label, b"".join(still.pieces())))
+
+    def keep_version(self, kept: Kept) -> VersionRow:
+        """Store what the notebook was at some place of this epoch as the new current version."""
         with self.database.transaction() as connection:
-            self.version = self._keep(connection, reason, name, author)
-        self._tail = []
-        self._tail_bytes = 0
+            self.version = self._keep(connection, kept)
+        self._tail = [one for one in self._tail if one.seq > kept.still.seq]
+        self._tail_bytes = sum(len(one.body) for one in self._tail)
         return self.version
 
-    def _keep(
-        self, connection: Connection, reason: str, name: str | None, author: UUID | None
-    ) -> VersionRow:
+    def _keep(self, connection: Connection, kept: Kept) -> VersionRow:
+        still, label = kept.still, kept.label
         return queries.insert_version(
             connection,
             self.file_id,
-            epoch=self.epoch,
-            seq=self.seq,
-            last_delta_id=self.head,
-            body=self.builder.dumps(),
-            reason=reason,
-            deleted_cell_ids=self.builder.deleted_cell_ids,
-            collection_ids=collections_shown(self.builder),
-            name=name,
-            created_by_id=author,
+            epoch=still.epoch,
+            seq=still.seq,
+            last_delta_id=still.head,
+            body=kept.body,
+            reason=label.reason,
+            deleted_cell_ids=still.deleted_cell_ids,
+            collection_ids=still.collection_ids,
+            name=label.name,
+            created_by_id=label.author,
+            version_id=kept.version_id,
         )
 
     def begin_epoch(
@@ -286,6 +295,20 @@ class Chain:
         name: str | None = None,
         author: UUID | None = None,
     ) -> None:
+        """Replace the content outside the chain, at once; see `turn`.
+
+        `before` and `name` are what the versions with the present and the new content are called.
+        """
+        spend_ids(builder, self.builder)
+        old = Still(self.builder, self.epoch, self.seq, self.head)
+        new = Still(builder, self.epoch + 1, 0, NIL_UUID)
+        self.turn(
+            builder,
+            Kept(old, Label(before, reason, author), b"".join(old.pieces())),
+            Kept(new, Label(name, reason, author), b"".join(new.pieces())),
+        )
+
+    def turn(self, builder: NotebookBuilder, old: Kept, new: Kept) -> None:
         """Replace the content outside the chain: keep the present state as a version, start anew.
 
         Everybody who follows the chain has to load the new current version.
@@ -293,33 +316,15 @@ class Chain:
         Parameters
         ----------
         builder
-            The new content.
-        reason
-            Why, as versions have it.
-        before, name
-            What the versions with the present and with the new content are called.
-        author
-            Who does it.
+            The new content; it is the chain's own from then on.
+        old, new
+            The present and the new content.
         """
-        builder.deleted_cell_ids.update(self.builder.deleted_cell_ids, self.builder.cell_ids)
-        builder.deleted_cell_ids.difference_update(builder.cell_ids)
         with self.database.transaction() as connection:
-            self._keep(connection, reason, before, author)
-            queries.insert_version(
-                connection,
-                self.file_id,
-                epoch=self.epoch + 1,
-                seq=0,
-                last_delta_id=NIL_UUID,
-                body=builder.dumps(),
-                reason=reason,
-                deleted_cell_ids=builder.deleted_cell_ids,
-                collection_ids=collections_shown(builder),
-                name=name,
-                created_by_id=author,
-            )
-            update_file(connection, self.file_id, epoch=self.epoch + 1)
-        self.rebuild()
+            self._keep(connection, old)
+            version = self._keep(connection, new)
+            update_file(connection, self.file_id, epoch=new.still.epoch)
+        self._take(Replayed(builder, Stored(version, b"", [], [], None)))
 
     # Catching up
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
+from .deltas import version_content
 from .schema import (
     cell_states,
     collections,
@@ -23,6 +24,7 @@ from .schema import (
     outputs,
     spent_deltas,
     uploads,
+    version_pieces,
     versions,
 )
 
@@ -110,6 +112,11 @@ def forget_spent(connection: Connection, file_id: UUID, before: float, keep: int
 
 def version_sizes(connection: Connection, file_id: UUID) -> Sequence[Any]:
     """Return the versions of a file with the ``size`` of their bodies in bytes, newest first."""
+    rest = (
+        select(func.coalesce(func.sum(func.length(version_pieces.c.body)), 0))
+        .where(version_pieces.c.version_id == versions.c.id)
+        .scalar_subquery()
+    )
     return connection.execute(
         select(
             versions.c.id,
@@ -117,7 +124,7 @@ def version_sizes(connection: Connection, file_id: UUID) -> Sequence[Any]:
             versions.c.reason,
             versions.c.name,
             versions.c.created_at,
-            func.length(versions.c.body).label("size"),
+            (func.length(versions.c.body) + rest).label("size"),
         )
         .where(versions.c.file_id == file_id)
         .order_by(versions.c.number.desc())
@@ -125,7 +132,7 @@ def version_sizes(connection: Connection, file_id: UUID) -> Sequence[Any]:
 
 
 def delete_versions(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Remove versions."""
+    """Remove versions; large ones leave their pieces, which `deltas.drop_pieces` removes."""
     for part in _parts(ids):
         connection.execute(delete(versions).where(versions.c.id.in_(part)))
 
@@ -139,10 +146,9 @@ def shown_in_versions(connection: Connection, file_id: UUID) -> set[str]:
     for row in rows:
         known = row.collection_ids
         if known is None:  # written before versions noted them
-            body = connection.execute(
-                select(versions.c.body).where(versions.c.id == row.id)
-            ).scalar_one()
-            known = json.dumps(sorted(_shown(json.loads(body))))
+            content = version_content(connection, row.id)
+            assert content is not None
+            known = json.dumps(sorted(_shown(json.loads(content[0]))))
             connection.execute(
                 update(versions).where(versions.c.id == row.id).values(collection_ids=known)
             )
@@ -200,6 +206,10 @@ def purge_file(connection: Connection, file_id: UUID) -> None:
         select(collections.c.id).where(collections.c.file_id == file_id)
     ).scalars()
     delete_collections(connection, list(owned))
+    owned_versions = select(versions.c.id).where(versions.c.file_id == file_id)
+    connection.execute(
+        delete(version_pieces).where(version_pieces.c.version_id.in_(owned_versions))
+    )
     for table in (deltas, spent_deltas, versions, cell_states, disk_bases, uploads):
         connection.execute(delete(table).where(table.c.file_id == file_id))
     connection.execute(delete(files).where(files.c.id == file_id))

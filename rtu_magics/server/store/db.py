@@ -67,6 +67,8 @@ class Database:
         The space and the project that stand for the server's root directory.
     secret
         The key for signed links.
+    unfinished
+        The versions of which pieces are stored, and which are still to come.
 
     Raises
     ------
@@ -89,6 +91,7 @@ class Database:
         shared_memory: bool = True,
     ) -> None:
         self.path = path
+        self.unfinished: set[UUID] = set()
         self._name = name or path.parent.parent.name or "root"
         self._beside: Engine | None = None
         self._shared_memory = shared_memory

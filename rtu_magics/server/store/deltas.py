@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
 
 from .prepared import AnyConnection, Prepared
-from .schema import deltas, spent_deltas, versions
+from .schema import deltas, spent_deltas, version_pieces, versions
 
 VersionRow = Row[Any]
 
@@ -135,6 +135,40 @@ def all_delta_ids(connection: Connection, file_id: UUID, limit: int) -> set[UUID
     return found
 
 
+_PIECE = 256 * 1024  # bytes
+_PUT_PIECE = Prepared(insert(version_pieces), "version_id", "n", "body")
+_DROP_PIECES = Prepared(
+    delete(version_pieces).where(
+        version_pieces.c.version_id == bindparam("v"), version_pieces.c.n >= bindparam("n_from")
+    ),
+    "v",
+    "n_from",
+)
+
+
+def put_piece(connection: AnyConnection, version_id: UUID, n: int, body: bytes) -> None:
+    """Store the n-th piece, from 1, of a version to come; what is before them is in the version."""
+    _PUT_PIECE.run(connection, [(version_id, n, body)])
+
+
+def drop_pieces(connection: AnyConnection, version_id: UUID, first: int = 1) -> None:
+    """Remove the pieces of a version from the `first` on."""
+    _DROP_PIECES.run(connection, [(version_id, first)])
+
+
+def last_piece(connection: Connection, version_id: UUID) -> int:
+    """Return the number of a version's last piece, 0 if it has none."""
+    mine = version_pieces.c.version_id == version_id
+    return connection.execute(select(func.max(version_pieces.c.n)).where(mine)).scalar() or 0
+
+
+def orphaned_pieces(connection: Connection) -> Sequence[UUID]:
+    """Return the versions that have pieces and are not there."""
+    here = select(versions.c.id)
+    query = select(version_pieces.c.version_id).distinct()
+    return connection.execute(query.where(version_pieces.c.version_id.not_in(here))).scalars().all()
+
+
 def insert_version(
     connection: Connection,
     file_id: UUID,
@@ -149,6 +183,7 @@ def insert_version(
     name: str | None = None,
     description: str | None = None,
     created_by_id: UUID | None = None,
+    version_id: UUID | None = None,
 ) -> VersionRow:
     """Store a snapshot under the next number and return it.
 
@@ -160,11 +195,17 @@ def insert_version(
         ``save``, ``automatic``, ``restore``, ``outside`` or ``upload``.
     deleted_cell_ids, collection_ids
         The cells that may not come back, and the output collections that its cells show.
+    version_id
+        The id under which all but the beginning of `body` is stored already.
     """
     highest = connection.execute(
         select(func.max(versions.c.number)).where(versions.c.file_id == file_id)
     ).scalar()
-    version_id = uuid4()
+    if version_id is None:
+        version_id = uuid4()
+        for n, at in enumerate(range(_PIECE, len(body), _PIECE), 1):
+            put_piece(connection, version_id, n, body[at : at + _PIECE])
+        body = body[:_PIECE]
     connection.execute(
         insert(versions),
         {
@@ -232,7 +273,12 @@ def version_content(connection: Connection, version_id: UUID) -> tuple[bytes, li
     row = connection.execute(
         select(versions.c.body, versions.c.deleted_cell_ids).where(versions.c.id == version_id)
     ).first()
-    return None if row is None else (row.body, json.loads(row.deleted_cell_ids))
+    if row is None:
+        return None
+    mine = version_pieces.c.version_id == version_id
+    query = select(version_pieces.c.body).where(mine).order_by(version_pieces.c.n)
+    body = b"".join([row.body, *connection.execute(query).scalars()])
+    return body, json.loads(row.deleted_cell_ids)
 
 
 def list_versions(connection: Connection, file_id: UUID) -> Sequence[VersionRow]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Rises by one with every change of the tables; `MIGRATIONS` then gets an entry."""
 
 metadata = MetaData()
@@ -124,6 +124,7 @@ versions = Table(
     Column("automatic", Boolean, nullable=False, default=False),
     # Why it was made: save, automatic, restore, outside or upload.
     Column("reason", String(16), nullable=False, default="save"),
+    # The beginning of the notebook; what is more stands in `version_pieces`.
     Column("body", LargeBinary, nullable=False),
     # Ids of cells that were deleted before it, as JSON: they may never come back.
     Column("deleted_cell_ids", Text, nullable=False, default="[]"),
@@ -132,6 +133,15 @@ versions = Table(
     Column("created_at", Float, nullable=False),
     Column("created_by_id", Uuid),
     UniqueConstraint("file_id", "number"),
+)
+
+version_pieces = Table(
+    # The rest of a large version, stored piece by piece before the version itself.
+    "rtu_version_pieces",
+    metadata,
+    Column("version_id", Uuid, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
 )
 
 spent_deltas = Table(
@@ -273,11 +283,16 @@ def _add_output_authors(connection: Connection) -> None:
     connection.exec_driver_sql(f"{add} next_body TEXT")
 
 
+def _add_version_pieces(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[version_pieces])
+
+
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     1: _add_people,
     2: _add_reasons,
     3: _add_end_reasons,
     4: _add_source_digests,
     5: _add_output_authors,
+    6: _add_version_pieces,
 }
 """By version: what makes a database of that version one of the next."""

@@ -28,7 +28,9 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..notebook.chain import Chain, collections_shown
+from ..notebook.chain import Chain
+from ..notebook.still import collections_shown
+from ..notebook.version_store import drop_pieces
 from ..process.periodic import Periodic
 from ..store import Database
 from ..store import compaction as queries
@@ -131,6 +133,8 @@ async def compact(chain: Chain) -> None:
         protected = set(_starts(connection, file_id))
         dropped = versions_to_drop(queries.version_sizes(connection, file_id), protected, now)
         queries.delete_versions(connection, dropped)
+    for version_id in dropped:
+        await drop_pieces(database, version_id)
     await asyncio.sleep(0)
     await _drop_outputs(chain, now)
 
@@ -248,15 +252,17 @@ class Compactor:
         rests = self._heads.get(room.file_id) == chain.head
         self._heads[room.file_id] = chain.head
         if rests and chain.tail_length > LONG_TAIL:
-            await room.exclusively(lambda: chain.save_version(reason="automatic"))
-            changed = {"version_id": str(chain.version.id)}
-            room.send("v0_file_versions_changed_event", changed)
+            await room.versions.save(reason="automatic")
 
     async def _sweep(self) -> None:
         now = time.time()
         with self._database.transaction() as connection:
             gone = queries.deleted_files(connection, now - DELETED_FOR)
             abandoned = queries.abandon_uploads(connection, now - UPLOADS_FOR)
+        with self._database.transaction() as connection:
+            orphans = delta_queries.orphaned_pieces(connection)
+        for version_id in set(orphans) - self._database.unfinished:
+            await drop_pieces(self._database, version_id)
         for file_id in gone:
             with self._database.transaction() as connection:
                 queries.purge_file(connection, file_id)

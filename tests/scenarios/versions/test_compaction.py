@@ -262,6 +262,7 @@ def test_an_older_database(tmp_path):
         old.execute("ALTER TABLE rtu_disk_bases DROP COLUMN next_hash")
         old.execute("ALTER TABLE rtu_disk_bases DROP COLUMN next_body")
         old.execute("DROP TABLE rtu_spent_deltas")
+        old.execute("DROP TABLE rtu_version_pieces")
         old.execute("UPDATE rtu_meta SET value = '2' WHERE key = 'schema_version'")
     old.execute("PRAGMA auto_vacuum=0")
     old.execute("VACUUM")
