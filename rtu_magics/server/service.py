@@ -296,15 +296,19 @@ class Service:
             self.workspace.paths.admit(place, by_owner=by_owner, file_id=row.id)
             await self._first_version(row)
             room = await self._open(row)
+            if room is None:
+                return None
             await self.bridges.look(room)
             await room.disk.check()
             await room.kernel.poll()
             return room
 
-    async def _open(self, row: FileRow) -> Room:
-        stored = await self.database.read(lambda c: Stored.read(c, row.id))
-        chain = Chain(self.database, row.id, await self.slices.run(replay(stored)))
-        row = self.workspace.file(row.id) or row  # it may have got another name meanwhile
+    async def _open(self, found: FileRow) -> Room | None:
+        stored = await self.database.read(lambda c: Stored.read(c, found.id))
+        chain = Chain(self.database, found.id, await self.slices.run(replay(stored)))
+        row = self.workspace.file(found.id)  # it may have got another name meanwhile
+        if row is None:  # or be deleted
+            return None
         record = FileRecord(self.database, row.id, self.workspace.writes / row.id.hex)
         room = Room(
             chain,

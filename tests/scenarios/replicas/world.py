@@ -34,6 +34,9 @@ class NoKernels:
     async def find(self, path: str) -> None:
         return None
 
+    async def end_of(self, path: str) -> None:
+        return None
+
     def connections(self, kernel_id: str) -> int:
         return 0
 
