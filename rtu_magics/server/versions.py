@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..document import NotebookBuilder
-from ..models import NIL_UUID
+from ..document import NotebookBuilder, built
+from ..models import NIL_UUID, Notebook
+from .notebook.chain import EpochOver
 from .notebook.still import Kept, Label, Still, spend_ids
 from .notebook.version_store import store_pieces
 from .ports import LiveNotebook
@@ -27,6 +29,11 @@ from .store.deltas import VersionRow
 __all__ = ["Versions"]
 
 logger = logging.getLogger(__name__)
+
+_NO_EPOCH = -1  # of what the notebook never was
+_TRIES = 3  # to save what begins anew meanwhile, before that has to wait
+
+_Step = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class Versions:
@@ -54,10 +61,12 @@ class Versions:
         self._automatic: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """Stop what nobody waits for."""
+        """Stop what nobody waits for; returns when all else that was begun is done."""
         if self._automatic is not None:
             self._automatic.cancel()
             await asyncio.gather(self._automatic, return_exceptions=True)
+        async with self._lock:
+            pass
 
     async def save(
         self, *, name: str | None = None, reason: str = "save", author: UUID | None = None
@@ -69,17 +78,52 @@ class Versions:
         sqlalchemy.exc.SQLAlchemyError
             The store does not take it.
         """
-        notebook, chain = self._notebook, self._notebook.chain
+        return await self._save(Label(name, reason, author))
+
+    async def save_beside(self, other: Notebook, label: Label) -> None:
+        """Keep what the notebook never was as a version, and the notebook as the one after that.
+
+        Parameters
+        ----------
+        other
+            What to keep. It is never the current version.
+        label
+            What is said of it.
+
+        Raises
+        ------
+        sqlalchemy.exc.SQLAlchemyError
+            The store does not take it.
+        """
+        still = Still(await self.slices.run(built(other)), _NO_EPOCH, 0, NIL_UUID)
+        parts = await self.slices.run(joined(still.pieces()))
+        async with store_pieces(self._database, parts) as stored:
+            beside = Kept(still, label, stored.beginning, stored.version_id)
+            await self._save(Label(reason="automatic"), beside)
+
+    async def _save(self, label: Label, beside: Kept | None = None) -> VersionRow:
+        notebook, version = self._notebook, None
         async with self._lock:
-            with ExitStack() as block:
-                still = await notebook.exclusively(lambda: block.enter_context(chain.still()))
-                parts = await self.slices.run(joined(still.pieces()))
-                async with store_pieces(self._database, parts) as stored:
-                    kept = Kept(
-                        still, Label(name, reason, author), stored.beginning, stored.version_id
-                    )
-                    version = await notebook.exclusively(lambda: chain.keep_version(kept))
+            for _ in range(_TRIES):
+                # A live document may begin the chain anew, for which it does not wait.
+                with suppress(EpochOver):
+                    version = await self._stored(notebook.exclusively, label, beside)
+                    break
+            if version is None:
+                async with self.held():
+                    version = await self._stored(_at_once, label, beside)
         notebook.send("v0_file_versions_changed_event", {"version_id": str(version.id)})
+        return version
+
+    async def _stored(self, step: _Step, label: Label, beside: Kept | None) -> VersionRow:
+        """Store the notebook as it is; `step` does in order what is not awaited."""
+        chain = self._notebook.chain
+        with ExitStack() as block:
+            still = await step(lambda: block.enter_context(chain.still()))
+            parts = await self.slices.run(joined(still.pieces()))
+            async with store_pieces(self._database, parts) as stored:
+                kept = Kept(still, label, stored.beginning, stored.version_id)
+                version: VersionRow = await step(lambda: chain.keep_version(kept, beside))
         return version
 
     def save_automatically(self) -> None:
@@ -145,3 +189,7 @@ class Versions:
                 )
             then()
         return True
+
+
+async def _at_once(work: Callable[[], Any]) -> Any:
+    return work()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...document import ORIGINAL, NotebookBuilder, built, copied
+from ...document import ORIGINAL, NotebookBuilder, copied
 from ...errors import SquashError
 from ...models import (
     CellContentsReplace,
@@ -20,13 +20,11 @@ from ...models import (
     Notebook,
 )
 from ..notebook.chain import NotStored
-from ..notebook.still import Still
-from ..notebook.version_store import store_pieces
+from ..notebook.still import Label
 from ..outputs.adopt import adopt_outputs
 from ..outputs.cache import Collections
 from ..ports import LiveNotebook
-from ..process.slices import Steps, joined
-from ..store import deltas as delta_queries
+from ..process.slices import Steps
 from ..versions import Versions
 from .author import other_program
 from .format import DiskBase
@@ -112,7 +110,8 @@ async def _take_in(
         await adopt_outputs(room, collections, cell, author)
     if lost:
         logger.warning("%s: kept the file as a version, for %s", name, lost[0])
-        await _keep_as_version(room, versions, notebook)
+        label = Label("The file as another program changed it", "outside")
+        await versions.save_beside(notebook, label)
     elif takes_away:
         await _keep(versions, f"{name} as another program saved it", author)
     if unseen:
@@ -199,27 +198,6 @@ def _applied(builder: NotebookBuilder, deltas: Iterable[FileDeltaBase]) -> Steps
     for delta in deltas:
         builder.apply_delta(delta, strict=True)
         yield
-
-
-async def _keep_as_version(room: LiveNotebook, versions: Versions, notebook: Notebook) -> None:
-    """Keep what the file holds as a version that is not the current one."""
-    database, slices = room.chain.database, versions.slices
-    still = Still(await slices.run(built(notebook)), -1, 0, room.chain.head)
-    parts = await slices.run(joined(still.pieces()))
-    async with store_pieces(database, parts) as stored:
-        with database.transaction() as connection:
-            delta_queries.insert_version(
-                connection,
-                room.file_id,
-                epoch=-1,
-                seq=0,
-                last_delta_id=room.chain.head,
-                body=stored.beginning,
-                version_id=stored.version_id,
-                reason="outside",
-                name="The file as another program changed it",
-            )
-    await versions.save(reason="automatic")
 
 
 def _note_unseen(room: LiveNotebook, parts: list[tuple[str | None, str, Any]]) -> None:

@@ -31,6 +31,7 @@ from .submission import sealed
 __all__ = [
     "MAX_EVENT_BYTES",
     "Chain",
+    "EpochOver",
     "HistoryGone",
     "NotStored",
     "Staged",
@@ -45,6 +46,10 @@ _TAIL_BYTES = 400 * 1024
 _TAIL_DELTAS = 1000
 _MOVED = "cells have come, gone or moved since they were counted; count again"
 _SAME_ORDER = 1000  # deltas after which the order of the cells is known to be the present one
+
+
+class EpochOver(Exception):
+    """The notebook has begun anew: what it was before can not become its current version."""
 
 
 class HistoryGone(Exception):
@@ -261,10 +266,28 @@ class Chain:
             label = Label(name, reason, author)
             return self.keep_version(Kept(still, label, b"".join(still.pieces())))
 
-    def keep_version(self, kept: Kept) -> VersionRow:
-        """Store what the notebook was at some place of this epoch as the new current version."""
+    def keep_version(self, kept: Kept, beside: Kept | None = None) -> VersionRow:
+        """Store what the notebook was at some place of this epoch as the new current version.
+
+        Parameters
+        ----------
+        kept
+            What it was.
+        beside
+            Something else that is kept in the same step, and is never the current version.
+
+        Raises
+        ------
+        EpochOver
+            The place is of another epoch; nothing was stored.
+        """
+        if kept.still.epoch != self.epoch:
+            raise EpochOver
         with self.database.transaction() as connection:
-            self.version = self._keep(connection, kept)
+            if beside is not None:
+                self._keep(connection, beside)
+            version = self._keep(connection, kept)
+        self.version = version
         self._tail = [one for one in self._tail if one.seq > kept.still.seq]
         self._tail_bytes = sum(len(one.body) for one in self._tail)
         return self.version

@@ -13,8 +13,10 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from rtu_magics.models import CellContentsReplace
+from rtu_magics.document import NotebookBuilder
+from rtu_magics.models import CellContentsReplace, parse_notebook
 from rtu_magics.server.notebook.chain import Chain
+from rtu_magics.server.notebook.still import Label
 from rtu_magics.server.notebook.version_store import drop_pieces, store_pieces
 from rtu_magics.server.process.slices import Slices
 from rtu_magics.server.store import Database, schema
@@ -22,7 +24,7 @@ from rtu_magics.server.store import compaction as queries
 from rtu_magics.server.store import deltas as delta_queries
 from rtu_magics.server.versions import Versions
 
-from ...helpers.rtu import follow, open_notebook, post
+from ...helpers.rtu import current_notebook, follow, get, open_notebook, post
 from ...helpers.server import running_server
 from .chains import AUTHOR, a_chain, grow
 
@@ -140,6 +142,67 @@ async def test_what_is_on_its_way_is_no_orphan(tmp_path: Path) -> None:
         assert not chain.database.unfinished
 
 
+async def test_what_begins_anew_meanwhile_is_saved_as_it_is_then(tmp_path: Path) -> None:
+    with a_chain(tmp_path) as chain:
+        grow(chain, 6, length=2 * LARGE)
+        versions, before = _versions(chain), _pieces(chain.database)
+        saving = asyncio.create_task(versions.save(name="mine"))
+        while _pieces(chain.database) == before:
+            await asyncio.sleep(0)
+        builder = NotebookBuilder(parse_notebook(chain.builder.dumps()))
+        builder.nb.metadata["anew"] = True
+        chain.begin_epoch(builder, reason="outside", before="before")
+        version = await saving
+        assert (version.name, version.epoch, version.number) == ("mine", 1, 4)
+        assert chain.version == version
+        assert Chain(chain.database, chain.file_id).builder.dumps() == chain.builder.dumps()
+
+
+async def test_what_is_kept_beside_is_never_the_current_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def current() -> Any:
+        with chain.database.transaction() as connection:
+            return delta_queries.current_version(connection, chain.file_id)
+
+    with a_chain(tmp_path) as chain:
+        grow(chain, 6, length=2 * LARGE)
+        other = parse_notebook(chain.builder.dumps())
+        other.cells[1].source = "theirs" * LARGE
+        versions, label, seen = _versions(chain), Label("theirs", "outside"), []
+        saving = asyncio.create_task(versions.save_beside(other, label))
+        while not saving.done():
+            seen.append(current().epoch)
+            await asyncio.sleep(0)
+        await saving
+        assert len(seen) > 2
+        assert set(seen) == {0}
+        with chain.database.transaction() as connection:
+            kept = delta_queries.list_versions(connection, chain.file_id)
+        assert [one.epoch for one in kept[:2]] == [0, -1]
+        assert chain.version == kept[0] == current()
+        assert kept[1].name == "theirs"
+        content = _content(chain.database, kept[1].id)
+        assert content["cells"][1]["source"] == other.cells[1].source
+        assert Chain(chain.database, chain.file_id).builder.dumps() == chain.builder.dumps()
+
+        insert, stored = delta_queries.insert_version, 0
+
+        def full(*arguments: Any, **named: Any) -> Any:
+            nonlocal stored
+            stored += 1
+            if stored == 2:
+                raise OperationalError("insert", {}, sqlite3.OperationalError("disk is full"))
+            return insert(*arguments, **named)
+
+        monkeypatch.setattr(delta_queries, "insert_version", full)
+        with pytest.raises(OperationalError):
+            await versions.save_beside(other, label)
+        monkeypatch.undo()
+        assert stored == 2
+        assert chain.version == current() == kept[0]
+
+
 async def test_a_large_one_is_weighed_whole_and_purged_whole(tmp_path: Path) -> None:
     with a_chain(tmp_path) as chain:
         grow(chain, 6, length=2 * LARGE)
@@ -195,3 +258,36 @@ async def test_it_is_restored_over_a_server_and_after_its_end(tmp_path: Path) ->
         sources = {cell["id"]: "".join(cell["source"]) for cell in cells}
         expected = {f"c{n}": f"{n}" * LARGE for n in range(8)}
         assert {**expected, "c3": "and on"}.items() <= sources.items()
+
+
+@pytest.mark.server
+async def test_a_server_that_is_killed_while_it_stores_one(tmp_path: Path) -> None:
+    database = tmp_path / ".rtu_magics" / "rtu.db"
+
+    def stored() -> set[bytes]:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as other:
+            rows = other.execute("SELECT DISTINCT version_id FROM rtu_version_pieces")
+            return {row[0] for row in rows}
+
+    with running_server(tmp_path) as server:
+        file_id = await open_notebook(server, "large.ipynb", create=True)
+        async with follow(server, file_id) as client:
+            for n in range(40):
+                await client.add(f"c{n}", f"{n}" * LARGE)
+        url = f"/v1/files/{file_id}"
+        before = await get(server, f"{url}/versions")
+        known = stored()
+        saving = asyncio.create_task(post(server, f"{url}/versions", {"name": "large"}))
+        while not (stored() - known or saving.done()):
+            await asyncio.sleep(0.001)
+        server.process.kill()
+        server.process.wait(10)
+        await asyncio.gather(saving, return_exceptions=True)
+    with running_server(tmp_path) as server:
+        assert await open_notebook(server, "large.ipynb") == file_id
+        after = await get(server, f"{url}/versions")
+        ids = [[one["id"] for one in versions] for versions in (after, before)]
+        assert ids[0][-len(before) :] == ids[1]
+        cells = (await current_notebook(server, file_id))["cells"]
+        sources = {cell["id"]: cell["source"] for cell in cells}
+        assert {f"c{n}": f"{n}" * LARGE for n in range(40)}.items() <= sources.items()
