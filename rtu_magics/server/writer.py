@@ -48,6 +48,7 @@ _AGAIN = 0.05
 _MOST_WAITING = 2_000  # jobs
 
 _HELD = "another program holds its database"
+_REPLACED = "the notebook is just being replaced"
 
 
 class Writer:
@@ -112,13 +113,13 @@ class Writer:
         It is done at once, which saves a turn of the loop, unless the caller knows that more
         follows with which it can share a transaction.
         """
-        if self._retry is not None:
-            if isinstance(job, Call) and job.overtakes:
-                self._call(job)
-                return
-            if len(self._jobs) >= _MOST_WAITING and isinstance(job, Submission) and job.person:
-                self._answers.not_stored(job, _HELD)
-                return
+        if self._retry is not None and isinstance(job, Call) and job.overtakes:
+            self._call(job)
+            return
+        full = len(self._jobs) >= _MOST_WAITING and (self._held or self._retry is not None)
+        if full and isinstance(job, Submission) and job.person:
+            self._answers.not_stored(job, _REPLACED if self._held else _HELD)
+            return
         self._jobs.append(job)
         if more or self._at_work or self._closed:
             self._wake.set()
@@ -128,7 +129,7 @@ class Writer:
             self._wake.set()
 
     def pull(self) -> None:
-        """Take what the twin has now, if nothing is in the way; else it is taken with the next."""
+        """Take what the twin has now; at the end of what is in the way, if something is."""
         if not (self._at_work or self._closed):
             self._work()
 
@@ -222,7 +223,7 @@ class Writer:
             self._wake.set()
             return
         loop = asyncio.get_running_loop()
-        if loop.time() - self._waits_since > _PATIENCE:
+        if loop.time() - self._waits_since > _PATIENCE and not self._held:
             self._waits_since = loop.time()
             jobs, self._jobs = self._jobs, deque()
             for job in jobs:
