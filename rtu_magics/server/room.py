@@ -177,7 +177,7 @@ class Room:
         self._writer.twin = twin
 
     def pull(self) -> None:
-        """Take what the twin has now, unless the store is held."""
+        """Take what the twin has now, unless changes wait; then it is taken before them."""
         self._writer.pull()
 
     def store_later(self, collection: LiveCollection) -> None:

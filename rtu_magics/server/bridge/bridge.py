@@ -26,9 +26,11 @@ from ...tasks import TaskSet
 from ..file.format import DiskBase
 from ..file.merge import name_cells
 from ..file.snapshot import base_of
+from ..notebook.chain import Chain
 from ..outputs.adopt import adopt_outputs
 from ..outputs.cache import Collections
 from .authors import Authors
+from .before import before_of
 from .cells import as_in_file
 from .document import LiveDocument
 from .from_live import mend_ids
@@ -49,6 +51,7 @@ logger = logging.getLogger(__name__)
 _Room = TypeVar("_Room", bound=LiveRoom)
 
 _ROUNDS = 20  # of merging, while a page types on
+_TAKES = 3  # tries to take what pages did
 _AGAIN = 1.0  # seconds after which what could not be stored is tried again
 
 
@@ -99,8 +102,11 @@ class Bridge(Generic[_Room]):
             joined=self._is_joined,
             author=self._pages.author_of,
         )
-        self._builder: NotebookBuilder | None = None
+        self._builder: NotebookBuilder | None = None  # to which the document was brought last
+        self._epoch = notebook.chain.epoch  # of that one
+        self._left: NotebookBuilder | None = None  # the one before, while both are merged anew
         self._scheduled = False
+        self._asked = False  # for what pages did
         self._closed = False
         self._meeting = asyncio.Lock()
         self._tasks = TaskSet()
@@ -140,17 +146,26 @@ class Bridge(Generic[_Room]):
         """Part; the notebook keeps what pages did so far, and its file is its own again."""
         if self._closed:
             return
-        self._part()
+        await self._part()
+        if self._closed:
+            return
         self._leave()
         if self._file.writer is self:
             self._file.writer = None
         await self._tasks.settle()
         self._file.changed()
 
-    def _part(self) -> None:
-        if self._notebook.twin is self:
+    async def _part(self) -> None:
+        """Be the notebook's twin no more, once it has what pages did."""
+        for _ in range(_TAKES):
+            if self._notebook.twin is not self:
+                return
+            self._asked = False
             self._notebook.pull()
-            self._notebook.twin = None
+            if self._asked:
+                break
+            await self._notebook.exclusively(lambda: None)  # whatever is in the way ends first
+        self._notebook.twin = None
 
     def _leave(self) -> None:
         self._closed = True
@@ -193,19 +208,27 @@ class Bridge(Generic[_Room]):
             for index, cell in enumerate(notebook.cells):
                 if self._live.ids[index] != cell.id:
                     self._live.rename(index, cell.id)
-            builder = self._builder = self._notebook.chain.builder
+            builder = self._stands_on(self._notebook.chain)
             follow(self._live, everything(builder), builder, self._shown.outputs_of)
             self._shown.bring(everything=True)
         self._notebook.twin = self
         return True
 
+    def _stands_on(self, chain: Chain) -> NotebookBuilder:
+        self._builder, self._epoch = chain.builder, chain.epoch
+        return chain.builder
+
     # What pages do: asked for by the notebook's writer
 
     def changes(self) -> list[tuple[FileDeltaBase, UUID]]:
         """Return what pages did, as deltas with their authors; the same until it is `took`."""
+        self._asked = True
         if not self._live.touched.content or self._live.busy:
             return []
         chain = self._notebook.chain
+        if chain.epoch != self._epoch:
+            self._merge_anew()
+            return []
         builder = chain.builder
         try:
             found = self._pages.find()
@@ -217,7 +240,7 @@ class Bridge(Generic[_Room]):
             return []
         finally:
             if chain.builder is not builder:
-                self._builder = chain.builder
+                self._stands_on(chain)
         if not found:
             self.took("", True)
         return found
@@ -247,10 +270,10 @@ class Bridge(Generic[_Room]):
         anew = builder is not self._builder
         if not (anew or deltas):
             return
-        self._builder = builder
-        if anew and self._live.touched.content:  # gone back to the store: the page leads
+        if anew and self._live.touched.content:  # what pages did is taken first
             self._later()
             return
+        self._stands_on(self._notebook.chain)
         try:
             if anew:
                 follow(self._live, everything(builder), builder, self._shown.outputs_of)
@@ -311,9 +334,9 @@ class Bridge(Generic[_Room]):
         self._held.saved(content)
         self._spawn(self._held.note(content, disk_hash))
 
-    def replaced_soon(self) -> None:
+    async def replaced_soon(self) -> None:
         """Take what pages did before another program's file replaces it; see `Listener`."""
-        self._part()
+        await self._part()
         self._held.replaced()
 
     def replaced(self) -> None:
@@ -321,10 +344,27 @@ class Bridge(Generic[_Room]):
         if not self._closed:
             self._spawn(self._meet_again())
 
+    def _merge_anew(self) -> None:
+        """Merge what pages did while the notebook began anew: neither undoes the other."""
+        self._notebook.twin = None
+        self._left = self._builder
+        self._spawn(self._meet_again())
+
+    async def _before(self) -> DiskBase | None:
+        """Return what both held before one of them was replaced; None if that has been merged."""
+        left, self._left = self._left, None
+        held = await self._held.take_before()
+        if held is not None or left is None:
+            return held
+        while self._live.busy:  # noqa: ASYNC110  nothing tells when it ends
+            await asyncio.sleep(0.01)
+        raw = before_of(self._live.notebook(), self._live.touched, left)
+        return await asyncio.to_thread(lambda: base_of(as_in_file(raw)))
+
     async def _meet_again(self) -> None:
         try:
             async with self._meeting:
-                before = await self._held.take_before()
+                before = await self._before()
                 if before is None:  # another one, merged together with the one before
                     return
                 await self._meet(before)

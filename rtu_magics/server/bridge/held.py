@@ -53,5 +53,6 @@ class HeldByFile:
         """Return what the file held before others wrote it; None if that has been asked for."""
         before, self._before = self._before, None
         if isinstance(before, dict):
-            return await asyncio.to_thread(base_of, as_in_file(before))
+            held = before
+            return await asyncio.to_thread(lambda: base_of(as_in_file(held)))
         return before

@@ -15,8 +15,8 @@ class NotSaved(OSError):
 class Listener(Protocol):
     """Hears what happens to a room's document and file."""
 
-    def replaced_soon(self) -> None:
-        """Another program wrote the file: what it holds becomes the document."""
+    async def replaced_soon(self) -> None:
+        """Another program wrote the file: what it holds becomes the document after this."""
 
     def replaced(self) -> None:
         """It has; nobody's transaction is open."""

@@ -23,7 +23,7 @@ class BridgedNotebook(LiveNotebook, Protocol):
         """Where it lies below the server's root."""
 
     def pull(self) -> None:
-        """Take what the twin has now, unless the store is held."""
+        """Take what the twin has now, unless changes wait; then it is taken before them."""
 
 
 class BridgedFile(Protocol):

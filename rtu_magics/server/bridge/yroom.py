@@ -118,7 +118,7 @@ class YRoom:
         async def replace(*args: Any, **kwargs: Any) -> None:
             listener = self._listener
             assert listener is not None
-            listener.replaced_soon()
+            await listener.replaced_soon()
             try:
                 await aset(*args, **kwargs)
             finally:
