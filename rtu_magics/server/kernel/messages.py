@@ -34,7 +34,7 @@ def getter(channel: Any, get: Callable[..., Any]) -> Callable[[], Any]:
 
     async def receive_raw() -> dict[str, Any]:
         nonlocal until
-        arrives = socket.recv_multipart()
+        arrives: Any = socket.recv_multipart()
         waits = not arrives.done()
         if not waits and clock() >= until:
             await asyncio.sleep(0)

@@ -258,14 +258,6 @@ class Chain:
         finally:
             self._still = None
 
-    def save_version(
-        self, *, name: str | None = None, reason: str = "save", author: UUID | None = None
-    ) -> VersionRow:
-        """Store the notebook as it is as the next version, at once."""
-        with self.still() as still:
-            label = Label(name, reason, author)
-            return self.keep_version(Kept(still, label, b"".join(still.pieces())))
-
     def keep_version(self, kept: Kept, beside: Kept | None = None) -> VersionRow:
         """Store what the notebook was at some place of this epoch as the new current version.
 
@@ -338,10 +330,8 @@ class Chain:
 
         Parameters
         ----------
-        builder
-            The new content; it is the chain's own from then on.
-        old, new
-            The present and the new content.
+        builder, old, new
+            The new content, the chain's own from then on; the present one and that, to be kept.
         """
         with self.database.transaction() as connection:
             self._keep(connection, old)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from rtu_magics.document import NotebookBuilder
@@ -16,6 +17,7 @@ from rtu_magics.models import (
     Notebook,
 )
 from rtu_magics.server.notebook.chain import Chain
+from rtu_magics.server.notebook.still import Kept, Label
 from rtu_magics.server.notebook.submission import digest_of
 from rtu_magics.server.store import Database, runs
 from rtu_magics.server.store import deltas as delta_queries
@@ -45,6 +47,12 @@ def a_chain(directory: Path, cells: int = 3) -> Iterator[Chain]:
     database.close()
 
 
+def save_version(chain: Chain, *, name: str | None = None, reason: str = "save") -> Any:
+    """Save a version at once."""
+    with chain.still() as still:
+        return chain.keep_version(Kept(still, Label(name, reason), b"".join(still.pieces())))
+
+
 def grow(chain: Chain, count: int, *, length: int = 20, batch: int = 100) -> list[UUID]:
     """Append edits as the writer does; returns their ids."""
     ids = []
@@ -60,7 +68,7 @@ def grow(chain: Chain, count: int, *, length: int = 20, batch: int = 100) -> lis
             ids.append(delta.id)
         chain.commit(staged)
         if chain.needs_version:
-            chain.save_version(reason="automatic")
+            save_version(chain, reason="automatic")
     return ids
 
 

@@ -22,7 +22,7 @@ from rtu_magics.server.store import files as file_queries
 from rtu_magics.server.upkeep import retention as compaction
 from rtu_magics.server.upkeep.retention import compact, versions_to_drop
 
-from .chains import AUTHOR, a_chain, grow, run_cell
+from .chains import AUTHOR, a_chain, grow, run_cell, save_version
 
 NOW = 1_700_000_000.0
 
@@ -70,7 +70,7 @@ async def test_what_is_left_is_whole(tmp_path, small):
         saved = []
         for n in range(10):
             ids += grow(chain, 120)
-            saved.append(chain.save_version(name=f"v{n}" if n % 3 == 0 else None).id)
+            saved.append(save_version(chain, name=f"v{n}" if n % 3 == 0 else None).id)
             await compact(chain)
         again = Chain(chain.database, chain.file_id)
         assert again.builder.nb.model_dump() == chain.builder.nb.model_dump()
@@ -170,7 +170,7 @@ async def test_outputs(tmp_path, small):
     old = time.time() - 3600
     with a_chain(tmp_path) as chain:
         first = run_cell(chain, "c0", "in a version", old)
-        chain.save_version(name="kept")
+        save_version(chain, name="kept")
         earlier = [run_cell(chain, "c0", f"text {n}", old) for n in range(20)]
         recent = [run_cell(chain, "c0", "just now", time.time()) for _ in range(10)]
         shown = run_cell(chain, "c0", "shown", old)
@@ -249,8 +249,8 @@ def test_automatic_versions_are_thinned():
 def test_an_older_database(tmp_path):
     with a_chain(tmp_path) as chain:
         grow(chain, 10)
-        chain.save_version(reason="automatic")
-        chain.save_version(name="mine")
+        save_version(chain, reason="automatic")
+        save_version(chain, name="mine")
         path, file_id, before = chain.database.path, chain.file_id, chain.builder.dumps()
     with sqlite3.connect(path) as old:
         old.execute("PRAGMA journal_mode=DELETE")

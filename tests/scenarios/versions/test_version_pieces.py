@@ -26,7 +26,7 @@ from rtu_magics.server.versions import Versions
 
 from ...helpers.rtu import current_notebook, follow, get, open_notebook, post
 from ...helpers.server import running_server
-from .chains import AUTHOR, a_chain, grow
+from .chains import AUTHOR, a_chain, grow, save_version
 
 LARGE = 100_000  # characters of each of the three cells, or more
 PIECES = schema.version_pieces
@@ -217,7 +217,7 @@ async def test_a_large_one_is_weighed_whole_and_purged_whole(tmp_path: Path) -> 
 async def test_a_database_from_before_there_were_pieces(tmp_path: Path) -> None:
     with a_chain(tmp_path) as chain:
         grow(chain, 6, length=2 * LARGE)
-        version = chain.save_version(name="old")
+        version = save_version(chain, name="old")
         path, file_id, content = chain.database.path, chain.file_id, chain.builder.dumps()
     with closing(sqlite3.connect(path)) as old, old:
         for (one,) in old.execute("SELECT id FROM rtu_versions").fetchall():
