@@ -21,11 +21,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["ForkedProcess", "fork_server"]
+__all__ = ["ForkedProcess", "run_module"]
 
 _ROOT = Path(__file__).parents[2]
 _WAIT = 0.01  # seconds between two looks whether a process has ended
@@ -34,7 +35,7 @@ _WAIT = 0.01  # seconds between two looks whether a process has ended
 class ForkedProcess:
     """A process that was forked elsewhere; as far as tests need it, a `subprocess.Popen`."""
 
-    def __init__(self, ask: Callable[..., Any], pid: int, stdout: IO[str]) -> None:
+    def __init__(self, ask: Callable[..., Any], pid: int, stdout: IO[str] | None) -> None:
         self._ask, self.pid, self.stdout = ask, pid, stdout
         self.returncode: int | None = None
 
@@ -85,17 +86,23 @@ class _ForkServer:
         self._socket, self._lines = ours, ours.makefile("rb")
         atexit.register(self.close)
 
-    def start(self, module: str, arguments: list[str], env: dict[str, str], stderr: IO[Any]) -> Any:
-        """Run a module in a process of its own, as ``python -m`` does."""
-        reads, writes = os.pipe()
-        try:
-            job = {"module": module, "argv": arguments, "env": env, "cwd": os.getcwd()}
-            pid = self._ask(job, [writes, stderr.fileno()])
-        finally:
-            os.close(writes)
-        return ForkedProcess(self._ask, pid, os.fdopen(reads))
+    def start(
+        self,
+        module: str,
+        arguments: list[str],
+        *,
+        env: dict[str, str],
+        cwd: str,
+        stdout: int,
+        stderr: int,
+        first: str = "",
+    ) -> int:
+        job = {"module": module, "argv": arguments, "env": env, "cwd": cwd, "first": first}
+        pid = self.ask(job, [stdout, stderr])
+        assert isinstance(pid, int)
+        return pid
 
-    def _ask(self, message: dict[str, Any], files: list[int] | None = None) -> Any:
+    def ask(self, message: dict[str, Any], files: list[int] | None = None) -> Any:
         with self._lock:
             data = json.dumps(message).encode() + b"\n"
             # A line may be longer than what a socket takes at once.
@@ -115,11 +122,48 @@ class _ForkServer:
 _running: list[_ForkServer] = []
 
 
-def fork_server() -> _ForkServer:
-    """Return the process of ours from which servers are forked; the first call starts it."""
+def run_module(
+    module: str,
+    *arguments: str,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    log: IO[Any],
+    pipe: bool = False,
+    first: Callable[[], None] | None = None,
+) -> ForkedProcess:
+    """Run a module in a process of its own, as ``python -m`` does.
+
+    Parameters
+    ----------
+    module, arguments
+        What is run.
+    env, cwd
+        Its environment, and its directory.
+    log
+        Where it writes what it has to say.
+    pipe
+        Whether its standard output is for the caller instead.
+    first
+        A function of a module, called in the process before anything else.
+    """
     if not _running:
         _running.append(_ForkServer())
-    return _running[0]
+    server = _running[0]
+    reads, writes = os.pipe() if pipe else (-1, log.fileno())
+    try:
+        pid = server.start(
+            module,
+            list(arguments),
+            env=dict(env),
+            cwd=str(cwd or Path.cwd()),
+            stdout=writes,
+            stderr=log.fileno(),
+            first=f"{first.__module__}:{first.__qualname__}" if first else "",
+        )
+    finally:
+        if pipe:
+            os.close(writes)
+    return ForkedProcess(server.ask, pid, os.fdopen(reads) if pipe else None)
 
 
 # The process that is forked
@@ -130,6 +174,7 @@ def _import() -> None:
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # as launch does
 
     import rtu_magics.server.app
+    import rtu_magics.server.http
     import rtu_magics.server.process.own_app  # noqa: F401
 
     assert "rtu_magics.server.process.launch" not in sys.modules  # it reads its environment
@@ -174,6 +219,9 @@ def _main() -> None:
     os.chdir(job["cwd"])
     os.environ.clear()
     os.environ.update(job["env"])
+    if job["first"]:
+        module, _, name = job["first"].partition(":")
+        getattr(import_module(module), name)()
     sys.argv = [job["module"], *job["argv"]]
     runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
 

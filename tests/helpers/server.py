@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from .fork_server import ForkedProcess, fork_server
+from .fork_server import ForkedProcess, run_module
 
 START_TIMEOUT = 120.0
 
@@ -113,7 +113,7 @@ def start_server(
     module
         What is run, if it isn't the server itself.
     preexec_fn
-        Called in the process before that.
+        A function of a module, called in the process before that.
     fresh
         Whether the interpreter has to be a new one, too: the start itself is what is tested.
     """
@@ -123,7 +123,7 @@ def start_server(
     env = {**os.environ, "RTU_SERVER_TOKEN": token}
     process: Any
     with log.open("w") as stderr:
-        if fresh or preexec_fn is not None or sys.platform == "win32":
+        if fresh or sys.platform == "win32":
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *line],
                 env=env,
@@ -134,7 +134,7 @@ def start_server(
                 preexec_fn=preexec_fn,  # noqa: PLW1509  what it calls is made for it
             )
         else:
-            process = fork_server().start(module, line, env, stderr)
+            process = run_module(module, *line, env=env, log=stderr, pipe=True, first=preexec_fn)
     said = _first_line(process)
     if not said:
         process.kill()

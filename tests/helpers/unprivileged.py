@@ -8,9 +8,10 @@ import subprocess
 import sys
 from typing import Any
 
-__all__ = ["drop_rights", "run_unprivileged"]
+__all__ = ["drop_all_rights", "drop_rights", "run_unprivileged"]
 
 _PR_CAPBSET_DROP = 24
+_CAPABILITIES_3 = 0x20080522
 _CAP_CHOWN, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAP_FOWNER = 0, 1, 2, 3
 
 
@@ -31,6 +32,27 @@ def drop_rights(*, chown: bool = False) -> None:
     for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, *more):
         if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
             raise OSError(ctypes.get_errno(), "cannot give up a capability")
+        _give_up_now(libc, capability)
+
+
+def _give_up_now(libc: ctypes.CDLL, capability: int) -> None:
+    """Give up what this process has already; the bounding set is for programs that it starts.
+
+    Layout of the two arguments: capget(2), version 3, of which the first half holds these.
+    """
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_3, 0)
+    sets = (ctypes.c_uint32 * 6)()
+    if libc.capget(header, sets):
+        raise OSError(ctypes.get_errno(), "cannot tell what capabilities there are")
+    for index in range(3):  # effective, permitted, inheritable
+        sets[index] &= ~(1 << capability)
+    if libc.capset(header, sets):
+        raise OSError(ctypes.get_errno(), "cannot give up a capability")
+
+
+def drop_all_rights() -> None:
+    """Give up the right to give files away, too."""
+    drop_rights(chown=True)
 
 
 def run_unprivileged(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:

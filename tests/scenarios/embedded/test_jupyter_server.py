@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from rtu_magics.embedded import STATE_DIR, find_server, open_server
 from rtu_magics.errors import EmbeddedServerError
 
+from ...helpers.fork_server import run_module
 from ...helpers.server import free_port
 
 pytestmark = pytest.mark.server
@@ -26,12 +25,12 @@ def jupyter(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     root = tmp_path / "work"
     root.mkdir()
     hashed = "argon2:$argon2id$v=19$m=10240,t=10,p=8$c29tZXNhbHQ$c29tZWhhc2g"
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command = ["--no-browser", "--allow-root"]
     command += [f"--port={free_port()}", "--ServerApp.port_retries=0"]
     command += ["--IdentityProvider.token=", f"--PasswordIdentityProvider.hashed_password={hashed}"]
     env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=root, env=env, stdout=log, stderr=log)
+        process = run_module("jupyter_server", *command, cwd=root, env=env, log=log)
     try:
         yield root, process.pid
     finally:

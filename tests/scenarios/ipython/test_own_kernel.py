@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from jupyter_client.blocking import BlockingKernelClient
 
 from rtu_magics.embedded.registry import read_address
 
+from ...helpers.fork_server import run_module
 from ...helpers.server import free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(240)]
@@ -69,12 +68,12 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
         (root / f"{name}.ipynb").write_text(
             '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
         )
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command = ["--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=secret"]
     env = {k: v for k, v in os.environ.items() if not k.startswith("RTU_")}
     env |= {"JUPYTER_RUNTIME_DIR": str(runtime), "IPYTHONDIR": str(home / "ipython")}
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=root, env=env, stdout=log, stderr=log)
+        process = run_module("jupyter_server", *command, cwd=root, env=env, log=log)
     try:
         for _ in range(600):
             if read_address(root / ".rtu_magics") is not None:

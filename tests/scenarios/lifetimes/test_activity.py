@@ -7,8 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ import rtu_magics
 from rtu_magics.errors import KernelError, RemoteCellError
 from rtu_magics.session import Session
 
+from ...helpers.fork_server import ForkedProcess, run_module
 from ...helpers.server import free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.timeout(240)]
@@ -32,21 +31,20 @@ TOKEN = {"Authorization": "token secret"}
 
 
 @contextmanager
-def jupyter(home: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def jupyter(home: Path, *arguments: str) -> Iterator[tuple[str, ForkedProcess]]:
     root, port = home / "work", free_port()
     root.mkdir()
     cell = {"cell_type": "code", "id": "one", "metadata": {}, "source": "x = 1"}
     cell |= {"outputs": [], "execution_count": None}
     content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (root / "a.ipynb").write_text(json.dumps(content))
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command = ["--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=secret"]
     env = {k: v for k, v in os.environ.items() if not k.startswith("RTU_")}
     env |= {"JUPYTER_RUNTIME_DIR": str(home / "runtime")}
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, *arguments], cwd=root, env=env, stdout=log, stderr=log
-        )
+        command += arguments
+        process = run_module("jupyter_server", *command, cwd=root, env=env, log=log)
     try:
         for _ in range(600):
             if (root / ".rtu_magics" / "server.json").exists():

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from websockets.asyncio.client import connect
 
 from rtu_magics.embedded.registry import read_address
 
+from ...helpers.fork_server import run_module
 from ...helpers.server import free_port
 
 pytestmark = pytest.mark.server
@@ -37,7 +36,7 @@ def jupyter(folder: Path, *arguments: str, token: str = "", config: str = "") ->
     (root / "a.ipynb").write_text(
         json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
     )
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command = ["--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.port_retries=0"]
     if config:
         (folder / "config.py").write_text(config)
@@ -47,9 +46,8 @@ def jupyter(folder: Path, *arguments: str, token: str = "", config: str = "") ->
     env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(folder / "runtime")}
     env |= {"JUPYTER_CONFIG_DIR": str(folder / "settings")}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, *arguments], cwd=root, env=env, stdout=log, stderr=log
-        )
+        command += arguments
+        process = run_module("jupyter_server", *command, cwd=root, env=env, log=log)
     try:
         for _ in range(600):
             if (root / ".rtu_magics" / "server.json").exists():

@@ -8,8 +8,6 @@ import json
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ...helpers.fork_server import ForkedProcess, run_module
 from ...helpers.processes import running
 from ...helpers.rtu import NotebookClient, call, follow, get, open_notebook, post
 from ...helpers.server import RunningServer, child_pids, free_port
@@ -38,17 +37,13 @@ PID = "import os\nprint(os.getpid(), flush=True)\n" + LOOP
 
 
 @contextmanager
-def jupyter_server(root: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def jupyter_server(root: Path, *options: str) -> Iterator[ForkedProcess]:
     """Run a plain Jupyter Server."""
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command = ["--no-browser", "--allow-root"]
     environment = {**os.environ, "JUPYTER_RUNTIME_DIR": str(root / ".runtime")}
     with (root / "jupyter.log").open("a") as log:
-        process = subprocess.Popen(
-            [*command, f"--ServerApp.root_dir={root}", *options],
-            stdout=log,
-            stderr=log,
-            env=environment,
-        )
+        command += [f"--ServerApp.root_dir={root}", *options]
+        process = run_module("jupyter_server", *command, env=environment, log=log)
     with running(process):
         yield process
 
@@ -140,7 +135,7 @@ class Pair:
     """A server and the gateway that runs its kernels."""
 
     server: RunningServer
-    gateway: subprocess.Popen[bytes]
+    gateway: ForkedProcess
     gateway_url: str
     secret: str
     wire: Wire

@@ -30,7 +30,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
     def few() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
 
-    found = start_server(tmp_path, preexec_fn=few)
+    found = start_server(tmp_path, preexec_fn=few, fresh=True)
     try:
         yield found
     finally:

@@ -19,7 +19,7 @@ import pytest
 
 from ....helpers.rtu import call, follow, get, open_notebook
 from ....helpers.server import RunningServer, start_server
-from ....helpers.unprivileged import drop_rights
+from ....helpers.unprivileged import drop_all_rights, drop_rights
 from ..test_disk import change, eventually, load, sources
 
 pytestmark = [pytest.mark.server, pytest.mark.skipif(sys.platform != "linux", reason="Linux only")]
@@ -205,7 +205,7 @@ async def test_another_users_file_keeps_its_owner(write_notebook: Any, tmp_path:
     """Where the system does not let it be given away, its bytes are changed in place."""
     if os.geteuid():
         pytest.skip("only the superuser can make another user's file")
-    server = start_server(tmp_path, preexec_fn=lambda: drop_rights(chown=True))
+    server = start_server(tmp_path, preexec_fn=drop_all_rights)
     try:
         path = write_notebook(tmp_path / "n.ipynb", "x = 1")
         os.chown(path, 12345, 12345)
