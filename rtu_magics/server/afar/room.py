@@ -109,7 +109,7 @@ class RemoteRoom:
 
     def _begin(self, ydoc: Any) -> None:
         self.ydoc = ydoc
-        self.awareness = Awareness(ydoc)
+        self.awareness = Awareness(Doc())  # of no client here: it never lets go of its own
         self.awareness.set_local_state(None)
         self._content = LiveDocument(ydoc)
         self._state: Map = ydoc.get("state", type=Map)
@@ -118,6 +118,11 @@ class RemoteRoom:
     def is_open(self) -> bool:
         """Whether it is connected."""
         return self._receiving is not None and not self._receiving.done()
+
+    @property
+    def writer(self) -> int:
+        """The client that writes what our people do."""
+        return int(self.ydoc.client_id)
 
     @property
     def is_alone(self) -> bool:

@@ -61,7 +61,9 @@ class Authors:
         """Return the author of what a client did; of what cannot be told, whoever was last."""
         user = self._user(client)
         if user is None:
-            alone = [found for one in list(self._states()) if (found := self._user(one))]
+            users = [self._user(one) for one in list(self._states())]
+            # Those of ours are there under clients that write nothing.
+            alone = [found for found in users if found is not None and not found.get("rtu")]
             if self._latest is not None and len(alone) != 1:
                 return self._latest
             user = alone[0] if len(alone) == 1 else _NOBODY
@@ -73,7 +75,7 @@ class Authors:
         user = state.get("user") if isinstance(state, Mapping) else None
         if not isinstance(user, Mapping) or not isinstance(user.get("username"), str):
             return None
-        return None if user.get("rtu") else user
+        return user
 
     def _store(self, user: Mapping[str, Any]) -> UUID:
         handle = shown(str(user["username"]))[:_LONGEST] or "jupyterlab"

@@ -92,7 +92,7 @@ class Bridge(Generic[_Room]):
         self._past = Past()
         self._pages = Pages(notebook, self._live, self._authors, self._past)
         self._held = HeldByFile(file)
-        self._people = People(room.awareness, people)
+        self._people = People(room.awareness, people, room.writer)
         self._broken = broken
         self._shown = Shown(
             notebook,

@@ -37,6 +37,10 @@ class LiveRoom(Protocol):
         """Who is in the room, a ``pycrdt.Awareness``."""
 
     @property
+    def writer(self) -> int | None:
+        """The client that writes what our people do, None where others write as it, too."""
+
+    @property
     def is_alone(self) -> bool:
         """Whether no page is in the room."""
 

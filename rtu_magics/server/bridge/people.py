@@ -53,14 +53,18 @@ class People:
         The document's.
     everybody
         Returns who follows the notebook.
+    writer
+        The client that writes what they do, where that is no other's: a person who is here alone
+        appears as that one, so that others know whose edits they are.
     """
 
     def __init__(
         self,
         awareness: Any,
         everybody: Callable[[], Iterable[UpdateUserFileSubscriptionEventData]],
+        writer: int | None = None,
     ) -> None:
-        self._awareness, self._everybody = awareness, everybody
+        self._awareness, self._everybody, self._writer = awareness, everybody, writer
         self._shown: dict[int, tuple[Any, float]] = {}  # what is said of each, and since when
         self._clocks: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -81,6 +85,8 @@ class People:
         self._timer = self._loop.call_later(_LOOK_EVERY, self._look)
         now = self._loop.time()
         here = {client_id_of(one.user_id): _state(one) for one in self._everybody()}
+        if self._writer is not None and len(here) == 1:
+            here = {self._writer: next(iter(here.values()))}
         changes: dict[int, Any] = {client: None for client in self._shown if client not in here}
         for client, state in here.items():
             shown, since = self._shown.get(client, (None, 0.0))

@@ -73,6 +73,10 @@ class YRoom:
         return self.room.awareness
 
     @property
+    def writer(self) -> None:
+        """The room's own client writes: what another program did to the file, too."""
+
+    @property
     def is_alone(self) -> bool:
         """Whether no page is in the room."""
         return not (set(self.room.clients) - {self._client})
