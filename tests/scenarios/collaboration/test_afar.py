@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -321,3 +322,27 @@ def test_from_a_notebook(afar: Afar, shell: Shell) -> None:
         f"AuthenticationFailed: {url} does not accept the token; check it (RTU_TOKEN, --token), or "
         "get a new one"
     )
+
+
+PLAY = """import sys, nbformat
+from nbclient import NotebookClient
+notebook = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+nbformat.write(notebook, "played.ipynb")"""
+
+
+def test_the_shipped_notebook_beside_live_collaboration(afar: Afar, tmp_path: Path) -> None:
+    """Elsewhere it is played in an environment without it."""
+    shipped = Path(__file__).parents[3] / "notebooks" / "04_join_jupyterlab.ipynb"
+    subprocess.run(
+        [afar.lab.python, "-c", PLAY, str(shipped)], check=True, cwd=tmp_path, timeout=300
+    )
+    played = load(tmp_path / "played.ipynb")["cells"]
+    for cell in played:
+        for text in cell["metadata"].get("shows", []):
+            assert text in json.dumps(cell["outputs"], ensure_ascii=False), cell["source"]
+    said = json.dumps(played)
+    assert "JupyterLab is ready" in said
+    assert "has no rtu_magics but JupyterLab's live collaboration" in said
+    lesson = load(tmp_path / "lab" / "lesson.ipynb")["cells"]
+    assert lesson[-1]["outputs"][0]["text"] == ["forty-five: 45\n"]
