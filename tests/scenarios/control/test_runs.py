@@ -226,3 +226,33 @@ async def test_clearing(shared_server, write_notebook):
         assert (await call(shared_server, "POST", path, {})).json() == {"cell_ids": []}
         missing = await call(shared_server, "POST", path, {"cell_ids": ["nosuch"]})
         assert (missing.status_code, missing.json()["message"]) == (404, "there is no cell nosuch")
+
+
+async def test_two_people_run_what_may_fail_at_once(shared_server, write_notebook):
+    write_notebook(shared_server.root / "may.ipynb", "raise ValueError('no')", "print('on')")
+    file_id = await open_notebook(shared_server, "may.ipynb")
+    async with follow(shared_server, file_id) as me, follow(shared_server, file_id) as other:
+        await me.change(
+            "cell_metadata", "update", {"path": ["tags"], "value": ["raises-exception"]}, "c1"
+        )
+        await launch(shared_server, me)
+        for _ in range(5):
+            deltas = [client.delta("cell_execute", "execute_all") for client in (me, other)]
+            await asyncio.gather(me.submit(deltas[0]), other.submit(deltas[1]))
+            for client in (me, other):
+                left = {(delta["id"], cell) for delta in deltas for cell in ("c1", "c2")}
+                while left:
+                    message = await client.wait_for("bulk_cell_state_update_event")
+                    for state in message["data"]["cell_states"]:
+                        if not state["state"].startswith("finished_"):
+                            continue
+                        left.discard((state.get("execution_id"), state["cell_id"]))
+                        expected = "expected_error" if state["cell_id"] == "c1" else None
+                        assert state.get("reason") == expected, state
+            runs = await get(shared_server, f"/v1/files/{file_id}/runs")
+            for delta in deltas:
+                (run,) = (run for run in runs if run["execution_id"] == delta["id"])
+                collection = await get(
+                    shared_server, f"/outputs/collection/{run['collections']['c2']}"
+                )
+                assert texts(collection) == "on\n"
