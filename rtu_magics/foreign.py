@@ -9,6 +9,7 @@ of them are shown through here. Pure: strings in, strings out.
 
 from __future__ import annotations
 
+import functools
 import re
 
 __all__ = ["STAND_IN", "shown", "streamed"]
@@ -23,10 +24,11 @@ _UNSEEN = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e007f\ud800-\udfff"
 )
-_ORDERS = re.compile(f"[{_UNSEEN}]")
-_SOME = re.compile(f"[{_UNSEEN}\t\n]")
-_BREAKS = re.compile("[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]+")
-_COLOUR = re.compile(r"\x1b\[([0-9;:]{0,64})m")
+_ORDERS = f"[{_UNSEEN}]"
+_SOME = f"[{_UNSEEN}\t\n]"
+_BREAKS = "[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]+"
+_COLOUR = r"\x1b\[([0-9;:]{0,64})m"
+_compiled = functools.cache(re.compile)  # with the first text: loading the extension needs none
 
 _LOOKS = frozenset([0, 1, 2, 3, 4, 7, 9, *range(21, 28), 29, *range(30, 50), 59, *range(90, 108)])
 """Parameters of SGR (ECMA-48, 8.3.117) that change how text looks; neither hidden nor blinking."""
@@ -59,13 +61,13 @@ def shown(
     if width is not None and len(text) > width:
         text = f"{text[: max(0, width - 1)]}…"
     if not lines:
-        if _SOME.search(text) is None:
+        if _compiled(_SOME).search(text) is None:
             return text
-        text = _BREAKS.sub(" ", text)
-    if _ORDERS.search(text) is None:
+        text = _compiled(_BREAKS).sub(" ", text)
+    if _compiled(_ORDERS).search(text) is None:
         return text
     text = text.replace("\r\n", "\n")
-    return _coloured(text) if colours else _ORDERS.sub(STAND_IN, text)
+    return _coloured(text) if colours else _compiled(_ORDERS).sub(STAND_IN, text)
 
 
 def streamed(text: str) -> str:
@@ -78,7 +80,7 @@ def streamed(text: str) -> str:
     >>> streamed("50 %\r100 %\x1b[2K\n")
     '50 %\r100 %·[2K\n'
     """
-    if _ORDERS.search(text) is None:
+    if _compiled(_ORDERS).search(text) is None:
         return text
     return "\r".join(_coloured(piece, close=False) for piece in text.split("\r"))
 
@@ -86,14 +88,14 @@ def streamed(text: str) -> str:
 def _coloured(text: str, *, close: bool = True) -> str:
     """Return text with what only colours it, and with an end to what it leaves open."""
     parts, at, open_ = [], 0, False
-    for found in _COLOUR.finditer(text):
-        parts.append(_ORDERS.sub(STAND_IN, text[at : found.start()]))
+    for found in _compiled(_COLOUR).finditer(text):
+        parts.append(_compiled(_ORDERS).sub(STAND_IN, text[at : found.start()]))
         kept = _looks(found[1])
         if kept is not None:
             parts.append(f"\x1b[{kept}m")
             open_ = kept not in ("", "0")
         at = found.end()
-    parts.append(_ORDERS.sub(STAND_IN, text[at:]))
+    parts.append(_compiled(_ORDERS).sub(STAND_IN, text[at:]))
     if open_ and close:
         parts.append("\x1b[0m")
     return "".join(parts)

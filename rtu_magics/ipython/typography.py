@@ -6,6 +6,7 @@ from a page; what is typed looks right, so the answer has to name the character.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection
 
@@ -13,10 +14,11 @@ __all__ = ["slip"]
 
 _DASHES = "‐‑‒–—―−﹘﹣－"
 _QUOTES = "“”„‟«»‘’‚‛＂＇"
-_WORDS = re.compile(r"""(?:"[^"]*"|'[^']*'|[^ \t\n"'])+""")
-_NO_SPACE = re.compile(r"[\xa0\u2007\u202f]+(?P<option>-+[A-Za-z][\w-]*)")
-_OPTION = re.compile(rf"[-{_DASHES}]+(?P<name>[A-Za-z][\w{_DASHES}-]*)(?P<value>=.*)?")
-_PLACE = re.compile(rf"[{_DASHES}](?P<last>\d+)|(?P<first>\d+)[{_DASHES}](?P<to>\d+)")
+_WORDS = r"""(?:"[^"]*"|'[^']*'|[^ \t\n"'])+"""
+_NO_SPACE = r"[\xa0\u2007\u202f]+(?P<option>-+[A-Za-z][\w-]*)"
+_OPTION = rf"[-{_DASHES}]+(?P<name>[A-Za-z][\w{_DASHES}-]*)(?P<value>=.*)?"
+_PLACE = rf"[{_DASHES}](?P<last>\d+)|(?P<first>\d+)[{_DASHES}](?P<to>\d+)"
+_compiled = functools.cache(re.compile)  # with the first magic: loading the extension needs none
 
 
 def slip(line: str, options: Collection[str], *, places: bool) -> str | None:
@@ -42,13 +44,13 @@ def slip(line: str, options: Collection[str], *, places: bool) -> str | None:
     >>> slip("'–all' – --all", ["--all"], places=True) is None
     True
     """
-    for found in _WORDS.finditer(line):
+    for found in _compiled(_WORDS).finditer(line):
         word = found[0]
         if word[0] in _QUOTES:
             inside = re.match(rf"[{_QUOTES}]+([^{_QUOTES}]*)", line[found.start() :])
             name = inside[1].strip() if inside is not None else ""
             return f'{word[0]} is a typographic quote; write straight ones: "{name or "…"}"'
-        joined = _NO_SPACE.search(word) if word[0] not in "\"'" else None
+        joined = _compiled(_NO_SPACE).search(word) if word[0] not in "\"'" else None
         if joined is not None:
             return f"the space before {joined['option']} is a non-breaking one; type it anew"
         if re.search(f"[{_DASHES}]", word) is None:
@@ -56,7 +58,7 @@ def slip(line: str, options: Collection[str], *, places: bool) -> str | None:
         meant = _straight_option(word, options)
         if meant is not None:
             return f"{word} begins with a typographic dash; write {meant}"
-        place = _PLACE.fullmatch(word) if places else None
+        place = _compiled(_PLACE).fullmatch(word) if places else None
         if place is not None:
             meant = f"-{place['last']}" if place["last"] else f"{place['first']}-{place['to']}"
             return f"{word} has a typographic dash; write {meant}"
@@ -64,7 +66,7 @@ def slip(line: str, options: Collection[str], *, places: bool) -> str | None:
 
 
 def _straight_option(word: str, options: Collection[str]) -> str | None:
-    found = _OPTION.fullmatch(word)
+    found = _compiled(_OPTION).fullmatch(word)
     if found is None:
         return None
     name = re.sub(f"[{_DASHES}]", "-", found["name"])
