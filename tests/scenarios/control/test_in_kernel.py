@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,9 +211,11 @@ def test_scratch(kernel: Kernel, work: Path) -> None:
 
 def test_clear(kernel: Kernel, work: Path) -> None:
     kernel.ok("%%rtu_exec\nprint('to be cleared')")
+    assert re.search(r"ok \[\d+\]", kernel.ok("%rtu_cells").text.splitlines()[-1])
     assert kernel.ok("%rtu_clear -1").text == "cleared the outputs of 1 cell\n"
     assert kernel.ok("%rtu_clear -1").text == "there were no outputs to clear\n"
     assert "outputs" not in kernel.ok("%rtu_show -1").text
+    assert not re.search(r"ok|\[\d+\]", kernel.ok("%rtu_cells").text.splitlines()[-1])
     kernel.ok("%%rtu_exec\nprint('again')")
     assert kernel.ok("%rtu_clear").text.startswith("cleared the outputs of ")
     kernel.ok("%rtu_save")

@@ -33,6 +33,13 @@ def test_cell_table() -> None:
     assert render.cell_table([]) == "the notebook has no cells yet; %%rtu_add adds one"
 
 
+def test_a_cleared_cell_has_no_count_although_its_file_had_one() -> None:
+    cell = CodeCell(id="b", source="x = 1", execution_count=7)
+    assert render.state_word(CellView(1, "b", cell)) == "[7]"
+    cleared = CellState(cell_id="b", state="not_run")
+    assert render.state_word(CellView(1, "b", cell, cleared)) == ""
+
+
 def test_status() -> None:
     status = SessionStatus(
         name="lesson",
