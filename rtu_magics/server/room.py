@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -28,7 +28,7 @@ from .kernel.variables import Variables
 from .limits.settings import Limits
 from .notebook.chain import MAX_EVENT_BYTES, Chain, HistoryGone
 from .notebook.jobs import Call, Submission
-from .notebook.presence import Presence
+from .notebook.presence import Presence, Somebody
 from .outputs.cache import Collections
 from .outputs.collection import LiveCollection
 from .ports import LiveDocuments, Twin
@@ -271,6 +271,14 @@ class Room:
             return False
         self.send("update_user_file_subscription_event", data)
         return True
+
+    def others_here(self, people: Iterable[Somebody]) -> None:
+        """Note who has it open in a page, and tell everybody what has changed."""
+        changed, gone = self.presence.others(people)
+        for data in changed:
+            self.send("update_user_file_subscription_event", data)
+        for user_id in gone:
+            self.send("remove_user_file_subscription_event", {"user_id": str(user_id)})
 
     def tell_presence(self, connection: Connection) -> None:
         """Tell everybody what somebody is now."""

@@ -103,6 +103,7 @@ class NotebookClient(RawClient):
     file_id: str
     version_id: str
     head: str
+    reply: dict[str, Any]  # to its subscription
 
     @property
     def files(self) -> str:
@@ -214,6 +215,7 @@ async def follow(server: RunningServer, file_id: str) -> AsyncIterator[NotebookC
         client.version_id = file["current_version_id"]
         reply = await client.subscribe(from_version_id=client.version_id)
         assert reply["event"] == "subscribe_reply", reply
+        client.reply = reply["data"]
         client.head = reply["data"]["latest_delta_id"]
         yield client
 

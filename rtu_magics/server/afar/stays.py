@@ -231,7 +231,7 @@ class Stays:
                 there,
                 self._collections,
                 runs=ExecutionStates(lambda: executor.states, lambda: executor.busy),
-                people=notebook.presence.everybody,
+                people=notebook.presence.connected,
                 broken=partial(self._gone, stay),
             )
             await bridge.attach(there.base)

@@ -70,6 +70,14 @@ class Authors:
         self._latest = self._store(user)
         return self._latest
 
+    def person(self, client: int) -> tuple[UUID, str] | None:
+        """Return the id and the name of who is there as a client; None if it does not say."""
+        user = self._user(client)
+        if user is None:
+            return None
+        user_id = self._store(user)
+        return user_id, self._known[user_id]
+
     def _user(self, client: int | None) -> Mapping[str, Any] | None:
         state = None if client is None else self._states().get(client)
         user = state.get("user") if isinstance(state, Mapping) else None

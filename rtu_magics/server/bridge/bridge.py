@@ -43,6 +43,7 @@ from .ports import BridgedFile, BridgedNotebook
 from .shown import ExecutionStates, Shown
 from .to_live import everything, follow, touched_by
 from .touched import Touched
+from .visitors import Visitors
 
 __all__ = ["Bridge"]
 
@@ -93,6 +94,13 @@ class Bridge(Generic[_Room]):
         self._pages = Pages(notebook, self._live, self._authors, self._past)
         self._held = HeldByFile(file)
         self._people = People(room.awareness, people, room.writer)
+        self._visitors = Visitors(
+            room.awareness,
+            self._live,
+            self._authors,
+            ours=lambda: self._people.clients,
+            tell=notebook.others_here,
+        )
         self._broken = broken
         self._shown = Shown(
             notebook,
@@ -140,6 +148,7 @@ class Bridge(Generic[_Room]):
             self._leave()
             raise
         self._people.start()
+        self._visitors.start()
         self._file.changed()
 
     async def detach(self) -> None:
@@ -172,6 +181,7 @@ class Bridge(Generic[_Room]):
         if self._due is not None:
             self._due.cancel()
         self._shown.close()
+        self._visitors.stop()
         self._people.stop()
         self._live.unwatch()
         if self._subscription is not None:

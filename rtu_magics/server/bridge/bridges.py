@@ -131,7 +131,7 @@ class Bridges:
             YRoom(room),
             self._collections,
             runs=runs,
-            people=notebook.presence.everybody,
+            people=notebook.presence.connected,
             broken=broken,
         )
         try:

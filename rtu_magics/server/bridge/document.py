@@ -92,6 +92,11 @@ class LiveDocument:
                 if outputs or key not in _OF_RUNS
             }
 
+    def source_text(self, index: int) -> Text:
+        """Return a cell's source as the document has it."""
+        text: Text = self._cells[index]["source"]
+        return text
+
     def metadata(self) -> dict[str, Any]:
         """Return the notebook's metadata."""
         found = _plain(self._meta.get("metadata"))

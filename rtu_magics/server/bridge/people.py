@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -80,6 +80,11 @@ class People:
             self._timer.cancel()
         self._say(dict.fromkeys(self._shown))
         self._shown = {}
+
+    @property
+    def clients(self) -> Container[int]:
+        """The clients as which they appear."""
+        return self._shown.keys()
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(_LOOK_EVERY, self._look)

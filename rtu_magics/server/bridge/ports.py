@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from ...models import Notebook
 from ..file.format import DiskBase
 from ..file.live import LiveWriter
 from ..ports import LiveNotebook, Twin
+from .visitors import Visitor
 
 __all__ = ["BridgedFile", "BridgedNotebook"]
 
@@ -21,6 +23,9 @@ class BridgedNotebook(LiveNotebook, Protocol):
     @property
     def path(self) -> str:
         """Where it lies below the server's root."""
+
+    def others_here(self, people: Iterable[Visitor]) -> None:
+        """Note who has it open in a page, and tell everybody what has changed."""
 
     def pull(self) -> None:
         """Take what the twin has now, unless changes wait; then it is taken before them."""

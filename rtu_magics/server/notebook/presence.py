@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Protocol
 from uuid import UUID
 
 from ...foreign import shown
@@ -11,7 +13,7 @@ from ...models import UpdateUserFileSubscriptionEventData
 from ..access.people import Person
 from ..wire.connection import Connection
 
-__all__ = ["Here", "Presence", "could_be_cell"]
+__all__ = ["Here", "Presence", "Somebody", "could_be_cell"]
 
 _LONGEST_ID = 64  # characters of a cell's id (nbformat)
 
@@ -41,6 +43,26 @@ class Here:
     at: datetime
 
 
+class Somebody(Protocol):
+    """Somebody who is here without a connection: in a page of the notebook's live document."""
+
+    @property
+    def user_id(self) -> UUID:
+        """As the store has them."""
+
+    @property
+    def name(self) -> str:
+        """What people call them."""
+
+    @property
+    def cell_id(self) -> str | None:
+        """The cell in which they are."""
+
+    @property
+    def at(self) -> datetime:
+        """Since when they are there."""
+
+
 def could_be_cell(cell_id: str | None) -> bool:
     """Return whether somebody may say that they are there: in a cell, or in none.
 
@@ -61,6 +83,7 @@ class Presence:
     def __init__(self, file_id: UUID) -> None:
         self._file_id = file_id
         self._places: dict[Connection, _Place] = {}
+        self._others: dict[UUID, Somebody] = {}
 
     def enter(self, connection: Connection) -> UpdateUserFileSubscriptionEventData | None:
         """Note that a connection follows the notebook; returns what to tell everybody."""
@@ -95,6 +118,16 @@ class Presence:
         place = self._places.get(connection)
         return None if place is None else self._data(place)
 
+    def others(
+        self, people: Iterable[Somebody]
+    ) -> tuple[list[UpdateUserFileSubscriptionEventData], list[UUID]]:
+        """Note who is here without a connection; returns what to tell, and who is gone."""
+        before, connected = self._others, {place.person.id for place in self._places.values()}
+        self._others = {one.user_id: one for one in people if one.user_id not in connected}
+        changed = [one for key, one in self._others.items() if before.get(key) != one]
+        gone = [key for key in before if key not in self._others and key not in connected]
+        return [self._of(one) for one in changed], gone
+
     def by_user(self) -> dict[UUID, Here]:
         """Return who is here, by user id."""
         found: dict[UUID, Here] = {}
@@ -103,16 +136,32 @@ class Presence:
             known.connections += 1
             if place.at >= known.at:
                 known.cell_id, known.at = place.cell_id, place.at
+        for other in self._others.values():
+            found.setdefault(other.user_id, Here(1, other.cell_id, other.at))
         return found
 
     def everybody(self) -> list[UpdateUserFileSubscriptionEventData]:
         """Return one entry per person, from the connection they used last."""
+        return [*self.connected(), *(self._of(one) for one in self._others.values())]
+
+    def connected(self) -> list[UpdateUserFileSubscriptionEventData]:
+        """Return the same without those who are here without a connection."""
         latest: dict[UUID, _Place] = {}
         for place in self._places.values():
             known = latest.get(place.person.id)
             if known is None or known.at <= place.at:
                 latest[place.person.id] = place
         return [self._data(place) for place in latest.values()]
+
+    def _of(self, other: Somebody) -> UpdateUserFileSubscriptionEventData:
+        return UpdateUserFileSubscriptionEventData(
+            user_id=other.user_id,
+            file_id=self._file_id,
+            subscribed=True,
+            last_event_at=other.at,
+            cell_id_selected=other.cell_id if could_be_cell(other.cell_id) else None,
+            user_name=other.name,
+        )
 
     def _data(self, place: _Place) -> UpdateUserFileSubscriptionEventData:
         role = place.person.role_in(self._file_id)

@@ -2,8 +2,8 @@
 
 Runs in the environment of jupyter-collaboration. Commands come as lines on stdin, each is answered
 by a line of JSON: ``type CELL TEXT`` (appended), ``insert CELL PLACE TEXT``, ``add PLACE ID``,
-``delete CELL``, ``move CELL PLACE``, ``undo``, ``redo``, ``offline``, ``online``, ``sources``,
-``notebook``, ``people``, ``save``, ``leave``. CELL and PLACE count from 0.
+``delete CELL``, ``cursor CELL PLACE``, ``move CELL PLACE``, ``undo``, ``redo``, ``offline``,
+``online``, ``sources``, ``notebook``, ``people``, ``save``, ``leave``. CELL and PLACE count from 0.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from jupyter_ydoc import YNotebook
 from pycrdt import (
+    Assoc,
     Awareness,
     Doc,
     Map,
@@ -66,6 +67,9 @@ class Page:
             found = self.notebook.get(deduplicate=False)
             states = [cell.get("execution_state") for cell in self.cells]
             return {**found, "states": states}
+        if command == "cursor":
+            self._point(*map(int, rest.split()))
+            return []
         if command == "people":
             return [state for state in self.awareness.states.values() if state]
         if command in ("undo", "redo"):
@@ -74,6 +78,13 @@ class Page:
             with self.doc.transaction(origin="page"):
                 getattr(self, f"_{command}")(*rest.split(" ", {"insert": 2}.get(command, 1)))
         return [str(cell["source"]) for cell in self.cells]
+
+    def _point(self, index: int, place: int) -> None:
+        """Put the cursor before a character, as JupyterLab says where it is."""
+        head = self.cells[index]["source"].sticky_index(place, Assoc.AFTER).to_json()
+        head |= {"type": None, "tname": None}
+        cursor = {"anchor": head, "head": head, "primary": True, "empty": True}
+        self.awareness.set_local_state_field("cursors", [cursor])
 
     def _type(self, index: str, text: str) -> None:
         source = self.cells[int(index)]["source"]

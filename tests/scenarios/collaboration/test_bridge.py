@@ -196,6 +196,37 @@ async def test_another_program_writes_the_file(
         await all_hold(lab, file_id, page, ["x = 10000", *wanted[1:], "m"], path)
 
 
+async def test_who_is_in_the_page_is_here(
+    live_lab: Lab,
+    open_page: OpenPage,
+    write_live: WriteLive,
+) -> None:
+    """With their name, their cell, and until they leave; an edit of theirs has the same author."""
+    path = write_live("x = 1", "y = 2")
+    file_id = await open_notebook(live_lab, path.name)
+    page = await asyncio.to_thread(open_page, live_lab, path.name, "ada")
+
+    def is_ada(message: Any) -> bool:
+        return message["data"]["user_name"] == "ada"
+
+    async with follow(live_lab, file_id) as client:
+        shown = "update_user_file_subscription_event"
+        here = [one for one in client.reply["user_subscriptions"] if one["user_name"] == "ada"]
+        ada = (here or [(await client.wait_for(shown, is_ada))["data"]])[0]
+        await ask(page, "cursor 1 2")
+        told = await client.wait_for(shown, lambda m: is_ada(m) and m["data"]["cell_id_selected"])
+        assert told["data"]["cell_id_selected"] == "c2"
+        await ask(page, "type 0 0")
+        event = await client.wait_for("new_delta_event")
+        assert event["data"]["created_by_id"] == ada["user_id"]
+        async with follow(live_lab, file_id) as other:
+            people = {one["user_name"]: one for one in other.reply["user_subscriptions"]}
+            assert people["ada"]["cell_id_selected"] == "c2"
+        await asyncio.to_thread(page.leave)
+        gone = await client.wait_for("remove_user_file_subscription_event")
+        assert gone["data"]["user_id"] == ada["user_id"]
+
+
 async def test_what_no_delta_says(
     live_lab: Lab,
     open_page: OpenPage,
