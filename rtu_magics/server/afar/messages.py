@@ -17,6 +17,7 @@ __all__ = [
     "STEP_1",
     "STEP_2",
     "SYNC",
+    "UPDATE",
     "answer_in",
     "covers",
     "save_request",
@@ -24,8 +25,8 @@ __all__ = [
 ]
 
 SYNC, AWARENESS, RAW = 0, 1, 2
-STEP_1, STEP_2 = 0, 1
-"""The second byte of a `SYNC` message: what its sender has, and all that was asked for."""
+STEP_1, STEP_2, UPDATE = 0, 1, 2
+"""The second byte of a `SYNC` message: what its sender has, all that was asked for, what is new."""
 
 _NOT_FOUND, _UNSUPPORTED = 4404, 1003
 

@@ -26,6 +26,7 @@ from pycrdt import (
 )
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
+from ..bridge.authors import client_of
 from ..bridge.cells import as_in_file
 from ..bridge.document import LiveDocument
 from ..bridge.live_room import Listener, NotSaved
@@ -38,6 +39,7 @@ from .messages import (
     STEP_1,
     STEP_2,
     SYNC,
+    UPDATE,
     answer_in,
     covers,
     save_request,
@@ -100,6 +102,8 @@ class RemoteRoom:
         self._listener: Listener | None = None
         self._receiving: asyncio.Task[None] | None = None
         self._theirs = False  # what is written now comes from there
+        self._writing: int | None = None  # by this client
+        self._servers: set[int | None] = set()  # the clients that are the server itself
         self._synced: asyncio.Future[None] | None = None
         self._answers: dict[int, asyncio.Future[str]] = {}
         self._asked = 0
@@ -233,6 +237,10 @@ class RemoteRoom:
                 if isinstance(message, bytes) and message:
                     self._take(message)
             why = why_closed(self._socket.close_code, self._socket.close_reason)
+        except ConnectionError as exc:
+            self._has = None  # begin afresh
+            why = str(exc)
+            self._socket.close()
         except Exception as exc:  # whatever a document may hold, and its observers
             logger.exception("what %s sends of %s cannot be taken", self._server.url, self._path)
             self._has = None  # begin afresh
@@ -247,23 +255,36 @@ class RemoteRoom:
             self.awareness.apply_awareness_update(read_message(message[1:]), "remote")
         elif message[0] == RAW:
             answer = answer_in(message)
+            if answer.get("type") == "conflict":  # what we sent is not in the document there
+                raise ConnectionError("the document there was made anew")
             waiting = self._answers.pop(int(answer.get("responseTo") or 0), None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(str(answer.get("status")))
         elif message[0] == SYNC:
-            self._theirs = True
-            try:
-                reply = handle_sync_message(message[1:], self.ydoc)
-            finally:
-                self._theirs = False
-            if reply is not None:
-                self._send(reply)
+            is_update = message[1] == UPDATE
+            self._writing = client_of(read_message(message[2:])) if is_update else None
+            # The server itself writes the hash of a saved file, and a file that others wrote.
+            if self._listener is not None and self._writing in self._servers:
+                self._listener.taking(lambda: self._apply(message))
+            else:
+                self._apply(message)
             if message[1] == STEP_2 and self._synced is not None and not self._synced.done():
                 self._synced.set_result(None)
+
+    def _apply(self, message: bytes) -> None:
+        self._theirs = True
+        try:
+            reply = handle_sync_message(message[1:], self.ydoc)
+        finally:
+            self._theirs = False
+        if reply is not None:
+            self._send(reply)
 
     def _state_changed(self, event: Any) -> None:
         if self._theirs and "hash" in event.keys:
             self._saved.set()
+            if self._writing is not None:
+                self._servers = {self._writing}
         if self._theirs and "path" in event.keys and (path := self._state.get("path")):
             self._moved(str(path).strip("/"))
 

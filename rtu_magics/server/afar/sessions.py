@@ -73,6 +73,13 @@ class RemoteSessions:
         body = {"path": path, "name": name, "type": type, "kernel": {"name": kernel_name}}
         model: dict[str, Any] = await self._server.request("POST", "/api/sessions", body)
         self._asked_at = float("-inf")
+        # A page that opens the notebook starts one at the same moment: it knows of its own alone.
+        others = [
+            one for one in await self._all() if _is_at(one, path) and one["id"] != model["id"]
+        ]
+        if others:
+            await self.delete_session(str(model["id"]))
+            return others[0]
         await self._adopt([model])
         return model
 

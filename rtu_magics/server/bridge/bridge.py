@@ -336,6 +336,7 @@ class Bridge(Generic[_Room]):
             It was not written.
         """
         async with self._meeting:
+            self._shown.bring_now()
             await self.room.save(self._is_joined)
         await self._held.noted()  # what the file holds is known before anybody is told
 
@@ -353,6 +354,17 @@ class Bridge(Generic[_Room]):
         """Merge what another program wrote; see `live_room.Listener`."""
         if not self._closed:
             self._spawn(self._meet_again())
+
+    def taking(self, take: Callable[[], None]) -> None:
+        """Take what may be another program's file, and merge it if it is; see `Listener`."""
+        if self._is_joined():
+            self._notebook.pull()
+        pending = self._live.touched.content
+        take()
+        if self._is_joined() and self._live.touched.content and not pending:
+            self._notebook.twin = None
+            self._held.replaced()
+            self.replaced()
 
     def _merge_anew(self) -> None:
         """Merge what pages did while the notebook began anew: neither undoes the other."""

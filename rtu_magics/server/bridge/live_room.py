@@ -21,6 +21,9 @@ class Listener(Protocol):
     def replaced(self) -> None:
         """It has; nobody's transaction is open."""
 
+    def taking(self, take: Callable[[], None]) -> None:
+        """Have that taken which may make another program's file the document, unannounced."""
+
     def saved(self, content: dict[str, Any], disk_hash: str) -> None:
         """The file holds this content of the document, and has this SHA-256."""
 

@@ -90,6 +90,12 @@ class Shown:
         if self._timer is None:
             self._timer = self._loop.call_later(_SHOW_EVERY, self._show)
 
+    def bring_now(self) -> None:
+        """Show what is still to be shown."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._show()
+
     def outputs_of(self, cell: CodeCell) -> list[Any] | None:
         """Return what a cell's latest run here put out, None if there was none."""
         found = self._collection(cell)

@@ -77,6 +77,16 @@ async def test_a_kernel_is_started_and_ended_there() -> None:
     await sessions.delete_session(made["id"])  # somebody else was quicker
 
 
+async def test_a_page_starts_a_kernel_at_the_same_moment() -> None:
+    server, kernels = Server(), Kernels()
+    sessions = RemoteSessions(server, kernels)  # type: ignore[arg-type]
+    assert not await sessions.session_exists("a.ipynb")
+    server.sessions.append(session(1, "RTC:a.ipynb"))
+    made = await sessions.create_session("a.ipynb", "a.ipynb", "notebook", "python3")
+    assert made["id"] == "s1"
+    assert [one["id"] for one in server.sessions] == ["s1"], "ours, in which nothing ran, has gone"
+
+
 async def test_what_was_known_stays_while_nobody_answers() -> None:
     server = Server(session(1, "a.ipynb"))
     sessions = RemoteSessions(server, Kernels())  # type: ignore[arg-type]
