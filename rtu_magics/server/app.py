@@ -21,6 +21,8 @@ from .bridge.bridges import DOCUMENT_EVENTS, Bridges
 from .file.holders import Holders
 from .file.trust import Notary
 from .http import routes
+from .http.page_contents import PATTERN, PageContentsHandler
+from .http.page_saves import PageSaves
 from .http.websocket import RTUWebSocket
 from .kernel.sessions import KernelSessions
 from .limits.settings import LIMITS_ENV, Limits, WrongLimit
@@ -114,6 +116,14 @@ class RTUMagicsServer(ExtensionApp):
         help=(
             "The base URL of a Jupyter Server with live collaboration on which the notebooks of "
             "this server live; its kernels are reached by GatewayClient's settings."
+        ),
+    ).tag(config=True)
+
+    page_saves = Bool(
+        True,
+        help=(
+            "Whether what a page of JupyterLab without live collaboration saves is put together "
+            "with what others did to the notebook meanwhile. If not, it asks which side counts."
         ),
     ).tag(config=True)
 
@@ -214,6 +224,9 @@ class RTUMagicsServer(ExtensionApp):
         shared = {"service": self.service, "leases": self.leases}
         self.handlers.append((r"/rtu/api/v1/rtu/?", RTUWebSocket, {"service": self.service}))
         self.handlers.extend((pattern, handler, shared) for pattern, handler in routes())
+        if self.page_saves and self.service is not None:
+            pages = {"service": self.service, "saves": PageSaves(self.service)}
+            self.handlers.append((PATTERN, PageContentsHandler, pages))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         service: Service | None = self.service

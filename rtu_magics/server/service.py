@@ -88,6 +88,8 @@ class Service:
         Does what takes long.
     renew
         Takes a new token of the server that the notebooks live on; None where they live here.
+    closed
+        Whether it has begun to stop.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class Service:
         self._polling = Periodic(self._poll, _POLL_EVERY, name="rtu-poll", tell=_log)
         self._seldom = Seldom()
         self._opening: dict[UUID, asyncio.Lock] = {}
+        self.closed = False
 
     def start(self) -> None:
         """Start watching files and kernels of open rooms."""
@@ -143,6 +146,7 @@ class Service:
         list of str
             The notebooks whose latest changes are in the database alone, with the reason.
         """
+        self.closed = True
         await self._role_watch.close()
         await self._compactor.close()
         await self._usage.close()
@@ -206,6 +210,28 @@ class Service:
                     mimetype=self.workspace.mimetype(path),
                 )
         return row
+
+    async def known_at(self, path: str) -> FileRow | None:
+        """Return the notebook at a path if somebody has worked on it here, else None.
+
+        Parameters
+        ----------
+        path
+            Below the root.
+        """
+        try:
+            row = await self._row_at(self.workspace.clean_path(path))
+        except (BadPath, OSError):
+            return None
+        known = row is not None and row.ready and row.type == "notebook" and row.disk_hash
+        return row if known else None
+
+    def record_of(self, row: FileRow) -> FileRecord:
+        """Return what is remembered of a notebook's file, be it open or not."""
+        room = self.rooms.get(row.id)
+        if room is not None:
+            return room.disk.page.record
+        return FileRecord(self.database, row.id, self.workspace.writes / row.id.hex)
 
     async def _first_version(self, row: FileRow) -> None:
         """Make what is on disk version 0 of a notebook that has none yet."""
@@ -309,7 +335,7 @@ class Service:
         row = self.workspace.file(found.id)  # it may have got another name meanwhile
         if row is None:  # or be deleted
             return None
-        record = FileRecord(self.database, row.id, self.workspace.writes / row.id.hex)
+        record = self.record_of(row)
         room = Room(
             chain,
             row.path,

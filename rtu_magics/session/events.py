@@ -32,6 +32,7 @@ __all__ = [
     "FileStateChanged",
     "InputRequested",
     "KernelChanged",
+    "Noticed",
     "OutputAppended",
     "OutputContinued",
     "OutputsCleared",
@@ -212,6 +213,13 @@ class FileStateChanged(Event):
     """Something keeps the notebook from its file, or does not any more."""
 
     state: FileStateData
+
+
+@dataclass(frozen=True)
+class Noticed(Event):
+    """Something happened to the notebook that its people should know of, in one line."""
+
+    text: str
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .events import (
     FileStateChanged,
     InputRequested,
     KernelChanged,
+    Noticed,
     OutputAppended,
     OutputContinued,
     OutputsCleared,
@@ -36,6 +37,8 @@ __all__ = ["feed"]
 
 Reader = Callable[[Any, "RTUClient"], Iterable[Event]]
 """Reads a message's data as events."""
+
+_LONGEST_NOTICE = 500  # characters
 
 
 def feed(hub: EventHub, client: RTUClient) -> Callable[[], None]:
@@ -152,6 +155,12 @@ def _file_state(data: Any, _: RTUClient) -> Iterable[Event]:
     yield FileStateChanged(data)
 
 
+def _versions(data: Any, _: RTUClient) -> Iterable[Event]:
+    notice = data.get("notice") if isinstance(data, dict) else None
+    if isinstance(notice, str) and notice:
+        yield Noticed(notice[:_LONGEST_NOTICE])
+
+
 def _caught_up(data: Any, client: RTUClient) -> Iterable[Event]:
     # States inside the reply are those after a reconnect; no event repeats them when the kernel
     # is gone.
@@ -184,4 +193,5 @@ _READERS: dict[type[Any], Reader] = {
     m.RoleChangedEvent: _role,
     m.FileRenamedEvent: _moved,
     m.FileStateEvent: _file_state,
+    m.FileVersionsChangedEvent: _versions,
 }

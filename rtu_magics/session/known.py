@@ -18,6 +18,7 @@ from .events import (
     FileMoved,
     FileStateChanged,
     KernelChanged,
+    Noticed,
     PeopleChanged,
     Person,
     RoleChanged,
@@ -95,6 +96,8 @@ class Known:
             self.moved_to(event.path)
         elif isinstance(event, FileStateChanged):
             self._note_file(event.state)
+        elif isinstance(event, Noticed):
+            self._notices.append(event.text)
         elif isinstance(event, ConnectionChanged) and event.state == "closed":
             self.why_closed = event.detail
 

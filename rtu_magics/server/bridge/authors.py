@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
-from ...foreign import shown
+from ..file.author import NOBODY, page_user
 from ..store import Database
-from ..store import people as queries
 from .numbers import decoded as _number
 
 __all__ = ["Authors", "client_of"]
 
-_LONGEST = 100
-_NOBODY = {"username": "jupyterlab", "display_name": "somebody in JupyterLab"}
+_NOBODY = {"username": NOBODY[0], "display_name": NOBODY[1]}
 
 
 def client_of(update: bytes) -> int | None:
@@ -55,7 +53,7 @@ class Authors:
         self._database = database
         self._states = states
         self._latest: UUID | None = None
-        self._known: dict[UUID, str] = {}
+        self._known: dict[tuple[str, str], UUID] = {}
 
     def of(self, client: int | None) -> UUID:
         """Return the author of what a client did; of what cannot be told, whoever was last."""
@@ -86,12 +84,8 @@ class Authors:
         return user
 
     def _store(self, user: Mapping[str, Any]) -> UUID:
-        handle = shown(str(user["username"]))[:_LONGEST] or "jupyterlab"
-        name = user.get("display_name") or user.get("name") or handle
-        name = shown(str(name))[:_LONGEST]
-        user_id = uuid5(NAMESPACE_URL, f"jupyterlab:{handle}")
-        if self._known.get(user_id) != name:
-            with self._database.transaction() as connection:
-                queries.put_person(connection, user_id, kind="page", handle=handle, name=name)
-            self._known[user_id] = name
-        return user_id
+        handle = str(user["username"])
+        key = handle, str(user.get("display_name") or user.get("name") or handle)
+        if key not in self._known:
+            self._known[key] = page_user(self._database, *key)[0]
+        return self._known[key]

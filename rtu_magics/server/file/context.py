@@ -16,7 +16,8 @@ from .driver import Driver
 from .failure import NotOnDisk
 from .format import DiskBase
 from .io import Stamp
-from .outside import take_in
+from .merge import Merge
+from .outside import Origin, on_disk, take_in
 from .record import FileRecord
 from .snapshot import base_of, differs
 
@@ -63,17 +64,14 @@ class FileContext:
         """Sum up what the file is to hold now."""
         return await asyncio.to_thread(base_of, self.render())
 
-    async def take_in(self, notebook: Notebook, base: DiskBase, *, held: bool) -> None:
+    async def take_in(
+        self, notebook: Notebook, base: DiskBase, origin: Origin | None = None
+    ) -> Merge:
         """Bring into the room what a notebook has beyond `base`; see `outside.take_in`."""
-        await take_in(
-            self.room,
-            self.versions,
-            self.collections,
-            self.path.name,
-            notebook,
-            base=base,
-            held=held,
-        )
+        name = self.path.name
+        origin = origin or on_disk(name, held=bool(self.driver.state.held))
+        parts = self.room, self.versions, self.collections
+        return await take_in(*parts, name, notebook, base=base, origin=origin)
 
     def failed(self, doing: ev.Doing, exc: Exception | str) -> NotOnDisk:
         """Note what went wrong; returns it to be raised."""

@@ -113,12 +113,12 @@ class Intake:
         try:
             if base is None:
                 base = await file.base()
-            await file.take_in(notebook, base, held=bool(driver.state.held))
+            await file.take_in(notebook, base)
             content = await asyncio.to_thread(base_of, notebook)
         except Exception as exc:
             file.stamp = None  # the next look reads it again
             raise file.failed("store", exc) from exc
-        self._record.remember(disk_hash, content)
+        self._record.remember(disk_hash, content, by_others=True)
         # What the room has beyond the file is still to be written.
         self._found()
         generation = driver.state.generation

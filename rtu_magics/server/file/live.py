@@ -16,6 +16,7 @@ from . import events as ev
 from .context import FileContext
 from .format import DiskBase
 from .io import stamp_of
+from .outside import on_disk
 from .snapshot import as_loaded
 from .state import may_write
 
@@ -86,7 +87,7 @@ class LiveSide:
 
     async def meet(self, notebook: Notebook, base: DiskBase) -> None:
         """Bring what a live document has beyond `base` into the room."""
-        await self._file.take_in(notebook, base, held=False)
+        await self._file.take_in(notebook, base, on_disk(self._file.path.name))
 
     def noted(self, disk_hash: str, base: DiskBase) -> None:
         """Note what the file holds: a live document has just been written to it."""

@@ -47,6 +47,8 @@ class Merge:
     lost
         What the file has and the deltas cannot bring, in words: the file's state then has to be
         kept as a version.
+    renamed
+        Cells that come back under a new id, by the one that they have in the file.
     """
 
     deltas: list[FileDeltaBase] = field(default_factory=list)
@@ -54,6 +56,11 @@ class Merge:
     removed: list[tuple[str | None, str]] = field(default_factory=list)
     parts: list[tuple[str | None, str, Any]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """How many changes there are."""
+        return len(self.deltas) + len(self.outputs) + len(self.removed) + len(self.parts)
 
 
 def name_cells(
@@ -135,7 +142,9 @@ def distance(notebook: Notebook, base: DiskBase) -> int:
     return sum(have.get(cell_id) != had.get(cell_id) for cell_id in have.keys() | had.keys())
 
 
-def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuilder) -> Merge:
+def merge_file(
+    file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuilder, *, revive: bool = False
+) -> Merge:
     """Return what brings the file's changes since `base` into the room.
 
     Parameters
@@ -149,6 +158,8 @@ def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuil
         What the file held when we last read or wrote it.
     room
         The notebook as its deltas made it; not changed.
+    revive
+        Whether a cell that was deleted here and edited there comes back.
     """
     merge = Merge()
     trial = room.copy()
@@ -184,9 +195,11 @@ def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuil
     previous: str | None = None
     for new in file.cells:
         old = before.get(new.id)
-        if new.id not in trial and (old is None or new.id not in trial.deleted_cell_ids):
-            if new.id in trial.deleted_cell_ids:
-                new.id = str(uuid4())
+        spent = new.id in trial.deleted_cell_ids
+        edited = old is not None and new.source != old.source
+        if new.id not in trial and (old is None or not spent or (revive and edited)):
+            if spent:
+                merge.renamed[new.id] = new.id = str(uuid4())
             added = new.model_copy(update={"metadata": file_metadata(new)}).model_dump()
             later = _lighten(added, new)
             if put("nb_cells", "add", {"id": new.id, "cell": added, "after_id": previous}):
@@ -196,7 +209,7 @@ def merge_file(file_id: UUID, file: Notebook, base: DiskBase, room: NotebookBuil
                     merge.outputs.append(new)
             continue
         if new.id not in trial:
-            if old is not None and new.source != old.source:
+            if edited:
                 merge.lost.append(f"cell {new.id} was edited in the file and deleted here")
         else:
             previous = new.id

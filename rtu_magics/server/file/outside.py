@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from ...errors import SquashError
 from ...models import (
     CellContentsReplace,
     CellMetadataReplace,
+    CodeCell,
     FileDeltaBase,
     NBCellsDelete,
     Notebook,
@@ -30,11 +32,56 @@ from .author import other_program
 from .format import DiskBase
 from .merge import Merge, merge_file
 
-__all__ = ["keep_before", "take_in"]
+__all__ = ["Origin", "keep_before", "on_disk", "take_in"]
 
 logger = logging.getLogger(__name__)
 
 MOST_DELTAS = 1000  # of one change on disk; what is larger would stop everybody for seconds
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where changes come from, and what is kept of the notebook besides.
+
+    Attributes
+    ----------
+    who
+        What whoever hears of it is told that it was.
+    author
+        Whose they are; another program's if that is not known.
+    before, after, instead
+        The names of versions: of what was before, where something is taken away; of what came of
+        that; and of what the changes come from, where they cannot all be made.
+    revive
+        Whether a cell that was deleted here and edited there comes back.
+    overrides
+        Whether outputs from there replace those that a cell has here.
+    """
+
+    before: str
+    instead: str
+    after: str = ""
+    who: str = "another program"
+    author: UUID | None = None
+    revive: bool = False
+    overrides: Callable[[CodeCell], bool] = lambda cell: True
+
+
+def on_disk(name: str, *, held: bool = False) -> Origin:
+    """Return the origin of what another program wrote to a file.
+
+    Parameters
+    ----------
+    name
+        Of the file.
+    held
+        Whether that program owns the file: it saves again and again, and a version was kept.
+    """
+    instead = "The file as another program changed it"
+    if held:
+        return Origin("", instead)
+    before = f"Before another program saved {name}"
+    return Origin(before, instead, f"{name} as another program saved it")
 
 
 async def take_in(
@@ -45,8 +92,8 @@ async def take_in(
     notebook: Notebook,
     *,
     base: DiskBase,
-    held: bool,
-) -> None:
+    origin: Origin,
+) -> Merge:
     """Make the file's changes in the room, as ordinary deltas where it can be.
 
     What deltas cannot bring is not lost: the file is kept as a version. Metadata that is gone from
@@ -62,8 +109,13 @@ async def take_in(
         What the file holds now.
     base
         What it held when the other program read it.
-    held
-        Whether that program owns the file: it saves again and again, and a version was kept.
+    origin
+        What program that is.
+
+    Returns
+    -------
+    Merge
+        What was done.
 
     Raises
     ------
@@ -71,7 +123,7 @@ async def take_in(
         The store does not take the changes now. Doing it again later brings what is missing.
     """
     try:
-        await _take_in(room, versions, collections, name, notebook, base=base, held=held)
+        return await _take_in(room, versions, collections, name, notebook, base=base, origin=origin)
     except (NotStored, SQLAlchemyError) as exc:
         # Why, the writer or the database has logged or will.
         raise OSError("another program's change to it cannot be stored") from exc
@@ -85,20 +137,20 @@ async def _take_in(
     notebook: Notebook,
     *,
     base: DiskBase,
-    held: bool,
-) -> None:
-    merge = await _merged(room, versions, notebook, base)
+    origin: Origin,
+) -> Merge:
+    merge = await _merged(room, versions, notebook, base, origin.revive)
     unseen = [part for part in merge.parts if part[1] == ORIGINAL]
     merge.parts = [part for part in merge.parts if part[1] != ORIGINAL]
-    count = len(merge.deltas) + len(merge.outputs) + len(merge.removed) + len(merge.parts)
-    logger.info("%s was changed by another program: %d changes", name, count)
-    author = other_program(room.chain.database)
-    takes_away = _takes_away(merge) and not held
+    merge.outputs = [cell for cell in merge.outputs if origin.overrides(cell)]
+    logger.info("%s was changed by %s: %d changes", name, origin.who, len(merge))
+    author = origin.author or other_program(room.chain.database)
+    takes_away = _takes_away(merge) and bool(origin.before)
     if takes_away:
-        await _keep(versions, f"Before another program saved {name}", author)
-    lost = list(merge.lost)
+        await _keep(versions, origin.before, author)
+    lost = merge.lost
     many = len(merge.deltas) > MOST_DELTAS
-    if not (many and await _begin_anew(room, versions, merge, name, author)):
+    if not (many and await _begin_anew(room, versions, merge, name, author, who=origin.who)):
         for delta in merge.deltas:
             try:
                 await room.apply(delta, author)
@@ -110,35 +162,35 @@ async def _take_in(
         await adopt_outputs(room, collections, cell, author)
     if lost:
         logger.warning("%s: kept the file as a version, for %s", name, lost[0])
-        label = Label("The file as another program changed it", "outside")
-        await versions.save_beside(notebook, label)
-    elif takes_away:
-        await _keep(versions, f"{name} as another program saved it", author)
+        await versions.save_beside(notebook, Label(origin.instead, "outside"))
+    elif takes_away and origin.after:
+        await _keep(versions, origin.after, author)
     if unseen:
         await room.exclusively(lambda: _note_unseen(room, unseen))
         await versions.save(reason="automatic")
     if merge.removed or merge.parts:
-        await _set_parts(room, versions, merge, author)
+        await _set_parts(room, versions, merge, author, who=origin.who)
+    return merge
 
 
 async def _merged(
-    room: LiveNotebook, versions: Versions, notebook: Notebook, base: DiskBase
+    room: LiveNotebook, versions: Versions, notebook: Notebook, base: DiskBase, revive: bool
 ) -> Merge:
     """Compare on another thread; a room that changes meanwhile is compared again."""
     for _ in range(3):
         head = room.chain.head
-        merge = await _compared(room, versions, notebook, base)
+        merge = await _compared(room, versions, notebook, base, revive)
         if room.chain.head == head:
             return merge
     async with versions.held():
-        return await _compared(room, versions, notebook, base)
+        return await _compared(room, versions, notebook, base, revive)
 
 
 async def _compared(
-    room: LiveNotebook, versions: Versions, notebook: Notebook, base: DiskBase
+    room: LiveNotebook, versions: Versions, notebook: Notebook, base: DiskBase, revive: bool
 ) -> Merge:
     copy = await versions.slices.run(copied(room.chain.builder))
-    return await asyncio.to_thread(merge_file, room.file_id, notebook, base, copy)
+    return await asyncio.to_thread(merge_file, room.file_id, notebook, base, copy, revive=revive)
 
 
 def _takes_away(merge: Merge) -> bool:
@@ -175,7 +227,7 @@ async def keep_before(room: LiveNotebook, versions: Versions, name: str, *, relo
 
 
 async def _begin_anew(
-    room: LiveNotebook, versions: Versions, merge: Merge, name: str, author: UUID
+    room: LiveNotebook, versions: Versions, merge: Merge, name: str, author: UUID, *, who: str
 ) -> bool:
     """Make very many changes in one step; whether that was done: the room may have moved on."""
     head = room.chain.head
@@ -187,10 +239,10 @@ async def _begin_anew(
         await versions.slices.run(_applied(builder, merge.deltas))
         return builder
 
-    before = f"Before another program saved {name}"
+    before = f"Before {who} saved {name}"
     done = await versions.begin_anew(make, reason="outside", before=before, author=author)
     if done:
-        room.tell_inconsistent(f"another program changed very much of {name}; load it again")
+        room.tell_inconsistent(f"{who} changed very much of {name}; load it again")
     return done
 
 
@@ -206,7 +258,9 @@ def _note_unseen(room: LiveNotebook, parts: list[tuple[str | None, str, Any]]) -
         room.chain.builder.set_unnamed_part(*part)
 
 
-async def _set_parts(room: LiveNotebook, versions: Versions, merge: Merge, author: UUID) -> None:
+async def _set_parts(
+    room: LiveNotebook, versions: Versions, merge: Merge, author: UUID, *, who: str
+) -> None:
     """Change what no delta can: the chain begins anew, and what was is kept as a version."""
     what = "changed attachments or parts that are no edits" if merge.parts else "removed metadata"
 
@@ -221,6 +275,6 @@ async def _set_parts(room: LiveNotebook, versions: Versions, merge: Merge, autho
             builder.set_unnamed_part(*part)
         return builder
 
-    before = f"Before another program {what}"
+    before = f"Before {who} {what}"
     await versions.begin_anew(make, reason="outside", before=before, author=author)
-    room.tell_inconsistent(f"another program {what} in the file")
+    room.tell_inconsistent(f"{who} {what} in the file")

@@ -40,6 +40,9 @@ class FileRecord:
         Of the file's content as it was last read or written, None before that.
     base
         What it held then.
+    page_hash
+        Of what it held when another program wrote it last. Pages that show it are told this one:
+        what we write ourselves is no reason to ask somebody whose side counts.
     """
 
     def __init__(self, database: Database, file_id: UUID, journal: Path) -> None:
@@ -51,6 +54,7 @@ class FileRecord:
             row = queries.get_disk_base(connection, file_id)
             file = queries.get_by_id(connection, files, file_id)
         self.hash: str | None = None if file is None else file.disk_hash
+        self.page_hash: str | None = None if file is None else file.page_hash
         self.base = None if row is None else DiskBase.loads(row.body)
         if row is not None and row.next_hash and row.next_hash != self.hash:
             self._next = row.next_hash, DiskBase.loads(row.next_body)
@@ -59,6 +63,11 @@ class FileRecord:
     def next_base(self) -> DiskBase | None:
         """What the file may hold instead, if a write of it was begun."""
         return None if self._next is None else self._next[1]
+
+    def as_told(self, disk_hash: str) -> str:
+        """Return what pages are told that the file's hash is."""
+        known = (self.hash, None if self._next is None else self._next[0])
+        return self.page_hash if disk_hash in known and self.page_hash else disk_hash
 
     def intend(self, disk_hash: str, base: DiskBase) -> None:
         """Note what the file is about to hold.
@@ -77,11 +86,13 @@ class FileRecord:
         self.remember(*self._next)
         return True
 
-    def remember(self, disk_hash: str, base: DiskBase) -> None:
-        """Note what the file holds."""
+    def remember(self, disk_hash: str, base: DiskBase, *, by_others: bool = False) -> None:
+        """Note what the file holds, and whether another program wrote that."""
+        if by_others or self.page_hash is None:
+            self.page_hash = disk_hash if by_others else self.hash or disk_hash
         self.hash, self.base, self._next = disk_hash, base, None
-        text = base.dumps()
-        self._store(lambda c: queries.put_disk_base(c, self._file_id, disk_hash, text))
+        text, page_hash = base.dumps(), self.page_hash
+        self._store(lambda c: queries.put_disk_base(c, self._file_id, disk_hash, text, page_hash))
 
     def _store(self, work: Callable[..., None]) -> None:
         try:

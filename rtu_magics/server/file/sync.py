@@ -29,6 +29,7 @@ from .intake import Intake
 from .io import ChangedMeanwhileError, Stamp, put_aside, replace, stamp_of
 from .live import LiveSide
 from .outside import keep_before
+from .page_side import PageSide
 from .plain_contents import pairing_of
 from .reader import Reader
 from .record import FileRecord
@@ -59,6 +60,8 @@ class DiskFile:
         Returns the file's condition as clients are told it.
     live
         The file's other side: what a live document writes and watches in our place.
+    page
+        What pages that are not live have to do with it.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class DiskFile:
         self._intake = Intake(file, self._reader, Whereabouts(room, tracker, record))
         self._seldom = Seldom()
         self.live = LiveSide(file)
+        self.page = PageSide(file, workspace.notary)
         self.shown, self._feed = self._driver.shown, self._driver.feed
 
     @property

@@ -22,6 +22,7 @@ from typing import Any
 import nbformat
 from nbformat.reader import reads
 
+from ...document.plain import whole
 from .format import hash_of
 from .regular import read_regular
 
@@ -132,6 +133,37 @@ class Notary:
         except Exception as exc:
             self._cannot(path, exc)
 
+    async def vouch(
+        self,
+        path: Path,
+        known_hash: str | None,
+        vouched: Set[str],
+        ids: Sequence[str],
+        own: Set[str],
+    ) -> None:
+        """Sign a file that somebody saved who trusts it, if it holds nothing that they did not see.
+
+        Never raises, as `carry_over`.
+
+        Parameters
+        ----------
+        path, known_hash
+            The file, and the hash of what was written to it.
+        vouched
+            Keys of the outputs that they had; see `output_keys`.
+        ids, own
+            As in `carry_over`.
+        """
+        manager = self._contents()
+        if manager is None or known_hash is None:
+            return
+        try:
+            arguments = (manager.notary, path, known_hash, vouched)
+            done = self._thread.submit(self._vouch, *arguments, ids=list(ids), own=own)
+            await asyncio.wait([asyncio.wrap_future(done)], timeout=_AT_LATEST)
+        except Exception as exc:
+            self._cannot(path, exc)
+
     def close(self) -> None:
         """Sign nothing more."""
         self._thread.submit(self._end)
@@ -160,6 +192,27 @@ class Notary:
             notary.store.store_signature(after.signature, notary.algorithm)
             self._written[path] = after
         except Exception as exc:  # whatever is wrong with signatures, the notebook is written
+            self._cannot(path, exc)
+
+    def _vouch(
+        self,
+        theirs: Any,
+        path: Path,
+        known: str,
+        vouched: Set[str],
+        *,
+        ids: list[str],
+        own: Set[str],
+    ) -> None:
+        try:
+            notary, content = self._open(theirs), read_regular(path)
+            found = _summed_up(notary, content)
+            keys = output_keys(whole(_convert(_reads(content.decode("utf-8-sig")), 4).cells))
+            alike = found.hash == known and len(keys) == len(ids)
+            if alike and stays_trusted(vouched, dict(zip(ids, keys, strict=True)), own):
+                notary.store.store_signature(found.signature, notary.algorithm)
+                self._written[path] = found
+        except Exception as exc:
             self._cannot(path, exc)
 
     def _before(self, notary: Any, path: Path, known: str) -> _File | None:

@@ -15,9 +15,12 @@ from ..store import Database
 from ..store import deltas as delta_queries
 from ..store import files as file_queries
 from ..store.files import FileRow
+from ..store.page_bases import put_page_base
 from ..store.schema import files as files_table
 from .first_version import FirstVersion
+from .format import DiskBase
 from .holders import Holders
+from .page_copies import FIRST, PageCopy
 from .paths import Paths, mimetype_of
 from .trust import Notary
 
@@ -88,6 +91,7 @@ class Workspace:
         author
             Who made it.
         """
+        copy = PageCopy(DiskBase.loads(found.base)).dumps()
         async with store_pieces(self.database, found.body) as stored:
             with self.database.transaction() as connection:
                 if delta_queries.current_version(connection, row.id) is not None:
@@ -104,7 +108,9 @@ class Workspace:
                     created_by_id=author,
                 )
                 file_queries.update_file(connection, row.id, ready=True)
-                file_queries.put_disk_base(connection, row.id, found.disk_hash, found.base)
+                known = found.disk_hash, found.base, found.disk_hash
+                file_queries.put_disk_base(connection, row.id, *known)
+                put_page_base(connection, row.id, FIRST, copy)
 
     def project_in(self, connection: Any, path: str) -> UUID:
         """Return the project that a path below the root belongs to."""

@@ -22,6 +22,7 @@ from .schema import (
     files,
     output_chunks,
     outputs,
+    page_bases,
     spent_deltas,
     uploads,
     version_pieces,
@@ -210,7 +211,7 @@ def purge_file(connection: Connection, file_id: UUID) -> None:
     connection.execute(
         delete(version_pieces).where(version_pieces.c.version_id.in_(owned_versions))
     )
-    for table in (deltas, spent_deltas, versions, cell_states, disk_bases, uploads):
+    for table in (deltas, spent_deltas, versions, cell_states, disk_bases, page_bases, uploads):
         connection.execute(delete(table).where(table.c.file_id == file_id))
     connection.execute(delete(files).where(files.c.id == file_id))
 

@@ -163,11 +163,13 @@ def put_next_base(connection: Connection, file_id: UUID, next_hash: str, body: s
     )
 
 
-def put_disk_base(connection: Connection, file_id: UUID, disk_hash: str, body: str) -> None:
-    """Note what the file on disk holds now."""
+def put_disk_base(
+    connection: Connection, file_id: UUID, disk_hash: str, body: str, page_hash: str
+) -> None:
+    """Note what the file on disk holds now, and what pages are told that its hash is."""
     connection.execute(delete(disk_bases).where(disk_bases.c.file_id == file_id))
     connection.execute(insert(disk_bases), {"file_id": file_id, "body": body})
-    update_file(connection, file_id, disk_hash=disk_hash)
+    update_file(connection, file_id, disk_hash=disk_hash, page_hash=page_hash)
 
 
 def put_share(

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Rises by one with every change of the tables; `MIGRATIONS` then gets an entry."""
 
 metadata = MetaData()
@@ -79,6 +79,8 @@ files = Table(
     Column("ready", Boolean, nullable=False, default=True),
     # SHA-256 of the file on disk as we last read or wrote it.
     Column("disk_hash", String(64)),
+    # What pages that show it are told in its place: it stays, whatever we write.
+    Column("page_hash", String(64)),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Column("deleted_at", Float),
@@ -94,6 +96,17 @@ disk_bases = Table(
     # What is about to be written: hash and content, noted before the file is touched.
     Column("next_hash", String(64)),
     Column("next_body", Text),
+)
+
+page_bases = Table(
+    # What pages of plain JupyterLab have of a notebook, each as it last loaded or saved it.
+    "rtu_page_bases",
+    metadata,
+    Column("file_id", Uuid, primary_key=True),
+    Column("page", String(64), primary_key=True),
+    # Compressed JSON; see `file.page_bases`.
+    Column("body", LargeBinary, nullable=False),
+    Column("used_at", Float, nullable=False),
 )
 
 deltas = Table(
@@ -287,6 +300,11 @@ def _add_version_pieces(connection: Connection) -> None:
     metadata.create_all(connection, tables=[version_pieces])
 
 
+def _add_page_bases(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[page_bases])
+    connection.exec_driver_sql(f"ALTER TABLE {files.name} ADD COLUMN page_hash VARCHAR(64)")
+
+
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     1: _add_people,
     2: _add_reasons,
@@ -294,5 +312,6 @@ MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     4: _add_source_digests,
     5: _add_output_authors,
     6: _add_version_pieces,
+    7: _add_page_bases,
 }
 """By version: what makes a database of that version one of the next."""

@@ -15,6 +15,7 @@ from rtu_magics.session.events import (
     Event,
     FileMoved,
     KernelChanged,
+    Noticed,
     OutputAppended,
     OutputContinued,
     OutputsCleared,
@@ -134,6 +135,15 @@ def test_usage_of_a_server_that_does_not_tell_bytes() -> None:
     client, seen, _ = fed()
     client.get(m.UsageMetricsEvent, cpu_usage_percent=1, memory_usage_percent=2)
     assert seen == [UsageChanged(1, 2, None)]
+
+
+def test_what_its_people_should_know_of() -> None:
+    client, seen, _ = fed()
+    told = client.callbacks[m.FileVersionsChangedEvent]
+    told(SimpleNamespace(data={"notice": "ann's page saved it"}))
+    for data in (None, {}, {"notice": ""}, {"notice": 3}, {"version_id": "v"}):
+        told(SimpleNamespace(data=data))
+    assert seen == [Noticed("ann's page saved it")]
 
 
 def test_it_ends() -> None:
