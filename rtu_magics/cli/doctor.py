@@ -259,6 +259,14 @@ def state_directory(directory: Path) -> Iterator[Finding]:
             yield bad(f"{path} belongs to somebody else", f"run as its owner, or remove {state}")
 
 
+def who_writes(directory: Path) -> Iterator[Finding]:
+    """Name the servers that write notebooks there."""
+    from .writers import writers
+
+    for what, todo in writers(directory):
+        yield note(what, todo) if todo else good(what)
+
+
 def port(_: Path) -> Iterator[Finding]:
     """Check that a port of this machine can be listened on and reached."""
     try:
@@ -336,6 +344,7 @@ CHECKS: tuple[Check, ...] = (
     jupyter_extension,
     kernels,
     state_directory,
+    who_writes,
     port,
     surroundings,
     server,

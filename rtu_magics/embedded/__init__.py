@@ -11,6 +11,7 @@ command line and three REST calls.
 
 from .afar import hand_token, open_copies
 from .leases import Lease
+from .neighbours import Neighbour, Offer, ask, serving
 from .registry import STATE_DIR, EmbeddedServer, find_server
 from .start import Afar, find_or_start, open_server
 
@@ -19,9 +20,13 @@ __all__ = [
     "Afar",
     "EmbeddedServer",
     "Lease",
+    "Neighbour",
+    "Offer",
+    "ask",
     "find_or_start",
     "find_server",
     "hand_token",
     "open_copies",
     "open_server",
+    "serving",
 ]

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import EmbeddedServerError
-from .directory_lock import locked
+from .directory_lock import is_locked, locked
 from .leases import Lease
+from .neighbours import join_neighbour
 from .registry import STATE_DIR, EmbeddedServer, find_server, log_path, process_ended, read_address
 
 __all__ = ["Afar", "find_or_start", "open_server"]
@@ -87,6 +88,11 @@ def find_or_start(
     found = find_server(root)
     if found is not None:
         return found
+    if afar is None:
+        found = join_neighbour(root, say)
+        if found is not None:
+            return found
+        _check_free_above(root)
     state = root / STATE_DIR
     if afar is None and (state / AFAR_MARK).exists():
         raise EmbeddedServerError(
@@ -117,6 +123,25 @@ def find_or_start(
         if previous is not None:
             _wait_gone(previous.pid)
         return _start_once_free(root, state, say, afar)
+
+
+def _check_free_above(root: Path) -> None:
+    """Let no server of ours serve what one above serves that cannot be found.
+
+    Raises
+    ------
+    EmbeddedServerError
+        There is one.
+    """
+    for folder in root.parents:
+        until = time.monotonic() + FREE_TIMEOUT
+        while is_locked(folder / STATE_DIR / "rtu.lock"):
+            if time.monotonic() > until:
+                raise EmbeddedServerError(
+                    f"{folder} is served by a server of rtu_magics, notebooks in {root} among "
+                    "them, and it cannot be reached from here; connect to its URL, or stop it"
+                )
+            time.sleep(0.2)  # it may be about to end
 
 
 def _start_once_free(root: Path, state: Path, say: Say, afar: Afar | None) -> EmbeddedServer:

@@ -11,6 +11,7 @@ that it offers them, and serves the file's directory, can.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import ssl
@@ -20,7 +21,9 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from ..process.directory_lock import STATE_DIR, is_held
 from .live_documents import paths_of_rooms
 
 __all__ = ["Holders", "offers_rooms", "servers_of"]
@@ -91,15 +94,40 @@ class Holders:
         """Return why nobody should begin to work on a notebook here; "" if nothing is."""
         held = self.of(path)
         if not held:
-            return ""
+            return self._served_by_another(path)
         where = next((word for word in held.split() if "://" in word), "")
         todo = (
-            f"connect there (%rtu_connect {where.rstrip('/')}/lab/tree/{path}; it has to have "
-            "rtu_magics, too), start it without collaboration, or stop it"
+            f"connect there (%rtu_connect {where.rstrip('/')}/lab/tree/{self._there(path)}; it has "
+            "to have rtu_magics, too), start it without collaboration, or stop it"
             if where
             else "close it there (a minute later its document is closed), or work on in that page"
         )
         return f"{held}, and two programs cannot own one file: {todo}; then connect again"
+
+    def _there(self, path: str) -> str:
+        """Return a notebook's path in the address of the server that holds it."""
+        absolute = Path(os.path.realpath(self._root / path))
+        root = next((one for one in self._others if one in absolute.parents), self._root)
+        return quote(absolute.relative_to(root).as_posix() if root in absolute.parents else path)
+
+    def _served_by_another(self, path: str) -> str:
+        """Return why a notebook belongs to another server of ours, for a directory around it."""
+        place = Path(os.path.realpath(self._root / path)).parent
+        for folder in (place, *place.parents):
+            if folder != self._root and is_held(folder / STATE_DIR / "rtu.lock"):
+                url = _url_in(folder / STATE_DIR / "server.json")
+                return (
+                    f"{path} belongs to the server of rtu_magics for {folder}{url}, and two "
+                    "servers cannot own one file: connect there, or stop it; then connect again"
+                )
+        return ""
+
+
+def _url_in(address: Path) -> str:
+    try:
+        return f" ({json.loads(address.read_text(encoding='utf-8'))['url']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _others(root: Path, known: Mapping[Path, str]) -> dict[Path, str]:

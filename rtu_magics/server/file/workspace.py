@@ -11,6 +11,7 @@ from uuid import UUID
 from ...models import NIL_UUID
 from ..access.people import People
 from ..notebook.version_store import store_pieces
+from ..process.directory_lock import STATE_DIR
 from ..store import Database
 from ..store import deltas as delta_queries
 from ..store import files as file_queries
@@ -25,8 +26,6 @@ from .paths import Paths, mimetype_of
 from .trust import Notary
 
 __all__ = ["STATE_DIR", "Workspace"]
-
-STATE_DIR = ".rtu_magics"
 
 
 class Workspace:

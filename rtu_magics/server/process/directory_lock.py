@@ -8,7 +8,10 @@ from pathlib import Path
 
 from ..store import StoreError
 
-__all__ = ["DirectoryHeld", "DirectoryLock"]
+__all__ = ["STATE_DIR", "DirectoryHeld", "DirectoryLock", "is_held"]
+
+STATE_DIR = ".rtu_magics"
+"""Directory below the served one that holds what a server keeps, its lock ``rtu.lock`` for one."""
 
 
 class DirectoryHeld(StoreError):
@@ -69,8 +72,26 @@ if sys.platform == "win32":
     def _lock(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 
+    def is_held(path: Path) -> bool:
+        """Return False: looking would take the lock."""
+        return False
+
 else:
     import fcntl
 
     def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def is_held(path: Path) -> bool:
+        """Return whether a process holds the lock of a directory, by its file."""
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except OSError:  # there is none, or it is another user's
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as exc:
+            return isinstance(exc, BlockingIOError)
+        finally:
+            os.close(handle)
+        return False
