@@ -149,7 +149,6 @@ def ask(one: Neighbour) -> Offer | None:
 
 def _get(one: Neighbour, path: str) -> tuple[int | None, bytes, Mapping[str, str]]:
     headers = {"Authorization": f"token {one.token}"} if one.token else {}
-    request = urllib.request.Request(f"{one.url}{path}", headers=headers)
     itself = ssl.create_default_context()
     itself.check_hostname = False  # it is on this machine, maybe under another name
     itself.verify_mode = ssl.CERT_NONE
@@ -157,6 +156,7 @@ def _get(one: Neighbour, path: str) -> tuple[int | None, bytes, Mapping[str, str
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=itself)
     )
     try:
+        request = urllib.request.Request(f"{one.url}{path}", headers=headers)
         with opener.open(request, timeout=_ANSWER_WITHIN) as response:
             return response.status, response.read(65536), dict(response.headers)
     except urllib.error.HTTPError as exc:

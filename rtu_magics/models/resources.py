@@ -129,7 +129,14 @@ class DataSource(Model):
 
 
 class ServerInfo(Model):
-    """What our server says about itself at ``GET /info`` (our addition)."""
+    """What our server says about itself at ``GET /info`` (our addition).
+
+    Attributes
+    ----------
+    pages
+        What a page of the JupyterLab beside it is to it: ``live``, ``plain`` (it is not), or
+        empty where there is none.
+    """
 
     name: Literal["rtu_magics"] = "rtu_magics"
     version: str
@@ -138,3 +145,4 @@ class ServerInfo(Model):
     space_id: UUID
     project_id: UUID
     pid: int
+    pages: str = ""

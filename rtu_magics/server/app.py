@@ -41,6 +41,12 @@ __all__ = ["RTUMagicsServer"]
 _KERNEL_END = 1.0  # seconds until a kernel that does not end by itself is killed
 
 
+def _pages(apps: Any) -> str:
+    if "jupyter_server_ydoc" in apps or "jupyter_server_documents" in apps:
+        return "live"
+    return "plain" if "jupyterlab" in apps or "notebook" in apps else ""
+
+
 class RTUMagicsServer(ExtensionApp):
     """Live notebooks for remote magics and widgets, under ``/rtu`` of a Jupyter Server."""
 
@@ -193,6 +199,7 @@ class RTUMagicsServer(ExtensionApp):
         settings = serverapp.web_app.settings
         apps = lambda: serverapp.extension_manager.extension_apps  # noqa: E731
         service.workspace.holders = Holders(root, settings, apps)
+        service.pages = lambda: _pages(serverapp.extension_manager.extension_apps)
         if self.live_documents:
             service.bridges = Bridges(service.collections, settings, apps)
         service.workspace.holders.bridgeable = service.bridges.can

@@ -90,6 +90,8 @@ class Service:
         Takes a new token of the server that the notebooks live on; None where they live here.
     closed
         Whether it has begun to stop.
+    pages
+        Returns what a page of JupyterLab on the same server is: see `models.ServerInfo`.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Service:
         self._seldom = Seldom()
         self._opening: dict[UUID, asyncio.Lock] = {}
         self.closed = False
+        self.pages: Callable[[], str] = lambda: ""
 
     def start(self) -> None:
         """Start watching files and kernels of open rooms."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING
+
 from IPython.core.error import StdinNotImplementedError, UsageError
 
+from ...errors import RTUError
 from .base import (
     MagicsBase,
     argument,
@@ -16,12 +20,21 @@ from .base import (
 )
 from .widgets import has_front_end, show_status
 
+if TYPE_CHECKING:
+    from ...session import Session
+
 __all__ = ["ConnectMagics"]
 
 UNTRUSTED = (
     "note: what cells show here is others' work, so its HTML is shown without scripts and without "
     "what it would load; %rtu_config trust_outputs on shows all of it as it is"
 )
+
+NOT_LIVE = (
+    "note: a page of JupyterLab that has it open is not live: what it saves is put together with "
+    'what is done here; pip install "rtu_magics[lab]" beside JupyterLab and a restart make it live'
+)
+_PAGES_TOLD: set[str] = set()  # servers of which that was said
 
 
 def _ask(prompt: str) -> str:
@@ -154,9 +167,19 @@ class ConnectMagics(MagicsBase):
             self.say(UNTRUSTED)
         if session.file_trouble:
             self.say(f"note: {session.file_trouble}")
+        self._tell_of_pages(session)
         wanted = self.settings.status_widget and not args.no_widget and not args.quiet
         if wanted and has_front_end(self.shell):
             show_status(session)
+
+    def _tell_of_pages(self, session: Session) -> None:
+        """Say of each server, once, what makes the pages of its JupyterLab live."""
+        if session.server_url in _PAGES_TOLD or session.role not in (None, "owner"):
+            return
+        with contextlib.suppress(RTUError, OSError):
+            if session.call(session.api.info()).pages == "plain":
+                self.say(NOT_LIVE)
+            _PAGES_TOLD.add(session.server_url)
 
     @magic_arguments()
     @session_argument

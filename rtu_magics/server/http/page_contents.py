@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tornado.web import HTTPError
 
 from ..file.failure import NotOnDisk
-from ..file.page_copies import take_mark
+from ..file.page_copies import mark, take_mark
 from ..service import Service
 from ..store.files import FileRow
 from .page_saves import Asker, PageSaves
@@ -66,13 +66,17 @@ class PageContents:
             self._manager.get(path=path, content=content, type=type, format=format, **more)
         )
         live = room is not None and room.disk.live.writer is not None
-        if row is None or live or found.get("type") != "notebook":
+        if live or found.get("type") != "notebook":
             return found
-        self._tell_hash(row, found)
+        if row is not None:
+            self._tell_hash(row, found)
         if content and isinstance(found.get("content"), dict):
+            # Only JupyterLab asks like this; whether anybody works on it here may come later.
+            page = mark(found["content"]) if more.get("require_hash") else ""
+            if row is None:
+                return found
             try:
-                marked = bool(more.get("require_hash"))
-                await self._saves.gave(row, found["content"], self._asker, marked=marked)
+                await self._saves.gave(row, found["content"], self._asker, page)
             except Exception as exc:  # a page that nothing is known of is told by what it saves
                 logger.warning("cannot note what a page has of %s: %s", path, exc)
         return found

@@ -19,7 +19,7 @@ from ...models import CodeCell, Notebook
 from ..file.author import other_program, page_user
 from ..file.format import DiskBase, outputs_key
 from ..file.outside import Origin
-from ..file.page_copies import PageCopies, PageCopy, as_sent, mark, nearest
+from ..file.page_copies import FIRST, PageCopies, PageCopy, as_sent, nearest
 from ..file.plain_contents import why_not_plain
 from ..file.snapshot import base_of
 from ..file.trust import output_keys
@@ -109,13 +109,10 @@ class PageSaves:
             None if await why_not_plain(workspace.contents(), room.path, file, metadata) else room
         )
 
-    async def gave(
-        self, row: FileRow, content: dict[str, Any], asker: Asker, *, marked: bool
-    ) -> None:
-        """Note what a page has just loaded, and mark it if `marked`."""
+    async def gave(self, row: FileRow, content: dict[str, Any], asker: Asker, page: str) -> None:
+        """Note what a page has just loaded; `page` is its mark, "" if it has none."""
         room = self._service.rooms.get(row.id)
         head, known = (None if room is None else room.chain.head), self._service.record_of(row).base
-        page = mark(content) if marked else ""
 
         def sum_up() -> bytes:
             return PageCopy(base_of(as_sent(content, known)), head).dumps()
@@ -185,7 +182,9 @@ class PageSaves:
                 copy = PageCopy.loads(found)
                 return as_sent(content, copy.base, copy.renamed, ids), copy
             own = [body for one, body in stored.items() if one.startswith(asker.page)]
-            copies = [PageCopy.loads(body) for body in (*own, *stored.values())]
+            # What a page with a mark has is no other page's.
+            bodies = [body for one, body in stored.items() if one == FIRST or one.startswith("~")]
+            copies = [PageCopy.loads(body) for body in (*own, *bodies)]
             if known is not None:
                 copies.append(PageCopy(known))
             near = nearest(as_sent(content, known, None, ids), copies)

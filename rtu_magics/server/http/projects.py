@@ -39,6 +39,7 @@ class Info(Handler):
                 space_id=database.space_id,
                 project_id=database.project_id,
                 pid=os.getpid(),
+                pages=self.service.pages(),
             )
         )
 
