@@ -20,6 +20,7 @@ from tornado.web import HTTPError
 
 from ..file.failure import NotOnDisk
 from ..file.page_copies import mark, take_mark
+from ..room import Room
 from ..service import Service
 from ..store.files import FileRow
 from .page_saves import Asker, PageSaves
@@ -58,7 +59,11 @@ class PageContents:
         self, path: str, content: Any = True, type: Any = None, format: Any = None, **more: Any
     ) -> Any:
         """Return a notebook's model; a page that loads it gets all that is accepted."""
-        row = await self._known(path)
+        try:
+            row = await self._known(path)
+        except SQLAlchemyError as exc:  # the file can be read all the same
+            logger.warning("cannot tell whether anybody works on %s: %s", path, exc)
+            row = None
         room = None if row is None else self._service.rooms.get(row.id)
         if room is not None and content and room.disk.live.writer is None:
             await room.disk.write_quietly()
@@ -84,18 +89,16 @@ class PageContents:
     async def save(self, model: dict[str, Any], path: str = "") -> Any:
         """Save what a page has of a notebook; returns the model without content."""
         page = take_mark(model.get("content"))
-        row = await self._known(path) if model.get("type") == "notebook" else None
-        room = None
-        if row is not None and isinstance(model.get("content"), dict):
-            room = await self._saves.room_for(row, model["content"].get("metadata"))
-        if row is None or room is None:
-            return await ensure_async(self._manager.save(model, path))
         try:
+            row, room = await self._open(model, path)
+            if row is None or room is None:
+                return await ensure_async(self._manager.save(model, path))
             taken = await self._saves.take(room, model["content"], page, self._asker)
         except NotOnDisk as exc:
             raise HTTPError(409, str(exc)) from exc
         except (OSError, SQLAlchemyError) as exc:
-            raise HTTPError(503, f"{path} cannot be saved now: {exc}; try again") from exc
+            why = str(getattr(exc, "orig", exc))
+            raise HTTPError(503, f"{path} cannot be saved now: {why}; try again") from exc
         if not taken:
             return await ensure_async(self._manager.save(model, path))
         return await self._saved(row, path)
@@ -115,6 +118,16 @@ class PageContents:
             self._tell_hash(row, again)
             found.update(hash=again.get("hash"), hash_algorithm=again.get("hash_algorithm"))
         return found
+
+    async def _open(self, model: dict[str, Any], path: str) -> tuple[FileRow | None, Room | None]:
+        """Return the notebook that a page saves, if it is known, and its room, if it has one."""
+        content = model.get("content")
+        if model.get("type") != "notebook" or not isinstance(content, dict):
+            return None, None
+        row = await self._known(path)
+        if row is None:
+            return None, None
+        return row, await self._saves.room_for(row, content.get("metadata"))
 
     async def _saved(self, row: FileRow, path: str) -> Any:
         manager = self._manager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -309,6 +311,35 @@ async def test_after_a_restart(tmp_path: Path) -> None:
         ]
 
 
+async def test_cells_without_ids(scene: Scene, browser: httpx.Client) -> None:
+    """A notebook of an older format: the page sends its cells as nameless as they were."""
+    path = scene.path.with_name(f"older-{scene.path.name}")
+    book = json.loads(scene.path.read_text())
+    book["nbformat_minor"] = 4
+    for cell in book["cells"]:
+        del cell["id"]
+    path.write_text(json.dumps(book))
+    older = Scene(scene.server, path, scene.api)
+    await older.connect(1)
+    try:
+        page = Page(browser, path.name).load()
+        client, cells = older.clients[0], page.content["cells"]
+        await client.replace_cell_content(client.cell_ids[0], "a = 'ours'")
+        await client.delete_cell(client.cell_ids[2])
+        for turn in range(2):
+            cells[1]["source"] = f"b = 'page, {turn}'"
+            page.save()
+        wanted = ["a = 'ours'", "b = 'page, 1'"]
+        await older.agree(lambda shown: shown == wanted)
+        cells.insert(0, {**cells[0], "source": "new = 1"})
+        page.save()
+        await older.agree(lambda shown: shown == ["new = 1", *wanted])
+        assert "id" not in json.loads(path.read_text())["cells"][0]
+    finally:
+        for one in older.clients:
+            await one.shutdown()
+
+
 async def test_what_is_no_notebook(scene: Scene, page: Page) -> None:
     """Jupyter says what is wrong, as ever, and the room stays as it is."""
     content = page.content
@@ -320,3 +351,50 @@ async def test_what_is_no_notebook(scene: Scene, page: Page) -> None:
     page.edit("a", "a = 2")
     page.save()
     await scene.agree(lambda shown: shown[0] == "a = 2")
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_storm(scene: Scene, browser: httpx.Client, seed: int) -> None:
+    """Two pages that never reload and two clients, each with a line of its own in every cell."""
+    rng = random.Random(seed)
+    names = "page0", "page1", "client0", "client1"
+
+    def text(values: dict[str, int]) -> str:
+        return "\n\n".join(f"# of {name}\n{name}_value = {values[name]}" for name in names)
+
+    ids = list(scene.ids())
+    values = {cell_id: dict.fromkeys(names, 0) for cell_id in ids}
+    for cell_id in ids:
+        await scene.clients[0].replace_cell_content(cell_id, text(values[cell_id]))
+    await scene.agree(lambda shown: shown == [text(values[one]) for one in ids])
+    pages = [Page(browser, scene.path.name).load() for _ in range(2)]
+    added: list[str] = []
+    for n in range(1, 41):
+        name, cell_id = rng.choice(names), rng.choice(ids)
+        number = int(name[-1])
+        line = f"{name}_value = "
+        if rng.random() < 0.2:
+            added.append(f"new = '{name}, {n}'")
+        if name.startswith("page"):
+            page = pages[number]
+            source = page.cell(cell_id)["source"]
+            page.edit(cell_id, re.sub(rf"{line}\d+", f"{line}{n}", source))
+            if added and added[-1].endswith(f", {n}'"):
+                page.add(f"new-{n}", added[-1], after=cell_id)
+            if rng.random() < 0.6:
+                await asyncio.to_thread(page.save)
+        else:
+            client = scene.clients[number]
+            source = client.builder.cell(cell_id).source
+            await client.replace_cell_content(cell_id, re.sub(rf"{line}\d+", f"{line}{n}", source))
+            if added and added[-1].endswith(f", {n}'"):
+                await client.add_cell(added[-1], after_id=cell_id)
+            if rng.random() < 0.2:
+                await client.move_cell(cell_id, None)
+        values[cell_id][name] = n
+    for page in pages:
+        await asyncio.to_thread(page.save)
+    wanted = sorted([*added, *(text(one) for one in values.values())])
+    await scene.agree(lambda shown: sorted(shown) == wanted)
+    for version in (await scene.versions()).values():
+        assert version["cells"]
