@@ -21,7 +21,7 @@ from ..file.format import DiskBase, outputs_key
 from ..file.outside import Origin
 from ..file.page_copies import FIRST, PageCopies, PageCopy, as_sent, nearest
 from ..file.plain_contents import why_not_plain
-from ..file.snapshot import base_of
+from ..file.snapshot import base_of, differs
 from ..file.trust import output_keys
 from ..room import Room
 from ..service import NotANotebook, Service
@@ -142,7 +142,7 @@ class PageSaves:
                 here = disk.page.content()
                 unseen = copy.head != room.chain.head
                 if copy.head is None:
-                    unseen = base_of(here).dumps() != copy.base.dumps()
+                    unseen = await asyncio.to_thread(differs, here, copy.base)
                 origin = self._origin(room, asker, unseen, overrides(copy.base, here))
                 merge = await disk.page.take(notebook, copy.base, origin)
                 renamed = {**copy.renamed, **merge.renamed}
@@ -163,9 +163,10 @@ class PageSaves:
         """Sign the file as Jupyter would, if the page shows all of it and its user trusts that."""
         manager = self._service.workspace.contents()
         try:
-            sent = nbformat.from_dict(whole(json.loads(json.dumps(content))))  # type: ignore
-            if manager is not None and manager.notary.check_cells(sent):
-                await room.disk.page.vouch(set(output_keys(sent.cells)) - {""})
+            if manager is not None:
+                vouched = await asyncio.to_thread(_trusted_outputs, manager.notary, content)
+                if vouched is not None:
+                    await room.disk.page.vouch(vouched)
         except Exception as exc:  # it is saved
             logger.warning("cannot tell whether %s is trusted: %s", room.path, exc)
 
@@ -206,6 +207,15 @@ class PageSaves:
         before = f"Before {who} saved {name}" if unseen else ""
         instead = f"{name} as {who} had it"
         return Origin(before, instead, who=who, author=author, revive=True, overrides=outputs)
+
+
+def _trusted_outputs(notary: Any, content: Any) -> set[str] | None:
+    """Return the keys of a page's outputs if its user trusts them all, else None."""
+    cells = content["cells"]
+    sent = nbformat.from_dict({**content, "cells": json.loads(json.dumps(cells))})  # type: ignore
+    if not notary.check_cells(sent):
+        return None
+    return set(output_keys(whole(sent.cells))) - {""}
 
 
 def _tell(room: Room, who: str, lost: bool) -> None:

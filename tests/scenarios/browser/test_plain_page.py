@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,3 +144,29 @@ def test_another_program_wrote_the_file(edited: tuple[Page, Any, Path]) -> None:
     save(page)
     wanted[1] = "b = 'once more'"
     eventually(lambda: sources(path) == in_room(session) == wanted)
+
+
+def test_what_the_page_trusts(
+    lab: Lab, open_page: Callable[[], Page], join: Callable[[str], Any]
+) -> None:
+    """What its own user ran stays trusted, also once others have edited."""
+    show = "from IPython.display import HTML\nHTML('<b>bold</b>')"
+    path = write_notebook(lab.root / "trusts.ipynb", show, "b = 2")
+    session = join("trusts.ipynb")
+    page = open_page()
+    page.open("trusts.ipynb")
+    page.select(0)
+    page.command("notebook:run-cell")
+    page.wait_for_count(0)
+    save(page)
+
+    def is_trusted() -> bool:
+        url = f"{lab.url}api/contents/trusts.ipynb?type=notebook&content=1"
+        with urllib.request.urlopen(url, timeout=20) as response:
+            cells = json.load(response)["content"]["cells"]
+        return bool(cells[0]["outputs"] and cells[0]["metadata"]["trusted"])
+
+    assert is_trusted()
+    session.edit("cell-2", "b = 'edited'")
+    eventually(lambda: "edited" in path.read_text())
+    assert is_trusted()
