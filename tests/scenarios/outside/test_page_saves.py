@@ -14,6 +14,8 @@ import httpx
 import nbformat
 import pytest
 
+from rtu_magics.document import make_patch
+
 from ...helpers.rtu import follow, open_notebook, post
 from ...helpers.server import RunningServer, running_server
 from .conftest import Scene
@@ -386,7 +388,9 @@ async def test_a_storm(scene: Scene, browser: httpx.Client, seed: int) -> None:
         else:
             client = scene.clients[number]
             source = client.builder.cell(cell_id).source
-            await client.replace_cell_content(cell_id, re.sub(rf"{line}\d+", f"{line}{n}", source))
+            # All of it would undo what this client has not seen yet.
+            patch = make_patch(source, re.sub(rf"{line}\d+", f"{line}{n}", source))
+            await client.update_cell_content(cell_id, patch)
             if added and added[-1].endswith(f", {n}'"):
                 await client.add_cell(added[-1], after_id=cell_id)
             if rng.random() < 0.2:
