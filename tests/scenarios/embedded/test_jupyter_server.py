@@ -39,7 +39,7 @@ def jupyter(tmp_path: Path) -> Iterator[tuple[Path, int]]:
 
 
 def wait_for(root: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
             if find_server(root) is not None:

@@ -213,7 +213,7 @@ def jupyter(runtime: Path, root: Path, tmp_path: Path) -> Iterator[Callable[[boo
         command += [f"--ServerApp.jpserver_extensions={ {'rtu_magics.server': rtu}!r}"]
         with (tmp_path / "log").open("wb") as log:
             processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not [one for one in serving() if ask(one) not in (None, Offer.SILENT)]:
             assert time.monotonic() < end, (tmp_path / "log").read_text()
             time.sleep(0.1)
