@@ -104,7 +104,7 @@ page_bases = Table(
     metadata,
     Column("file_id", Uuid, primary_key=True),
     Column("page", String(64), primary_key=True),
-    # Compressed JSON; see `file.page_bases`.
+    # Compressed JSON; see `file.page_copies`.
     Column("body", LargeBinary, nullable=False),
     Column("used_at", Float, nullable=False),
 )
