@@ -215,26 +215,13 @@ class Service:
         return row
 
     async def known_at(self, path: str) -> FileRow | None:
-        """Return the notebook at a path if somebody has worked on it here, else None.
-
-        Parameters
-        ----------
-        path
-            Below the root.
-        """
+        """Return the notebook at a path below the root if anybody ever opened it here."""
         try:
             row = await self._row_at(self.workspace.clean_path(path))
         except (BadPath, OSError):
             return None
         known = row is not None and row.ready and row.type == "notebook" and row.disk_hash
         return row if known else None
-
-    def record_of(self, row: FileRow) -> FileRecord:
-        """Return what is remembered of a notebook's file, be it open or not."""
-        room = self.rooms.get(row.id)
-        if room is not None:
-            return room.disk.page.record
-        return FileRecord(self.database, row.id, self.workspace.writes / row.id.hex)
 
     async def _first_version(self, row: FileRow) -> None:
         """Make what is on disk version 0 of a notebook that has none yet."""
@@ -338,7 +325,7 @@ class Service:
         row = self.workspace.file(found.id)  # it may have got another name meanwhile
         if row is None:  # or be deleted
             return None
-        record = self.record_of(row)
+        record = FileRecord(self.database, row.id, self.workspace.writes / row.id.hex)
         room = Room(
             chain,
             row.path,

@@ -150,7 +150,7 @@ class PageContents:
 
     def _tell_hash(self, row: FileRow, model: dict[str, Any]) -> None:
         if model.get("hash"):
-            model["hash"] = self._service.record_of(row).as_told(model["hash"])
+            model["hash"] = self._saves.record_of(row).as_told(model["hash"])
 
 
 class PageContentsHandler(ContentsHandler):

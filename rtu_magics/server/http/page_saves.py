@@ -21,6 +21,7 @@ from ..file.format import DiskBase, outputs_key
 from ..file.outside import Origin
 from ..file.page_copies import FIRST, PageCopies, PageCopy, as_sent, nearest
 from ..file.plain_contents import why_not_plain
+from ..file.record import FileRecord
 from ..file.snapshot import base_of, differs
 from ..file.trust import output_keys
 from ..room import Room
@@ -109,10 +110,17 @@ class PageSaves:
             None if await why_not_plain(workspace.contents(), room.path, file, metadata) else room
         )
 
+    def record_of(self, row: FileRow) -> FileRecord:
+        """Return what is remembered of a notebook's file, be it open or not."""
+        service, room = self._service, self._service.rooms.get(row.id)
+        if room is not None:
+            return room.disk.page.record
+        return FileRecord(service.database, row.id, service.workspace.writes / row.id.hex)
+
     async def gave(self, row: FileRow, content: dict[str, Any], asker: Asker, page: str) -> None:
         """Note what a page has just loaded; `page` is its mark, "" if it has none."""
         room = self._service.rooms.get(row.id)
-        head, known = (None if room is None else room.chain.head), self._service.record_of(row).base
+        head, known = (None if room is None else room.chain.head), self.record_of(row).base
 
         def sum_up() -> bytes:
             return PageCopy(base_of(as_sent(content, known)), head).dumps()
