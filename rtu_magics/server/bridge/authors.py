@@ -53,7 +53,7 @@ class Authors:
         self._database = database
         self._states = states
         self._latest: UUID | None = None
-        self._known: dict[tuple[str, str], UUID] = {}
+        self._known: dict[tuple[str, str], tuple[UUID, str]] = {}
 
     def of(self, client: int | None) -> UUID:
         """Return the author of what a client did; of what cannot be told, whoever was last."""
@@ -65,16 +65,13 @@ class Authors:
             if self._latest is not None and len(alone) != 1:
                 return self._latest
             user = alone[0] if len(alone) == 1 else _NOBODY
-        self._latest = self._store(user)
+        self._latest = self._store(user)[0]
         return self._latest
 
     def person(self, client: int) -> tuple[UUID, str] | None:
         """Return the id and the name of who is there as a client; None if it does not say."""
         user = self._user(client)
-        if user is None:
-            return None
-        user_id = self._store(user)
-        return user_id, self._known[user_id]
+        return None if user is None else self._store(user)
 
     def _user(self, client: int | None) -> Mapping[str, Any] | None:
         state = None if client is None else self._states().get(client)
@@ -83,9 +80,9 @@ class Authors:
             return None
         return user
 
-    def _store(self, user: Mapping[str, Any]) -> UUID:
+    def _store(self, user: Mapping[str, Any]) -> tuple[UUID, str]:
         handle = str(user["username"])
         key = handle, str(user.get("display_name") or user.get("name") or handle)
         if key not in self._known:
-            self._known[key] = page_user(self._database, *key)[0]
+            self._known[key] = page_user(self._database, *key)
         return self._known[key]
