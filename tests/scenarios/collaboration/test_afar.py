@@ -66,10 +66,9 @@ class Afar:
             return response.json() if response.content else None
 
     def start_again(self) -> None:
+        """With another token, as a JupyterLab has that nobody gave one."""
         port = int(self.lab.url.rstrip("/").rpartition(":")[2])
-        self.lab = begin_lab(
-            self.lab.root, self.lab.log, rtu=False, token=self.lab.token, port=port
-        )
+        self.lab = begin_lab(self.lab.root, self.lab.log, rtu=False, port=port)
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +225,11 @@ async def test_the_lab_is_killed_and_starts_again(afar: Afar, open_page: OpenPag
         await client.wait_for("file_state_event", is_held)
         await client.add("more", "m", after_id="c2")
         await asyncio.to_thread(afar.start_again)
+        await client.wait_for(
+            "file_state_event", lambda m: "does not accept the token" in m["data"]["reason"], 60
+        )
+        answer = await call(server, "PUT", "/v1/afar", {"token": afar.lab.token})
+        assert answer.status_code == 204, answer.text
         page = await asyncio.to_thread(open_page, afar.lab, "killed.ipynb")
         await all_hold(server, file_id, page, ["x = 100", "y = 'ours'", "m"], path)
         assert sources(await current_notebook(server, file_id)) == await texts(server, file_id)
