@@ -223,6 +223,12 @@ class Context:
         return (self.known.why_closed or "the server ended the session") if gave_up else ""
 
     @property
+    def lives_at(self) -> str:
+        """The address of the server on which the notebook lives; ours may only have a copy."""
+        afar = self.lease.server.afar if self.lease is not None else ""
+        return afar or self.server_url
+
+    @property
     def connection(self) -> str:
         """``connecting``, ``live``, ``reconnecting`` or ``closed``."""
         return self.client.connection_state if self.open else "closed"

@@ -105,7 +105,7 @@ class Session(Attributes):
         self._on_close = on_close
 
     def __repr__(self) -> str:
-        return shown(f"<Session {self.name!r} on {self.path} at {self.server_url}>")
+        return shown(f"<Session {self.name!r} on {self.path} at {self.context.lives_at}>")
 
     def __enter__(self) -> Session:
         return self
@@ -183,7 +183,7 @@ class Session(Attributes):
         return SessionStatus(
             name=self.name,
             path=self.path,
-            server_url=self.server_url,
+            server_url=self.context.lives_at,
             connection=self.connection,
             kernel_name=kernel.kernel.name if kernel is not None else None,
             kernel_state=self.client.kernel_state,

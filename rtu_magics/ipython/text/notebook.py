@@ -142,7 +142,7 @@ def session_table(sessions: Sequence[Session]) -> str:
             "*" if session is sessions[-1] else "",
             session.name,
             session.path,
-            session.server_url,
+            session.context.lives_at,
             session.connection,
             session.client.kernel_state.replace("_", " "),
             time.strftime("%H:%M", time.localtime(session.opened_at)),

@@ -39,7 +39,7 @@ def target(context: Context, path: str) -> str:
     """Return what ``%rtu_connect`` takes for a notebook of the server."""
     root = context.known.root
     if root is None:
-        return f"{context.server_url}/lab/tree/{quote(path)}"
+        return f"{context.lives_at}/lab/tree/{quote(path)}"
     found = root / path
     here = Path.cwd().resolve()
     shown = str(found.relative_to(here) if here in found.parents else found)

@@ -342,6 +342,7 @@ def test_from_a_notebook(afar: Afar, shell: Shell) -> None:
     assert "42" in shell.ok("%rtu_exec --all")
     assert "already connected to lesson one.ipynb as 'a'" in shell.ok("%rtu_connect {url}")
     shell.ok("%%rtu_add\nprint('added')")
+    assert f"lesson one.ipynb at {url}" in shell.ok("%rtu_status --text")
     shell.ok("%rtu_save")
     cells = load(path)["cells"]
     assert [cell["source"] for cell in cells] == [["x = 6"], ["print(x * 7)"], ["print('added')"]]
