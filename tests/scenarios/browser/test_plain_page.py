@@ -155,6 +155,7 @@ def test_what_the_page_trusts(
     session = join("trusts.ipynb")
     page = open_page()
     page.open("trusts.ipynb")
+    assert session.call(session.api.info()).pages == "plain"
     page.select(0)
     page.command("notebook:run-cell")
     page.wait_for_count(0)
