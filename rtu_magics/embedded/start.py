@@ -94,7 +94,7 @@ def find_or_start(
             return found
         _check_free_above(root)
     state = root / STATE_DIR
-    if afar is None and (state / AFAR_MARK).exists():
+    if afar is None and os.path.exists(state / AFAR_MARK):  # not so if it is another user's
         raise EmbeddedServerError(
             f"{root} holds copies of notebooks on another server; connect to their address there"
         )

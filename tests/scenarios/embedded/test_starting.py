@@ -271,7 +271,7 @@ def test_settings_of_the_own_kernel_are_not_passed_on(monkeypatch: pytest.Monkey
     for name in ("JPY_PARENT_PID", "JPY_SESSION_NAME", "JUPYTER_TOKEN", "JUPYTER_PORT"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", "/keep")
-    env = starting._child_env("secret")
+    env = starting._child_env("secret", None)
     assert not [name for name in env if name.startswith(("JPY_", "JUPYTER_TOKEN", "JUPYTER_PORT"))]
     assert env["JUPYTER_CONFIG_DIR"] == "/keep"
     assert env["RTU_SERVER_TOKEN"] == "secret"
