@@ -230,7 +230,7 @@ class Stays:
                 notebook.disk.live,
                 there,
                 self._collections,
-                runs=ExecutionStates(lambda: executor.states, lambda: executor.busy),
+                runs=ExecutionStates.of(executor),
                 people=notebook.presence.connected,
                 broken=partial(self._gone, stay),
             )

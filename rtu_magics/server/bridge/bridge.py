@@ -38,12 +38,11 @@ from .held import HeldByFile
 from .live_room import LiveRoom, NotSaved
 from .pages import Pages
 from .past import Past
-from .people import People
 from .ports import BridgedFile, BridgedNotebook
+from .presence import PresenceOfBoth
 from .shown import ExecutionStates, Shown
 from .to_live import everything, follow, touched_by
 from .touched import Touched
-from .visitors import Visitors
 
 __all__ = ["Bridge"]
 
@@ -93,13 +92,8 @@ class Bridge(Generic[_Room]):
         self._past = Past()
         self._pages = Pages(notebook, self._live, self._authors, self._past)
         self._held = HeldByFile(file)
-        self._people = People(room.awareness, people, room.writer)
-        self._visitors = Visitors(
-            room.awareness,
-            self._live,
-            self._authors,
-            ours=lambda: self._people.clients,
-            tell=notebook.others_here,
+        self._presence = PresenceOfBoth(
+            room, self._live, self._authors, ours=people, tell=notebook.others_here
         )
         self._broken = broken
         self._shown = Shown(
@@ -147,8 +141,7 @@ class Bridge(Generic[_Room]):
         except BaseException:
             self._leave()
             raise
-        self._people.start()
-        self._visitors.start()
+        self._presence.start()
         self._file.changed()
 
     async def detach(self) -> None:
@@ -181,8 +174,7 @@ class Bridge(Generic[_Room]):
         if self._due is not None:
             self._due.cancel()
         self._shown.close()
-        self._visitors.stop()
-        self._people.stop()
+        self._presence.stop()
         self._live.unwatch()
         if self._subscription is not None:
             self.room.ydoc.unobserve(self._subscription)

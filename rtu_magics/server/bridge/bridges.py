@@ -124,7 +124,7 @@ class Bridges:
 
         joined: BridgedNotebook = target
         executor = notebook.executor
-        runs = ExecutionStates(lambda: executor.states, lambda: executor.busy)
+        runs = ExecutionStates.of(executor)
         bridge = Bridge(
             joined,
             file,

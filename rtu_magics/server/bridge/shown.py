@@ -14,13 +14,16 @@ from typing import Any
 from uuid import UUID
 
 from ...errors import SquashError
-from ...models import CodeCell
+from ...models import CellState, CodeCell
+from ..execution.events import Elsewhere
+from ..execution.executor import Executor
 from ..outputs.adopt import adopt_outputs
 from ..outputs.cache import Collections
 from ..ports import LiveNotebook
 from .cells import cell_from_live, output_for_live, same
 from .document import LiveDocument
 from .outputs import bring_outputs, joined_output
+from .page_runs import PageRuns
 
 __all__ = ["ExecutionStates", "Shown"]
 
@@ -34,10 +37,34 @@ _RUNNING = ("queued", "executing")
 
 
 class ExecutionStates:
-    """What is known of a notebook's runs: the states of cells, and whether anything goes on."""
+    """What is known of a notebook's runs.
 
-    def __init__(self, states: Callable[[], Mapping[str, Any]], busy: Callable[[], bool]) -> None:
-        self.states, self.busy = states, busy
+    Parameters
+    ----------
+    states
+        Returns the states of cells.
+    busy
+        Returns whether anything goes on.
+    elsewhere
+        Called with the state of a cell that a page runs.
+    """
+
+    def __init__(
+        self,
+        states: Callable[[], Mapping[str, CellState]],
+        busy: Callable[[], bool],
+        elsewhere: Callable[[CellState], None],
+    ) -> None:
+        self.states, self.busy, self.elsewhere = states, busy, elsewhere
+
+    @classmethod
+    def of(cls, executor: Executor) -> ExecutionStates:
+        """Return what a notebook's executor knows."""
+
+        def elsewhere(state: CellState) -> None:
+            executor.note(Elsewhere(state))
+
+        return cls(lambda: executor.states, lambda: executor.busy, elsewhere)
 
 
 class Shown:
@@ -75,6 +102,7 @@ class Shown:
         self._timer: asyncio.TimerHandle | None = None
         self._taking: asyncio.Task[None] | None = None
         self._came: dict[str, tuple[float, float]] = {}  # first and last change of a page's run
+        self._page_runs = PageRuns()
 
     def close(self) -> None:
         """Do nothing more."""
@@ -82,6 +110,8 @@ class Shown:
             self._timer.cancel()
         if self._taking is not None:
             self._taking.cancel()
+        for state in self._page_runs.given_up():
+            self._runs.elsewhere(state)
 
     # Ours, in the page
 
@@ -160,6 +190,8 @@ class Shown:
         for cell_id in cells:
             first, _ = self._came.get(cell_id, (now, now))
             self._came[cell_id] = (first, now)
+            if self._is_in_both(cell_id) and not self._is_ours(cell_id):
+                self._tell(self._page_runs.seen(cell_id, running=self._runs_there(cell_id)))
         if self._came and self._taking is None:
             self._taking = self._loop.create_task(self._take())
 
@@ -180,21 +212,22 @@ class Shown:
 
     async def _adopt(self, cell_id: str) -> None:
         builder = self._notebook.chain.builder
-        if cell_id not in builder or cell_id not in self._live.ids:
+        if not self._is_in_both(cell_id):
             return
         cell = builder.cell(cell_id)
         found = cell_from_live(self._live.raw(self._live.index_of(cell_id)))
         if not isinstance(cell, CodeCell) or not isinstance(found, CodeCell):
             return
-        state = self._runs.states().get(cell_id)
-        if state is not None and state.state in _RUNNING:  # ours: it writes what it puts out
+        if self._is_ours(cell_id):  # it writes what it puts out
             self._brought.pop(cell_id, None)
             self.changed()
             return
         known = self._collection(cell)
         outputs = cell.outputs if known is None else known.to_nbformat()
         count = cell.execution_count if known is None else known.execution_count
-        if found.execution_count == count and same(_plain(found.outputs), _plain(outputs)):
+        counted = found.execution_count != count
+        if not counted and same(_plain(found.outputs), _plain(outputs)):
+            self._took(found, counted=False)
             return
         try:
             author = self._author(cell_id)
@@ -205,7 +238,34 @@ class Shown:
             return
         if cell_id in builder and isinstance(cell := builder.cell(cell_id), CodeCell):
             self.outputs_of(cell)  # the page has them
+            self._took(found, counted=counted)
         self._notebook.changed()
+
+    def _took(self, cell: CodeCell, *, counted: bool) -> None:
+        if not self._is_in_both(cell.id) or self._is_ours(cell.id):
+            return
+        state = self._page_runs.taken(
+            cell.id,
+            running=self._runs_there(cell.id),
+            outputs=_plain(cell.outputs),
+            count=cell.execution_count,
+            counted=counted,
+        )
+        self._tell(state)
+
+    def _tell(self, state: CellState | None) -> None:
+        if state is not None:
+            self._runs.elsewhere(state)
+
+    def _is_in_both(self, cell_id: str) -> bool:
+        return cell_id in self._notebook.chain.builder and cell_id in self._live.ids
+
+    def _is_ours(self, cell_id: str) -> bool:
+        state = self._runs.states().get(cell_id)
+        return state is not None and state.execution_id is not None and state.state in _RUNNING
+
+    def _runs_there(self, cell_id: str) -> bool:
+        return self._live.execution_state(cell_id) == "running"
 
 
 def _plain(outputs: Any) -> list[Any]:

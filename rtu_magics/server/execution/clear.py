@@ -10,6 +10,7 @@ from ...models import CellOutputCollectionReplace, CodeCell
 from ..outputs.cache import Collections
 from ..outputs.collection import LiveCollection
 from ..ports import LiveNotebook
+from .events import Cleared
 from .executor import Executor
 
 __all__ = ["clear_outputs"]
@@ -61,7 +62,7 @@ async def clear_outputs(
         collections.put(empty)
         notebook.send("update_output_collection_event", empty.to_wire())
         executor.late.cleared(empty)
-        executor.cell_cleared(cell_id)
+        executor.note(Cleared(cell_id))
         cleared.append(cell_id)
     if cleared:
         notebook.changed()

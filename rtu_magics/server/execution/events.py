@@ -17,6 +17,7 @@ __all__ = [
     "Deleted",
     "DropState",
     "Effect",
+    "Elsewhere",
     "Ended",
     "Event",
     "Executing",
@@ -77,6 +78,13 @@ class Cleared:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A cell runs, or has run, without us: in a page of the notebook's live document."""
+
+    state: CellState
+
+
+@dataclass(frozen=True, slots=True)
 class Withdrawn:
     """What waits of somebody will not run, or of everybody (None): why, as `CellState` has it."""
 
@@ -100,7 +108,9 @@ class NotStored:
     more: bool = False
 
 
-Event: TypeAlias = Accepted | Turn | Executing | Ended | Cleared | Withdrawn | Deleted | NotStored
+Event: TypeAlias = (
+    Accepted | Turn | Executing | Ended | Cleared | Elsewhere | Withdrawn | Deleted | NotStored
+)
 
 
 # Effects

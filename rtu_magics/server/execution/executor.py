@@ -171,9 +171,9 @@ class Executor:
         if found is not None:
             self.late.shown(delta.resource_id, found)
 
-    def cell_cleared(self, cell_id: str) -> None:
-        """Note that a cell shows nothing of its last run any more."""
-        self._do(self._queue.handle(ev.Cleared(cell_id)))
+    def note(self, event: ev.Cleared | ev.Elsewhere) -> None:
+        """Note what happened to a cell without an execution."""
+        self._do(self._queue.handle(event))
 
     def cell_deleted(self, cell_id: str) -> None:
         """Forget a cell; whoever waits for it learns that it will not finish."""

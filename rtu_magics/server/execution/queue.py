@@ -11,6 +11,7 @@ only function that changes it. The rules:
   (``raises-exception``); an interrupted one ends it whatever it said; other executions go on;
 - whoever waits for a cell that is deleted learns that it will not finish;
 - a cell whose outputs are cleared after its end counts as not run;
+- what a cell does without us is told where no execution of ours has it;
 - a cell that an execution has ended and another still waits for is *queued* again;
 - what is told of a cell is stored before, but for *queued* (stored with its delta) and *executing*
   (what a server leaves in either has failed just the same).
@@ -31,6 +32,7 @@ from .events import (
     Deleted,
     DropState,
     Effect,
+    Elsewhere,
     Ended,
     Event,
     Executing,
@@ -117,6 +119,7 @@ class ExecutionQueue:
             Ended: self._ended,
             Withdrawn: self._withdrawn,
             Cleared: self._cleared,
+            Elsewhere: self._elsewhere,
             Deleted: self._deleted,
             NotStored: self._not_stored,
         }
@@ -214,6 +217,16 @@ class ExecutionQueue:
         if state is None or state.state not in FINISHED_STATES:
             return []
         return [self._settle([CellState(cell_id=event.cell_id, state=CellStateName.NOT_RUN)])]
+
+    def _elsewhere(self, event: Elsewhere) -> list[Effect]:
+        state = event.state
+        known = self.states.get(state.cell_id)
+        ours = known is not None and known.execution_id is not None and known.state in _ACTIVE
+        if state.cell_id not in self._present or ours:
+            return []
+        if state.state == CellStateName.NOT_RUN and known is None:
+            return []
+        return [Show(self._told([state]))] if state.state in _ACTIVE else [self._settle([state])]
 
     def _deleted(self, event: Deleted) -> list[Effect]:
         cell_id, effects = event.cell_id, list[Effect]()

@@ -86,8 +86,8 @@ async def bridged(world: World) -> AsyncIterator[tuple[Room, LiveRoom, Bridge[YR
         room.disk.live,
         YRoom(live),
         world.service.collections,
-        runs=ExecutionStates(lambda: room.executor.states, lambda: room.executor.busy),
-        people=room.presence.everybody,
+        runs=ExecutionStates.of(room.executor),
+        people=room.presence.connected,
         broken=broken.append,
     )
     await bridge.attach()

@@ -2,8 +2,9 @@
 
 Runs in the environment of jupyter-collaboration. Commands come as lines on stdin, each is answered
 by a line of JSON: ``type CELL TEXT`` (appended), ``insert CELL PLACE TEXT``, ``add PLACE ID``,
-``delete CELL``, ``cursor CELL PLACE``, ``move CELL PLACE``, ``undo``, ``redo``, ``offline``,
-``online``, ``sources``, ``notebook``, ``people``, ``save``, ``leave``. CELL and PLACE count from 0.
+``delete CELL``, ``move CELL PLACE``, ``undo``, ``redo``, ``cursor CELL PLACE``, ``run CELL TEXT``,
+``begin CELL``, ``fail CELL NAME``, ``clear CELL``, ``offline``, ``online``, ``sources``,
+``notebook``, ``people``, ``save``, ``leave``. CELL and PLACE count from 0.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Page:
         self.cells = self.notebook.ycells
         self.undo = UndoManager(scopes=[self.cells], capture_timeout_millis=0)
         self.undo.include_origin("page")
-        self.online = True
+        self.online, self.runs = True, 0
         self.people: dict[int, dict[str, Any]] = {}
 
     def do(self, command: str, rest: str) -> object:
@@ -114,10 +115,29 @@ class Page:
         cell = self.cells[int(index)]
         cell["execution_state"], cell["execution_count"] = "running", None
         cell["outputs"].clear()
-        cell["execution_count"] = 1
+        self.runs += 1
+        cell["execution_count"] = self.runs
         output = {"output_type": "stream", "name": "stdout", "text": Text(text)}
         cell["outputs"].append(Map(output))
         cell["execution_state"] = "idle"
+
+    def _begin(self, index: str) -> None:
+        cell = self.cells[int(index)]
+        cell["execution_state"], cell["execution_count"] = "running", None
+        cell["outputs"].clear()
+
+    def _fail(self, index: str, name: str) -> None:
+        """End what was begun with an error."""
+        cell = self.cells[int(index)]
+        cell["execution_count"] = 2
+        error = {"output_type": "error", "ename": name, "evalue": "no", "traceback": []}
+        cell["outputs"].append(Map(error))
+        cell["execution_state"] = "idle"
+
+    def _clear(self, index: str) -> None:
+        cell = self.cells[int(index)]
+        cell["outputs"].clear()
+        cell["execution_count"] = None
 
 
 async def main(url: str, token: str, path: str, name: str = "ann") -> None:

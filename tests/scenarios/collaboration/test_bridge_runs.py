@@ -91,6 +91,7 @@ async def test_a_page_runs_while_we_edit_another_cell(
             await ask(page, f"run 1 page {n}")
             await client.change("cell_contents", "replace", {"source": f"x = {n}"}, "c1")
             event = await client.wait_for("update_output_collection_event")
+            await client.finished("c2")
             assert event["data"]["cell_id"] == "c2"
             found = await get(live_lab, f"/outputs/collection/{event['data']['id']}")
             assert f"page {n}" in str(found)
@@ -101,3 +102,34 @@ async def test_a_page_runs_while_we_edit_another_cell(
         shown = await ask(page, "notebook")
         assert shown["cells"][0]["source"] == "x = 5"
         assert shown["cells"][1]["outputs"][0]["text"] == "page 5"
+
+
+async def test_a_page_s_run_is_told_as_any(
+    live_lab: Lab,
+    open_page: OpenPage,
+    write_live: WriteLive,
+) -> None:
+    """From its beginning to its end, with its error; and cleared in the page it has not run."""
+    path = write_live("x = 1", "y = 2")
+    file_id = await open_notebook(live_lab, path.name)
+    page = await asyncio.to_thread(open_page, live_lab, path.name)
+    async with follow(live_lab, file_id) as client:
+
+        async def state_is(wanted: str) -> dict[str, Any]:
+            def states(message: Any) -> list[Any]:
+                found = message["data"]["cell_states"]
+                return [one for one in found if (one["cell_id"], one["state"]) == ("c2", wanted)]
+
+            message = await client.wait_for("bulk_cell_state_update_event", states)
+            return dict(states(message)[0])
+
+        await ask(page, "begin 1")
+        await state_is("executing")
+        await ask(page, "fail 1 ValueError")
+        failed = await state_is("finished_with_error")
+        assert (failed["cause"], failed["execution_count"]) == ("ValueError: no", 2)
+        await ask(page, "run 1 fine")
+        await state_is("finished_with_no_error")
+        await ask(page, "clear 1")
+        await state_is("not_run")
+        assert (await get(live_lab, f"/v1/files/{file_id}/save"))["state"] in ("clean", "dirty")

@@ -15,6 +15,7 @@ from rtu_magics.server.execution.events import (
     Deleted,
     DropState,
     Effect,
+    Elsewhere,
     Ended,
     Executing,
     Forget,
@@ -588,6 +589,37 @@ def test_a_cell_that_is_cleared_after_its_end_counts_as_not_run(end: CellEnd) ->
     assert settle == Settle((cleared,), (cleared,))
     assert queue.states == {"a": cleared}
     assert queue.handle(Cleared("a")) == []
+
+
+@pytest.mark.parametrize("end", [FINISHED, FAILED])
+def test_what_a_page_runs_is_told_and_its_end_is_stored(end: str) -> None:
+    queue = queue_of()
+    begun = CellState(cell_id="a", state=EXECUTING)
+    assert queue.handle(Elsewhere(begun)) == [Show((begun,))]
+    over = CellState(cell_id="a", state=end)
+    assert queue.handle(Elsewhere(over)) == [Settle((over,), (over,))]
+    assert queue.states == {"a": over}
+    assert not queue
+
+
+def test_what_a_page_says_of_a_cell_that_an_execution_has_is_not_told() -> None:
+    queue = queue_of(plan(1, "ab"))
+    for cell_id in "ab":
+        for state in (EXECUTING, FINISHED, CellStateName.NOT_RUN):
+            assert queue.handle(Elsewhere(CellState(cell_id=cell_id, state=state))) == []
+
+
+def test_an_execution_takes_a_cell_that_a_page_runs() -> None:
+    queue = queue_of()
+    queue.handle(Elsewhere(CellState(cell_id="a", state=EXECUTING)))
+    queue.handle(Accepted(plan(1, "a"), ready=True))
+    assert (queue.states["a"].state, queue.states["a"].execution_id) == (QUEUED, UUID(int=1))
+
+
+def test_what_a_page_says_of_a_cell_that_never_ran_or_is_gone_is_nothing() -> None:
+    queue = queue_of(cells="a")
+    for cell_id, state in (("a", CellStateName.NOT_RUN), ("z", EXECUTING), ("z", FINISHED)):
+        assert queue.handle(Elsewhere(CellState(cell_id=cell_id, state=state))) == []
 
 
 def test_a_cell_that_waits_or_runs_goes_on_when_it_is_cleared() -> None:
