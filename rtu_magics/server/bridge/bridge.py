@@ -386,8 +386,6 @@ class Bridge(Generic[_Room]):
         except Exception as exc:
             self._give_up(exc)
 
-    # Tasks
-
     def _spawn(self, work: Any) -> None:
         self._tasks.spawn(work).add_done_callback(self._done)
 

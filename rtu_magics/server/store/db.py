@@ -369,10 +369,7 @@ def _unusable(path: Path, exc: OperationalError) -> str:
 def _check_file(path: Path) -> bool:
     """Refuse what SQLite would only notice later, when it reads the missing part.
 
-    Returns
-    -------
-    bool
-        Whether the last program that used it did not end cleanly.
+    Returns whether the last program that used it did not end cleanly.
     """
     try:
         with path.open("rb") as file:

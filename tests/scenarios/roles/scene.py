@@ -162,6 +162,7 @@ class Scene:
             "POST /v1/files/{}/rename": {"path": f"{self.path.split('/')[0]}/{new}"},
             "POST /v1/files/{}/invites": {"role": "viewer"},
             "PATCH /v1/files/{}/invites/{}": {"role": "executor"},
+            "PUT /v1/afar": {"token": "another"},
             "POST /v1/sessions": {"file_id": self.file_id},
             "POST /v1/leases": {"pid": self.server.process.pid},
             "POST /v1/files/{}/clear-outputs": {"cell_ids": None},
