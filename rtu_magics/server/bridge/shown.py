@@ -23,7 +23,7 @@ from ..ports import LiveNotebook
 from .cells import cell_from_live, output_for_live, same
 from .document import LiveDocument
 from .outputs import bring_outputs, joined_output
-from .page_runs import PageRuns
+from .page_executions import PageExecutions
 
 __all__ = ["ExecutionStates", "Shown"]
 
@@ -102,7 +102,7 @@ class Shown:
         self._timer: asyncio.TimerHandle | None = None
         self._taking: asyncio.Task[None] | None = None
         self._came: dict[str, tuple[float, float]] = {}  # first and last change of a page's run
-        self._page_runs = PageRuns()
+        self._page_executions = PageExecutions()
 
     def close(self) -> None:
         """Do nothing more."""
@@ -110,7 +110,7 @@ class Shown:
             self._timer.cancel()
         if self._taking is not None:
             self._taking.cancel()
-        for state in self._page_runs.given_up():
+        for state in self._page_executions.given_up():
             self._runs.elsewhere(state)
 
     # Ours, in the page
@@ -191,7 +191,7 @@ class Shown:
             first, _ = self._came.get(cell_id, (now, now))
             self._came[cell_id] = (first, now)
             if self._is_in_both(cell_id) and not self._is_ours(cell_id):
-                self._tell(self._page_runs.seen(cell_id, running=self._runs_there(cell_id)))
+                self._tell(self._page_executions.seen(cell_id, running=self._runs_there(cell_id)))
         if self._came and self._taking is None:
             self._taking = self._loop.create_task(self._take())
 
@@ -244,7 +244,7 @@ class Shown:
     def _took(self, cell: CodeCell, *, counted: bool) -> None:
         if not self._is_in_both(cell.id) or self._is_ours(cell.id):
             return
-        state = self._page_runs.taken(
+        state = self._page_executions.taken(
             cell.id,
             running=self._runs_there(cell.id),
             outputs=_plain(cell.outputs),

@@ -609,7 +609,7 @@ def test_what_a_page_says_of_a_cell_that_an_execution_has_is_not_told() -> None:
             assert queue.handle(Elsewhere(CellState(cell_id=cell_id, state=state))) == []
 
 
-def test_an_execution_takes_a_cell_that_a_page_runs() -> None:
+def test_an_execution_takes_a_cell_that_a_page_executions() -> None:
     queue = queue_of()
     queue.handle(Elsewhere(CellState(cell_id="a", state=EXECUTING)))
     queue.handle(Accepted(plan(1, "a"), ready=True))

@@ -13,15 +13,15 @@ from typing import Any
 from ...models import CellState, CellStateName, EndReason
 from ..kernel.errors import error_of, first_line
 
-__all__ = ["PageRuns"]
+__all__ = ["PageExecutions"]
 
 
-class PageRuns:
+class PageExecutions:
     """The cells that pages run.
 
     Examples
     --------
-    >>> runs = PageRuns()
+    >>> runs = PageExecutions()
     >>> runs.seen("a", running=True).state
     'executing'
     >>> runs.seen("a", running=True) is None

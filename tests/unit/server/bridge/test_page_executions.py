@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from rtu_magics.server.bridge.page_runs import PageRuns
+from rtu_magics.server.bridge.page_executions import PageExecutions
 
 STREAM = {"output_type": "stream", "name": "stdout", "text": "x"}
 ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "no\nmore", "traceback": []}
 
 
-def ended(runs: PageRuns, **more: Any) -> Any:
+def ended(runs: PageExecutions, **more: Any) -> Any:
     given = {"running": False, "outputs": [], "count": 1, "counted": True, **more}
     return runs.taken("a", **given)
 
 
 def test_a_run_begins_once_and_ends_with_what_it_shows() -> None:
-    runs = PageRuns()
+    runs = PageExecutions()
     begun = runs.seen("a", running=True)
     assert begun is not None
     assert (begun.cell_id, begun.state) == ("a", "executing")
@@ -31,7 +31,7 @@ def test_a_run_begins_once_and_ends_with_what_it_shows() -> None:
 
 
 def test_a_run_that_fails_names_its_error() -> None:
-    runs = PageRuns()
+    runs = PageExecutions()
     runs.seen("a", running=True)
     state = ended(runs, outputs=[STREAM, ERROR], count=4)
     assert (state.state, state.reason, state.execution_count) == ("finished_with_error", "error", 4)
@@ -49,12 +49,12 @@ def test_a_run_that_fails_names_its_error() -> None:
     ],
 )
 def test_a_run_that_nobody_saw_is_known_by_its_count(given: Any, wanted: str | None) -> None:
-    state = ended(PageRuns(), **given)
+    state = ended(PageExecutions(), **given)
     assert (None if state is None else state.state) == wanted
 
 
 def test_where_the_pages_are_gone_nothing_runs_for_ever() -> None:
-    runs = PageRuns()
+    runs = PageExecutions()
     runs.seen("b", running=True)
     runs.seen("a", running=True)
     assert [(one.cell_id, one.state) for one in runs.given_up()] == [
