@@ -84,7 +84,10 @@ def cell_of(live: LiveDocument, anchor: tuple[str, _Name], first: str | None) ->
 
 
 def _units(text: Text) -> int:
-    """Return how long a text is in UTF-16 units, in which places count, unlike pycrdt's lengths."""
+    """Return how long a text is in UTF-16 units, in which places count, unlike pycrdt's lengths.
+
+    In 0.14 (https://github.com/y-crdt/pycrdt/issues/382).
+    """
     return len(str(text).encode("utf-16-le")) // 2
 
 
