@@ -55,6 +55,8 @@ class FilePerson(Model):
         The invitation that they come with, or None.
     online, connections
         Whether they are here now, and how often.
+    in_page
+        Whether they are here in a page of JupyterLab, which knows no roles.
     cell_id_selected
         The cell that they are in.
     """
@@ -64,6 +66,7 @@ class FilePerson(Model):
     role: str
     invite_id: UUID | None = None
     online: bool = False
+    in_page: bool = False
     connections: int = 0
     cell_id_selected: str | None = None
     last_seen: datetime | None = None

@@ -90,6 +90,8 @@ def people_table(
         if person.online:
             cell_id = person.cell_id_selected
             where = f"cell {label(cell_id)}" if cell_id else "here"
+            if person.in_page:
+                where += " in JupyterLab"
             if person.connections > 1:
                 where += f" (in {person.connections} places)"
         else:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from ...models import Model
 from ..access.people import Action, Role, authorise
 from ..access.roles import COMMENTER_NOTE, role_of_level
+from ..notebook.presence import Somebody
 from ..store import people as queries
 from ..wire.outside_view import for_others
 from .base import fail, signed_in, uuid_of, when
@@ -141,7 +142,22 @@ class PeopleInFile(FileHandler):
                     "last_seen": None if last_seen is None else last_seen.isoformat(),
                 }
             )
+        answer += [_in_page(other) for other in ([] if room is None else room.presence.in_pages())]
         self.answer(answer)
+
+
+def _in_page(other: Somebody) -> dict[str, Any]:
+    """Somebody in a page of the notebook's live document, which knows no roles."""
+    return {
+        "user_id": str(other.user_id),
+        "name": other.name,
+        "role": Role.OWNER.value,
+        "online": True,
+        "in_page": True,
+        "connections": 1,
+        "cell_id_selected": other.cell_id,
+        "last_seen": other.at.isoformat(),
+    }
 
 
 def _shape(invite: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from ...foreign import shown
 from ...models import UpdateUserFileSubscriptionEventData
-from ..access.people import Person
+from ..access.people import Person, Role
 from ..wire.connection import Connection
 
 __all__ = ["Here", "Presence", "Somebody", "could_be_cell"]
@@ -128,6 +128,10 @@ class Presence:
         gone = [key for key in before if key not in self._others and key not in connected]
         return [self._of(one) for one in changed], gone
 
+    def in_pages(self) -> list[Somebody]:
+        """Return who is here without a connection."""
+        return list(self._others.values())
+
     def by_user(self) -> dict[UUID, Here]:
         """Return who is here, by user id."""
         found: dict[UUID, Here] = {}
@@ -136,8 +140,6 @@ class Presence:
             known.connections += 1
             if place.at >= known.at:
                 known.cell_id, known.at = place.cell_id, place.at
-        for other in self._others.values():
-            found.setdefault(other.user_id, Here(1, other.cell_id, other.at))
         return found
 
     def everybody(self) -> list[UpdateUserFileSubscriptionEventData]:
@@ -161,6 +163,7 @@ class Presence:
             last_event_at=other.at,
             cell_id_selected=other.cell_id if could_be_cell(other.cell_id) else None,
             user_name=other.name,
+            role=Role.OWNER.value,  # a page may do everything
         )
 
     def _data(self, place: _Place) -> UpdateUserFileSubscriptionEventData:

@@ -222,6 +222,9 @@ async def test_who_is_in_the_page_is_here(
         async with follow(live_lab, file_id) as other:
             people = {one["user_name"]: one for one in other.reply["user_subscriptions"]}
             assert people["ada"]["cell_id_selected"] == "c2"
+        listed = await get(live_lab, f"/v1/files/{file_id}/people")
+        found = next(one for one in listed if one["name"] == "ada")
+        assert (found["in_page"], found["role"], found["cell_id_selected"]) == (True, "owner", "c2")
         await asyncio.to_thread(page.leave)
         gone = await client.wait_for("remove_user_file_subscription_event")
         assert gone["data"]["user_id"] == ada["user_id"]

@@ -113,11 +113,14 @@ def test_people_and_invitations() -> None:
         FilePerson(user_id=BEN, name="Ben", role="viewer", last_seen=NOON - timedelta(days=3)),
     ]  # fmt: skip
     people.append(FilePerson(user_id=UUID(int=9), name="Cora", role="viewer"))
+    page = {"online": True, "in_page": True, "connections": 1}
+    people.append(FilePerson(user_id=UUID(int=8), name="Dan", role="owner", **page))
     assert people_table(people, BEN, lambda cell_id: "3 (c)", NOON).splitlines() == [
         "name       role    where",
         "Ann·[2J    owner   cell 3 (c) (in 2 places)",
         "Ben (you)  viewer  away, seen 3 days ago",
         "Cora       viewer  not here yet",
+        "Dan        owner   here in JupyterLab",
     ]
     invite = Invite(
         id=UUID(int=5), role="viewer", name="Ann", created_at=NOON, expires_at=NOON,

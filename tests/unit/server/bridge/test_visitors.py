@@ -141,7 +141,7 @@ def test_who_is_here_in_a_page_is_told_once() -> None:
     assert gone == []
     assert presence.connected() == []
     assert len(presence.everybody()) == 2
-    assert presence.by_user()[ada.user_id].cell_id == "c1"
+    assert [one.cell_id for one in presence.in_pages()] == ["c1", None]
     moved = Visitor(ada.user_id, "Ada", "c2", at)
     changed, gone = presence.others([moved])
     assert [one.cell_id_selected for one in changed] == ["c2"]
