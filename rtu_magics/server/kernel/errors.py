@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["clean_error", "error_of", "first_line", "last_line"]
+__all__ = ["clean_error", "error_of", "first_line", "last_line", "names_error"]
 
 _CLASS = re.compile(r"<class '([^']*)'>")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+# A frame of a stack as V8 and the JVM write it, below the error's own line.
+_FRAME = re.compile(r"at .*(?::\d+|<anonymous>|\(native\)|Native Method|Unknown Source)\)?(?: \{)?")
+_NAMED = re.compile(r"(?:[A-Za-z_$][\w.$]*)?(?:Error|Exception): .")
 
 
 def clean_error(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -51,8 +54,29 @@ def first_line(text: str) -> str:
 
 
 def last_line(*texts: str) -> str:
-    """Return the last line that is not blank, without colours; empty if there is none."""
-    return next((line for text in reversed(texts) for line in reversed(_plain_lines(text))), "")
+    r"""Return the last line that is not blank, without colours; empty if there is none.
+
+    Where a stack ends the text, the line above it is meant.
+
+    Examples
+    --------
+    >>> last_line("m.js:2", "TypeError: no\n    at f (m.js:1:2)\n    at async m.js:9:1")
+    'TypeError: no'
+    """
+    lines = [line for text in texts for line in _plain_lines(text)]
+    frame = next((at for at, line in enumerate(lines) if at and _FRAME.fullmatch(line)), None)
+    return "" if not lines else lines[-1] if frame is None else lines[frame - 1]
+
+
+def names_error(line: str) -> bool:
+    """Tell whether a line begins with an error's name.
+
+    Examples
+    --------
+    >>> [names_error(line) for line in ("TypeError: no", "Error: no", "1:1 - Error: no", "Error:")]
+    [True, True, False, False]
+    """
+    return _NAMED.match(line) is not None
 
 
 def _plain_lines(text: str) -> list[str]:

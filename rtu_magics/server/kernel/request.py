@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...models import EndReason
-from .errors import error_of, first_line, last_line
+from .errors import error_of, first_line, last_line, names_error
 from .expressions import expression_in
 
 __all__ = ["ExecuteReply", "KernelRequest", "KernelTraits", "retry_after"]
@@ -333,6 +333,8 @@ class KernelRequest:
         line = first_line(value) or last_line(self._stderr_text()) or last_line(*traceback)
         if name:
             cause = f"{name}: {line}" if line else name
+        elif names_error(line):
+            cause = line
         else:
             cause = f"Error: {line}" if line else _SILENT_ERROR
         reason = EndReason.STDIN if name == _STDIN_ERROR else EndReason.ERROR

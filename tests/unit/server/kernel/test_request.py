@@ -249,6 +249,21 @@ CASES = [
         None,
     ),
     Case(
+        "tslab: what a program throws",
+        (
+            busy(),
+            out(
+                "m.js:2\nthrow e;\n^\n\nError: no\n  at m.js:2:7\n  at async f (m.js:3:1)", "stderr"
+            ),
+            reply("error"),
+            idle(),
+        ),
+        "failed",
+        R.ERROR,
+        "Error: no",
+        None,
+    ),
+    Case(
         "nobody yet: an error with nothing in it, and nothing written",
         (busy(), reply("error"), idle()),
         "failed",
