@@ -104,7 +104,23 @@ class ConnectionLost(TransportError):
 
 
 class AuthenticationFailed(RTUError):
-    """The server does not accept the token."""
+    """The server does not accept the token.
+
+    Attributes
+    ----------
+    reason
+        One of `rtu_magics.models.RefusalReason` where the token is not why, None otherwise.
+    """
+
+    reason: str | None = None
+
+    @classmethod
+    def saying(cls, message: str | None) -> AuthenticationFailed:
+        """Return the error for what a server says, with what to do about it."""
+        if message and ";" in message:  # it says so itself
+            return cls(message)
+        said = message or "the server does not accept the token"
+        return cls(f"{said}: check the token, or get a new one")
 
 
 class PermissionDenied(RTUError):

@@ -243,10 +243,9 @@ def _error(response: httpx.Response, method: str, path: str, unknown: type[APIEr
     status = response.status_code
     message, reason = _said(response.content)
     if status == 401:
-        if ";" in message:  # it says itself what to do
-            return AuthenticationFailed(message)
-        said = message or "the server does not accept the token"
-        return AuthenticationFailed(f"{said}: check the token, or get a new one")
+        refused = AuthenticationFailed.saying(message)
+        refused.reason = reason
+        return refused
     if status == 403:
         denied = PermissionDenied(message or f"the server does not allow {method} {path}")
         denied.wordless = not message

@@ -76,8 +76,7 @@ class Login:
             self._application.user_id = msg.data.user.id
         await guard(self._application.on_auth(msg))
         if not msg.data.success:
-            reason = msg.data.message or "the server does not accept the token"
-            error = AuthenticationFailed(f"{reason}: check the token, or get a new one")
+            error = AuthenticationFailed.saying(msg.data.message)
             self._follower.act(replica.give_up(error))
             return
         try:

@@ -118,6 +118,8 @@ class RefusalReason:
     """
 
     KERNEL_UNKNOWN = "kernel_unknown"  # no kernel that is installed there fits
+    NAME_REFUSED = "name_refused"  # the token is good, and not what its bearer wants to be called
+    HUB_SILENT = "hub_silent"  # whose token it is, a JupyterHub would have to say
 
 
 KERNEL_LOST_REASONS = frozenset({EndReason.KERNEL_GONE, EndReason.CULLED, EndReason.RESTARTED})

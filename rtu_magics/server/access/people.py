@@ -17,7 +17,7 @@ from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...models import User
+from ...models import RefusalReason, User
 from ..store import Database
 from ..store import people as queries
 from .hub import Hub, HubSilent, HubUser
@@ -126,7 +126,9 @@ class People:
             try:
                 found = await self.hub.user_of(token)
             except HubSilent:
-                raise NotRecognised("the JupyterHub does not answer; try again later") from None
+                raise NotRecognised(
+                    "the JupyterHub does not answer; try again later", RefusalReason.HUB_SILENT
+                ) from None
             if found is not None:
                 person = self._hub_user(found, token)
         if person is None:
@@ -166,7 +168,9 @@ class People:
             return self.owner
         if len(name) > _LONGEST_NAME or not name.isprintable():
             raise NotRecognised(
-                f"a name is 1 to {_LONGEST_NAME} characters that can be printed; choose another one"
+                f"a name is 1 to {_LONGEST_NAME} characters that can be printed; "
+                "choose another one",
+                RefusalReason.NAME_REFUSED,
             )
         user_id = uuid5(self._database.space_id, f"owner:{name}")
         person = self._persons.get(user_id)
@@ -189,7 +193,10 @@ class People:
         wanted = likeness(name)
         for row in queries.others_than(connection, _OWNER, time.time()):
             if wanted in (likeness(row.name), likeness(row.handle)):
-                raise NotRecognised(f"{row.name} is called so already; choose another name")
+                raise NotRecognised(
+                    f"{row.name} is called so already; choose another name",
+                    RefusalReason.NAME_REFUSED,
+                )
 
     def _guest(self, token: str) -> Person | None:
         claims = self._tokens.read(token)

@@ -25,7 +25,19 @@ __all__ = [
 
 
 class NotRecognised(Exception):
-    """The token is nobody's; the message says why and what to do, in one line."""
+    """The token is nobody's; the message says why and what to do, in one line.
+
+    Parameters
+    ----------
+    message
+        For people.
+    reason
+        Of `RefusalReason`, where it is not for the token.
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class FromElsewhere(NotRecognised):

@@ -81,7 +81,7 @@ def signed_in(action: Action) -> Callable[[_Method], _Method]:
                 raise fail(403, str(exc)) from None
             except NotRecognised as exc:
                 self.set_header("WWW-Authenticate", "Bearer")
-                raise fail(401, str(exc)) from None
+                raise fail(401, str(exc), exc.reason) from None
             if action is Action.ADMINISTER and not authorise(person, action):
                 raise fail(403, refusal(None, action))
             self.person, self.action = person, action

@@ -87,7 +87,7 @@ def _explained(exc: RTUError, target: RemoteTarget, meant: list[str]) -> RTUErro
     """Say what a failure of the first request means to somebody who just connects."""
     what = mask(target.path or str(target.file_id))
     status = getattr(exc, "status", None)
-    if isinstance(exc, AuthenticationFailed) and target.invited:
+    if isinstance(exc, AuthenticationFailed) and (target.invited or exc.reason is not None):
         return exc
     if isinstance(exc, AuthenticationFailed) or getattr(exc, "wordless", False):
         return AuthenticationFailed(

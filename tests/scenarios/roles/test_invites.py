@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import sqlite3
@@ -16,6 +17,9 @@ import jwt
 import pytest
 from websockets.asyncio.client import connect
 
+import rtu_magics
+from rtu_magics.errors import AuthenticationFailed
+from rtu_magics.models import RefusalReason
 from rtu_magics.server.wire.links import Links
 
 from ...helpers.rtu import RawClient, call, get, open_notebook, post, raw_client
@@ -411,5 +415,14 @@ async def test_no_owner_takes_a_guests_name(server, file_id, name):
     refused = await called(name)
     assert refused.status_code == 401
     assert "is called so already; choose another name" in refused.json()["message"]
+    assert refused.json()["reason"] == RefusalReason.NAME_REFUSED
+    with pytest.raises(AuthenticationFailed, match=r"^Ben Okri is called so already;"):
+        await asyncio.to_thread(
+            rtu_magics.connect,
+            f"{server.url}rtu/f/{file_id}",
+            token=server.token,
+            as_name=name,
+            say=lambda _: None,
+        )
     assert (await called("Ben Okris")).status_code == 200
     await ask(server, server.token, "DELETE", f"/v1/files/{file_id}/invites/{made['id']}")
