@@ -261,6 +261,8 @@ def test_an_older_database(tmp_path):
         old.execute("ALTER TABLE rtu_collections DROP COLUMN authors")
         old.execute("ALTER TABLE rtu_disk_bases DROP COLUMN next_hash")
         old.execute("ALTER TABLE rtu_disk_bases DROP COLUMN next_body")
+        old.execute("ALTER TABLE rtu_files DROP COLUMN page_hash")
+        old.execute("DROP TABLE rtu_page_bases")
         old.execute("DROP TABLE rtu_spent_deltas")
         old.execute("DROP TABLE rtu_version_pieces")
         old.execute("UPDATE rtu_meta SET value = '2' WHERE key = 'schema_version'")

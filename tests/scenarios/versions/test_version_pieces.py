@@ -225,6 +225,8 @@ async def test_a_database_from_before_there_were_pieces(tmp_path: Path) -> None:
             rest = b"".join(body for (body,) in old.execute(query, (one,)))
             command = "UPDATE rtu_versions SET body = CAST(body || ? AS BLOB) WHERE id = ?"
             old.execute(command, (rest, one))
+        old.execute("ALTER TABLE rtu_files DROP COLUMN page_hash")
+        old.execute("DROP TABLE rtu_page_bases")
         old.execute("DROP TABLE rtu_version_pieces")
         old.execute("UPDATE rtu_meta SET value = '6' WHERE key = 'schema_version'")
     database = Database(path)
