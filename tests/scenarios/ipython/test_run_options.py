@@ -93,7 +93,7 @@ class TestThroughTheMagic:
     def test_output_name(self, lab: Shell) -> None:
         lab.ok("%%rtu_exec\nx = 1")
         text = lab.ok(
-            "%%rtu_exec -o kept\nimport sys\nprint('out')\nprint('err', file=sys.stderr)\n6 * 7"
+            "%%rtu_exec -o kept\nimport sys\nprint('out')\nsys.stderr.write('err\\n')\n6 * 7"
         )
         assert text == ""
         kept = lab.ip.user_ns["kept"]

@@ -47,7 +47,7 @@ class Scene:
     def ids(self) -> list[str]:
         return list(self.clients[0].cell_ids)
 
-    async def agree(self, check: Callable[[list[str]], bool], seconds: float = 12) -> list[str]:
+    async def agree(self, check: Callable[[list[str]], bool], seconds: float = 60) -> list[str]:
         """Wait until all clients and the file show the same, and it is right."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
@@ -62,7 +62,7 @@ class Scene:
             assert loop.time() < end, (states, self.lines())
             await asyncio.sleep(0.05)
 
-    async def line(self, text: str, seconds: float = 6) -> str:
+    async def line(self, text: str, seconds: float = 60) -> str:
         """Wait for a line in the server's log, which has to be there once."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds

@@ -32,7 +32,7 @@ def holds(path: Path, source: str) -> bool:
     return source in path.read_text()
 
 
-async def eventually(check: Callable[[], bool], seconds: float = 20) -> None:
+async def eventually(check: Callable[[], bool], seconds: float = 60) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while True:
@@ -115,6 +115,8 @@ async def test_two_that_swap_their_names(scene: Scene, pause: float, edited: boo
     aside.rename(two)
     assert await named(scene, one) == other
     assert await named(scene, two) == scene.file_id
+    # Where it took longer than a swap may take, each held the other's cells for a while.
+    await eventually(lambda: "c" in scene.clients[0].cell_ids)
     await scene.clients[0].add_cell("into the first", after_id="c")
     await follower.add_cell("into the second")
     await eventually(lambda: holds(two, "into the first") and holds(one, "into the second"))
