@@ -41,6 +41,22 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("JUPYTER_CONFIG_PATH", None)
 
 
+# What waits most, for kernels to be idle or pages to load.
+_FIRST = ("lifetimes", "collaboration", "browser", "cli", "deployment", "outside")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits, and end with what computes: then no worker is left to wait alone."""
+
+    def rank(item: pytest.Item) -> int:
+        folders = item.path.parts
+        if "scenarios" not in folders:
+            return 2
+        return 0 if any(name in folders for name in _FIRST) else 1
+
+    items.sort(key=rank)
+
+
 def pytest_unconfigure() -> None:
     """Take the home away again."""
     for home in _ours:
