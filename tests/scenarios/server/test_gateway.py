@@ -105,8 +105,9 @@ class Wire(threading.Thread):
         if self.down:
             writer.transport.abort()
             return
+        self._open.add(writer)
         there, to = await asyncio.open_connection("127.0.0.1", self._to)
-        self._open |= {writer, to}
+        self._open.add(to)
         await asyncio.gather(self._pump(reader, to), self._pump(there, writer))
         self._open -= {writer, to}
 

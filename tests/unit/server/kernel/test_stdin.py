@@ -43,7 +43,7 @@ class Kernel:
             )
         }
         self.behind = self.ports["stdin_port"]
-        self.tasks = [asyncio.create_task(self._serve())]
+        self.tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._serve())]
 
     async def put_gate(self) -> None:
         """Let people knock at the gate."""
@@ -51,15 +51,19 @@ class Kernel:
         self.ports["stdin_port"] = self.door.sockets[0].getsockname()[1]
 
     async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.append(task)
         await self.gate.wait()
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.behind)
+        self.writers.append(inner_writer)
 
         async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
             while data := await source.read(65536):
                 sink.write(data)
             sink.close()
 
-        self.writers += [writer, inner_writer]
         with contextlib.suppress(OSError):
             await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
 
@@ -85,10 +89,11 @@ class Kernel:
         self.session.send(self.iopub, kind, content, parent, ident=kind.encode())
 
     async def close(self) -> None:
-        for task in self.tasks:
-            task.cancel()
         if hasattr(self, "door"):
             self.door.close()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         for writer in self.writers:
             writer.close()
             with contextlib.suppress(OSError):
