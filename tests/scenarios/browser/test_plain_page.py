@@ -163,7 +163,7 @@ def test_what_the_page_trusts(
 
     def is_trusted() -> bool:
         url = f"{lab.url}api/contents/trusts.ipynb?type=notebook&content=1"
-        with urllib.request.urlopen(url, timeout=20) as response:
+        with urllib.request.urlopen(url, timeout=90) as response:
             cells = json.load(response)["content"]["cells"]
         return bool(cells[0]["outputs"] and cells[0]["metadata"]["trusted"])
 

@@ -107,7 +107,7 @@ def test_nothing_of_an_invited_reader_s_outputs_runs_until_they_say_so(open_page
             href = link_.get_attribute("href") or ""
             assert not href.startswith("javascript:")
             if not href.startswith(("http", "mailto")):
-                link_.click(timeout=1000, force=True, no_wait_after=True)
+                link_.click(force=True, no_wait_after=True)
         shown.wait_for_timeout(2000)
         assert shown.evaluate("() => window.__ran ?? []") == []
         assert asked == []

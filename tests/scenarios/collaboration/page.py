@@ -41,7 +41,7 @@ def session(url: str, token: str, path: str) -> dict[str, str]:
         data=json.dumps({"format": "json", "type": "notebook"}).encode(),
         headers={"Authorization": f"token {token}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=20) as response:
+    with urllib.request.urlopen(request, timeout=90) as response:
         return json.load(response)
 
 

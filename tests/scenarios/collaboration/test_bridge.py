@@ -95,7 +95,6 @@ async def test_edits_go_both_ways(
         response = await call(live_lab, "POST", f"/v1/files/{file_id}/save")
         assert response.status_code == 200, response.text
         assert (await get(live_lab, f"/v1/files/{file_id}/save"))["state"] == "clean"
-    assert "out-of-band" not in live_lab.log.read_text().lower()
 
 
 async def test_both_type_at_once(
@@ -305,7 +304,7 @@ async def test_a_notebook_that_is_renamed_in_the_page(
         assert "rename it there" in response.text, "not behind the page's back"
         await rename(live_lab, path.name, other)
         await ask(page, "type 0 0")
-        await client.wait_for("file_renamed_event", timeout=30)
+        await client.wait_for("file_renamed_event")
         await client.change("cell_contents", "replace", {"source": "y = 'ours'"}, "c2")
         await all_hold(live_lab, file_id, page, ["x = 100", "y = 'ours'"], live_lab.root / other)
     assert not path.exists()
