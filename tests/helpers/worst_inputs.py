@@ -366,6 +366,7 @@ WORST: dict[str, Item] = {
     "POST /v1/files/{}/invites": _route(
         "POST /v1/files/{}/invites", body=lambda _: {"name": "n" * 100}
     ),
+    "PUT /v1/afar": _route("PUT /v1/afar", body=lambda _: {"token": "t" * 10_000}),
     "POST /v1/leases": _route("POST /v1/leases", body=lambda _: {"name": "n" * 200}),
     "POST /v1/files/{}/clear-outputs": _route(
         "POST /v1/files/{}/clear-outputs", body=lambda _: {"cell_ids": ["c5"] * _VALUES}
