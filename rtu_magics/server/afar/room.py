@@ -129,6 +129,11 @@ class RemoteRoom:
         return int(self.ydoc.client_id)
 
     @property
+    def taken_up(self) -> float | None:
+        """Not known of a file elsewhere."""
+        return None
+
+    @property
     def is_alone(self) -> bool:
         """Whether no page is in the room."""
         users = [state.get("user") for state in self.awareness.states.values()]

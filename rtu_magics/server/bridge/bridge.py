@@ -124,7 +124,7 @@ class Bridge(Generic[_Room]):
         Parameters
         ----------
         base
-            What both held when they parted; by default what the file held when it was last known.
+            What both held when they parted; by default what the document took up from the file.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Bridge(Generic[_Room]):
         self._subscription = self.room.ydoc.observe(self._pages.heard)
         try:
             async with self._meeting, self._file.at_rest():
-                await self._meet(base or await self._file.merge_base())
+                await self._meet(base or await self._file.merge_base(self.room.taken_up))
                 self._file.writer = self
         except BaseException:
             self._leave()

@@ -47,6 +47,10 @@ class LiveRoom(Protocol):
     def is_alone(self) -> bool:
         """Whether no page is in the room."""
 
+    @property
+    def taken_up(self) -> float | None:
+        """When the file was written that the document took up, in seconds since 1970."""
+
     def join(self, listener: Listener) -> None:
         """Be in the room from now on, and tell the listener what happens."""
 

@@ -43,8 +43,11 @@ class BridgedFile(Protocol):
     def at_rest(self) -> AbstractAsyncContextManager[None]:
         """Let nothing be read or written while this is held."""
 
-    async def merge_base(self) -> DiskBase:
-        """Return what the file held when it was last known, as a live document would load it."""
+    async def merge_base(self, taken: float | None = None) -> DiskBase:
+        """Return what the file held that a live document took up, written at this time.
+
+        By default what it held when it was last known, as a live document would load it.
+        """
 
     async def meet(self, notebook: Notebook, base: DiskBase) -> None:
         """Bring what a notebook has beyond `base` into the room."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 from .live_room import Listener, NotSaved
@@ -80,6 +81,12 @@ class YRoom:
     def is_alone(self) -> bool:
         """Whether no page is in the room."""
         return not (set(self.room.clients) - {self._client})
+
+    @property
+    def taken_up(self) -> float | None:
+        """When the file was written that the document took up, None if that is not known."""
+        modified = getattr(self.room._file, "last_modified", None)
+        return modified.timestamp() if isinstance(modified, datetime) else None
 
     def join(self, listener: Listener) -> None:
         """Be in the room from now on."""

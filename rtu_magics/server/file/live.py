@@ -77,9 +77,19 @@ class LiveSide:
         """What the file held when it was last known."""
         return self._file.record.base
 
-    async def merge_base(self) -> DiskBase:
-        """Return what the file held when it was last known, as Jupyter would load it."""
+    async def merge_base(self, taken: float | None = None) -> DiskBase:
+        """Return what the file held when it was last known, as Jupyter would load it.
+
+        Parameters
+        ----------
+        taken
+            When the file was written that a live document took up: if we have written it since,
+            what it held then. What we wrote would count as taken away by the page.
+        """
         record = self._file.record
+        earlier = None if taken is None else record.held_when(taken)
+        if earlier is not None:
+            return earlier
         if record.base is None:
             return await self._file.base()
         found = await asyncio.to_thread(as_loaded, self._file.path, record.hash)

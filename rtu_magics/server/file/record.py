@@ -8,6 +8,8 @@ merged with what is in the notebook already, and words come twice.
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -22,6 +24,8 @@ from .format import DiskBase
 __all__ = ["FileRecord"]
 
 logger = logging.getLogger(__name__)
+
+_LATELY = 8  # states of a file that are kept for who loaded an earlier one
 
 
 class FileRecord:
@@ -56,6 +60,9 @@ class FileRecord:
         self.hash: str | None = None if file is None else file.disk_hash
         self.page_hash: str | None = None if file is None else file.page_hash
         self.base = None if row is None else DiskBase.loads(row.body)
+        self._lately: deque[tuple[float, DiskBase]] = deque(maxlen=_LATELY)
+        if self.base is not None:
+            self._lately.append((time.time(), self.base))
         if row is not None and row.next_hash and row.next_hash != self.hash:
             self._next = row.next_hash, DiskBase.loads(row.next_body)
 
@@ -63,6 +70,14 @@ class FileRecord:
     def next_base(self) -> DiskBase | None:
         """What the file may hold instead, if a write of it was begun."""
         return None if self._next is None else self._next[1]
+
+    def held_when(self, modified: float) -> DiskBase | None:
+        """Return what the file held that was written at a time, None if that is what it holds now.
+
+        `modified` is the file's own, in seconds since 1970. What it held is noted right after.
+        """
+        found = next((base for noted, base in self._lately if noted >= modified), None)
+        return None if found is self.base else found
 
     def as_told(self, disk_hash: str) -> str:
         """Return what pages are told that the file's hash is."""
@@ -91,6 +106,7 @@ class FileRecord:
         if by_others or self.page_hash is None:
             self.page_hash = disk_hash if by_others else self.hash or disk_hash
         self.hash, self.base, self._next = disk_hash, base, None
+        self._lately.append((time.time(), base))
         text, page_hash = base.dumps(), self.page_hash
         self._store(lambda c: queries.put_disk_base(c, self._file_id, disk_hash, text, page_hash))
 

@@ -117,7 +117,9 @@ def test_nothing_of_an_invited_reader_s_outputs_runs_until_they_say_so(open_page
             page.select(index)
             page.command("notebook:run-cell")
             page.wait_for_count(index)
-        shown.wait_for_function("() => (window.__ran ?? []).includes('value')")
+        shown.wait_for_function(
+            "() => ['markdown', 'update', 'value'].every(one => (window.__ran ?? []).includes(one))"
+        )
         ran = shown.evaluate("() => window.__ran")
         assert {"markdown", "update", "value"} <= set(ran)
         assert "javascript" not in ran
