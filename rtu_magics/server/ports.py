@@ -14,7 +14,7 @@ from .notebook.chain import Chain
 from .store import AnyConnection
 from .wire.connection import Connection
 
-__all__ = ["Audience", "LiveDocuments", "LiveNotebook", "Log", "OpenNotebook", "Twin"]
+__all__ = ["Audience", "LiveDocuments", "LiveNotebook", "Log", "OpenNotebook", "OpenRoom", "Twin"]
 
 _T = TypeVar("_T")
 
@@ -91,6 +91,30 @@ class OpenNotebook(LiveNotebook, Protocol):
     @property
     def path(self) -> str:
         """Where it lies below the server's root."""
+
+
+class OpenRoom(Protocol):
+    """A notebook that is open here, with the parts that a live document is put beside."""
+
+    @property
+    def file_id(self) -> UUID:
+        """The notebook."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies below the server's root."""
+
+    @property
+    def disk(self) -> Any:
+        """Its file."""
+
+    @property
+    def executor(self) -> Any:
+        """What runs its cells."""
+
+    @property
+    def presence(self) -> Any:
+        """Who is in it."""
 
 
 class LiveDocuments(Protocol):

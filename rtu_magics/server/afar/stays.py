@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ...document import normalise_notebook
@@ -20,6 +20,7 @@ from ..file.holders import Holders
 from ..file.io import write_atomically
 from ..file.workspace import Workspace
 from ..outputs.cache import Collections
+from ..ports import OpenRoom
 from .identities import Identities
 from .remote import RemoteServer, Unreachable
 
@@ -37,29 +38,10 @@ _FIRST_WITHIN = 20.0  # seconds that whoever opens a notebook waits for its docu
 _NONE_THERE = "there is no notebook at {} on {}; make it there, and connect again"
 
 
-class _OpenRoom(Protocol):
-    """A notebook that is open here."""
-
-    @property
-    def file_id(self) -> UUID: ...
-
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def disk(self) -> Any: ...
-
-    @property
-    def executor(self) -> Any: ...
-
-    @property
-    def presence(self) -> Any: ...
-
-
 class _Stay:
     """One notebook, with its document or trying to get to it."""
 
-    def __init__(self, notebook: _OpenRoom) -> None:
+    def __init__(self, notebook: OpenRoom) -> None:
         self.notebook = notebook
         self.left: RemoteRoom | None = None  # to be gone on with
         self.bridge: Bridge[RemoteRoom] | None = None
@@ -177,7 +159,7 @@ class Stays:
         self._identities.moved(path, aside)
         logger.warning("another notebook is at %s now; what was there is kept as %s", path, aside)
 
-    async def look(self, notebook: _OpenRoom) -> None:
+    async def look(self, notebook: OpenRoom) -> None:
         """See to it that a notebook is with its document; waits for it the first time."""
         stay = self._stays.get(notebook.file_id)
         if stay is None:
@@ -188,7 +170,7 @@ class Stays:
         if not busy and asyncio.get_running_loop().time() >= stay.next_at:
             self._come(stay)
 
-    async def close(self, notebook: _OpenRoom) -> None:
+    async def close(self, notebook: OpenRoom) -> None:
         """Part from a notebook's document for good: the notebook is closed."""
         stay = self._stays.pop(notebook.file_id, None)
         if stay is None:

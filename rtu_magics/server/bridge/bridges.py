@@ -6,12 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ...tasks import TaskSet
 from ..file.live_documents import notebook_rooms
 from ..outputs.cache import Collections
+from ..ports import OpenRoom
 
 if TYPE_CHECKING:
     from .bridge import Bridge
@@ -26,25 +27,6 @@ DOCUMENT_EVENTS = "https://schema.jupyter.org/jupyter_collaboration/session/v1"
 """The schema of what jupyter-collaboration tells of its rooms."""
 
 _LOADS_WITHIN = 30.0  # seconds; a room that has no content by then counts as another program's
-
-
-class _OpenRoom(Protocol):
-    """A notebook that is open here."""
-
-    @property
-    def file_id(self) -> UUID: ...
-
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def disk(self) -> Any: ...
-
-    @property
-    def executor(self) -> Any: ...
-
-    @property
-    def presence(self) -> Any: ...
 
 
 class Bridges:
@@ -85,7 +67,7 @@ class Bridges:
     async def provide(self, path: str) -> None:
         """Do nothing: the files are here."""
 
-    async def look(self, notebook: _OpenRoom) -> None:
+    async def look(self, notebook: OpenRoom) -> None:
         """Put a notebook on its live document if there is one; part from one that is gone."""
         bridge = self._bridges.get(notebook.file_id)
         room = self._rooms().get(notebook.path)
@@ -99,7 +81,7 @@ class Bridges:
             if bridge is None and room is not None and id(room) not in self._refused:
                 await self._attach(notebook, room)
 
-    async def close(self, notebook: _OpenRoom) -> None:
+    async def close(self, notebook: OpenRoom) -> None:
         """Part from a notebook's live document for good: the notebook is closed."""
         bridge = self._bridges.get(notebook.file_id)
         if bridge is not None:
@@ -107,7 +89,7 @@ class Bridges:
             await self._end(bridge)
         self._locks.pop(notebook.file_id, None)
 
-    async def _attach(self, notebook: _OpenRoom, room: Any) -> None:
+    async def _attach(self, notebook: OpenRoom, room: Any) -> None:
         from .bridge import Bridge
         from .shown import ExecutionStates
         from .yroom import YRoom, is_usable
