@@ -66,6 +66,7 @@ async def test_edits_go_both_ways(
     write_live: WriteLive,
     first: str,
 ) -> None:
+    replaced = live_lab.log.read_text().lower().count("out-of-band")
     path = write_live("x = 1", "y = 2")
     if first == "page":
         page = await asyncio.to_thread(open_page, live_lab, path.name)
@@ -95,6 +96,8 @@ async def test_edits_go_both_ways(
         response = await call(live_lab, "POST", f"/v1/files/{file_id}/save")
         assert response.status_code == 200, response.text
         assert (await get(live_lab, f"/v1/files/{file_id}/save"))["state"] == "clean"
+    if first == "page":  # else we may have written the file after the page had loaded it
+        assert live_lab.log.read_text().lower().count("out-of-band") == replaced
 
 
 async def test_both_type_at_once(
